@@ -1,0 +1,1 @@
+//! The BGP session state machine, sans-I/O.

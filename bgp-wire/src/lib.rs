@@ -1,0 +1,1 @@
+//! BGP messages as octets and as values (RFC 4271).

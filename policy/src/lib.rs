@@ -1,0 +1,1 @@
+//! Import verdicts and export plans.

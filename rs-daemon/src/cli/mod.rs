@@ -1,0 +1,1 @@
+//! `rsctl`: commands and tables.

@@ -1,0 +1,1 @@
+//! Configuration: what the user typed, and what the program needs.

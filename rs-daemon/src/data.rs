@@ -1,0 +1,1 @@
+//! Assembly of the routing data snapshots (RPKI, IRR) and their distribution.

@@ -1,0 +1,1 @@
+//! `rs-daemon demo`: an exchange on loopback.

@@ -1,0 +1,1 @@
+//! HTTP: metrics, JSON API, birdwatcher API, looking glass.

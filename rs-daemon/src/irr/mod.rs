@@ -1,0 +1,1 @@
+//! IRR: sets from an IRRd server or RPSL dumps.

@@ -1,0 +1,15 @@
+//! The route server daemon: threads, sockets, configuration, control socket, HTTP and metrics.
+//!
+//! The only crate, beside `rtr-client`, that reads clocks and sockets. `rs-daemon` and `rsctl`
+//! are thin binaries over this library, so that tests reach everything.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod data;
+pub mod demo;
+pub mod http;
+pub mod import;
+pub mod irr;
+pub mod net;
+pub mod runtime;

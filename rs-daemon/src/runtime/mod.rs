@@ -1,0 +1,1 @@
+//! Threads: workers that own sessions, shards that own prefixes.

@@ -1,0 +1,1 @@
+//! RPKI data as immutable snapshots.
