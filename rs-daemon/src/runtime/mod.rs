@@ -1,1 +1,7 @@
-//! Threads: workers that own sessions, shards that own prefixes.
+//! Threads, sockets, queues: the running route server.
+
+pub mod handle;
+pub mod query;
+pub mod status;
+
+pub use handle::{HandleError, RuntimeHandle};

@@ -1,0 +1,384 @@
+//! What the rest of the program (control socket, HTTP, metrics) sees of a running route server.
+//!
+//! Plain values, copied out of the threads that own the originals; every type serialises, and the
+//! JSON of `rsctl --json` and `/api/v1` is made of them.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// A session's name: the route server and the peer's address with its zone.
+///
+/// The same peer address may stand once on each route server, and the same link-local address once
+/// on each interface.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId {
+    /// Name of the route server.
+    pub route_server: Arc<str>,
+    /// The peer's address.
+    pub address: IpAddr,
+    /// Interface of a link-local address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interface: Option<Arc<str>>,
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.route_server, self.address)?;
+        match &self.interface {
+            Some(interface) => write!(f, "%{interface}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a session stands, in the words of RFC 4271 §8.2.2, plus the two ways of being kept down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionState {
+    /// Not trying.
+    Idle,
+    /// Trying to reach the peer.
+    Connect,
+    /// Waiting for the peer to connect.
+    Active,
+    /// OPEN sent.
+    OpenSent,
+    /// OPEN accepted, waiting for the first KEEPALIVE.
+    OpenConfirm,
+    /// Routes flow.
+    Established,
+    /// Kept down by the configuration, an operator or a prefix limit (the reason says which).
+    Disabled,
+}
+
+impl SessionState {
+    /// Every state, for metrics that have one series for each.
+    pub const ALL: [Self; 7] = [
+        Self::Idle,
+        Self::Connect,
+        Self::Active,
+        Self::OpenSent,
+        Self::OpenConfirm,
+        Self::Established,
+        Self::Disabled,
+    ];
+
+    /// The state's name as serialised.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Connect => "connect",
+            Self::Active => "active",
+            Self::OpenSent => "open-sent",
+            Self::OpenConfirm => "open-confirm",
+            Self::Established => "established",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// All of one session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Its name.
+    pub id: SessionId,
+    /// Slot in the route server's peer sets.
+    pub slot: u16,
+    /// Index of its `[[member]]` entry in the configuration in force.
+    pub member: u32,
+    /// The member's AS.
+    pub asn: u32,
+    /// The member's name.
+    pub name: Arc<str>,
+    /// Where it stands.
+    pub state: SessionState,
+    /// Why it is kept down, where it is.
+    pub disabled: Option<String>,
+    /// When it entered this state.
+    pub since: SystemTime,
+    /// How often it went down after having been established.
+    pub flaps: u64,
+    /// Why it went down last, as a sentence.
+    pub last_down: Option<String>,
+    /// When it went down last.
+    pub last_down_at: Option<SystemTime>,
+    /// The last NOTIFICATION either way.
+    pub last_notification: Option<NotificationStatus>,
+    /// Facts of the established session.
+    pub negotiated: Option<NegotiatedStatus>,
+    /// The two ends of the established connection.
+    pub local: Option<SocketAddr>,
+    /// The peer's end of the connection.
+    pub remote: Option<SocketAddr>,
+    /// Messages by direction and type.
+    pub messages: MessageCounters,
+    /// UPDATEs with faults, by RFC 7606 action.
+    pub malformed: MalformedCounters,
+    /// Routes, by family (index 0: IPv4, 1: IPv6).
+    pub routes: [RouteCounters; 2],
+    /// Prefix limits by family, where set.
+    pub limits: [Option<u32>; 2],
+    /// Octets queued for the peer.
+    pub send_queue_octets: u64,
+    /// NLRI that changed while the peer did not drain its queue.
+    pub dirty_nlri: u64,
+    /// Whether the peer is behind and being brought up to date by resync.
+    pub lagging: bool,
+    /// Which worker thread owns it.
+    pub worker: u16,
+}
+
+/// A NOTIFICATION as seen or sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationStatus {
+    /// Whether we sent it.
+    pub sent: bool,
+    /// RFC 4271 §4.5 error code.
+    pub code: u8,
+    /// RFC 4271 §4.5 error subcode.
+    pub subcode: u8,
+    /// As a sentence, with the RFC 9003 text where there is one.
+    pub text: String,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// What the two ends agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NegotiatedStatus {
+    /// The peer's BGP identifier.
+    pub router_id: std::net::Ipv4Addr,
+    /// Hold time in seconds; 0 means no keepalives.
+    pub hold_time_secs: u64,
+    /// Keepalive interval in seconds.
+    pub keepalive_secs: u64,
+    /// Families in use ("ipv4", "ipv6").
+    pub families: Vec<String>,
+    /// RFC 8950.
+    pub extended_next_hop: bool,
+    /// Families for which we send several paths (RFC 7911).
+    pub add_path_send: Vec<String>,
+    /// RFC 8654.
+    pub extended_message: bool,
+    /// RFC 6793.
+    pub four_octet_as: bool,
+    /// RFC 2918.
+    pub route_refresh: bool,
+    /// RFC 7313.
+    pub enhanced_route_refresh: bool,
+    /// Every capability we offered.
+    pub local_capabilities: Vec<String>,
+    /// Every capability the peer offered.
+    pub peer_capabilities: Vec<String>,
+}
+
+/// Messages of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectionCounters {
+    /// OPEN.
+    pub open: u64,
+    /// UPDATE.
+    pub update: u64,
+    /// NOTIFICATION.
+    pub notification: u64,
+    /// KEEPALIVE.
+    pub keepalive: u64,
+    /// ROUTE-REFRESH.
+    pub route_refresh: u64,
+    /// Octets of all of them.
+    pub octets: u64,
+}
+
+/// Messages of both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageCounters {
+    /// From the peer.
+    pub received: DirectionCounters,
+    /// To the peer.
+    pub sent: DirectionCounters,
+}
+
+/// Faults by RFC 7606 §2 action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MalformedCounters {
+    /// Attribute discard.
+    pub attribute_discard: u64,
+    /// Treat-as-withdraw.
+    pub treat_as_withdraw: u64,
+    /// AFI/SAFI disable.
+    pub afi_safi_disable: u64,
+    /// Session reset.
+    pub session_reset: u64,
+}
+
+/// Routes of one session and family.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCounters {
+    /// In Adj-RIB-In.
+    pub received: u64,
+    /// Of these, eligible.
+    pub accepted: u64,
+    /// Of these, not eligible.
+    pub filtered: u64,
+    /// In Adj-RIB-Out.
+    pub exported: u64,
+    /// Filtered, by reason (kebab-case name, number), zeros left out.
+    pub filtered_by_reason: Vec<(String, u64)>,
+}
+
+/// One route server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RouteServerStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its kind, as configured.
+    pub kind: String,
+    /// Its AS.
+    pub asn: u32,
+    /// Its BGP identifier.
+    pub router_id: std::net::Ipv4Addr,
+    /// Where it listens.
+    pub listeners: Vec<ListenerStatus>,
+    /// Sessions configured.
+    pub sessions_configured: u32,
+    /// Sessions established.
+    pub sessions_established: u32,
+    /// Policy epoch in force.
+    pub epoch: u64,
+    /// Routes over all sessions, by family (`exported` counts each receiving member).
+    pub routes: [RouteCounters; 2],
+    /// Destinations with at least one eligible route, by family.
+    pub destinations: [u64; 2],
+}
+
+/// One listening socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Interface of a link-local address.
+    pub interface: Option<Arc<str>>,
+    /// Connections from unconfigured addresses.
+    pub refused_unconfigured: u64,
+    /// Connections refused because the peer, or the process, had too many.
+    pub refused_limit: u64,
+    /// Accepted and handed to a session.
+    pub accepted: u64,
+}
+
+/// The process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// Version of the program.
+    pub version: String,
+    /// When it started.
+    pub started: SystemTime,
+    /// When a configuration was last loaded with success.
+    pub last_reload: SystemTime,
+    /// Whether the last attempt to load one succeeded.
+    pub last_reload_success: bool,
+    /// Session worker threads.
+    pub workers: u16,
+    /// Shard threads.
+    pub shards: u16,
+    /// Sessions configured, over all route servers.
+    pub sessions_configured: u32,
+    /// Sessions established, over all route servers.
+    pub sessions_established: u32,
+    /// Whether `rsctl drain on` is in force.
+    pub draining: bool,
+    /// Whether listeners are up (and, where RPKI is configured, first data came or was given up).
+    pub ready: bool,
+    /// Resident memory in octets.
+    pub resident_octets: u64,
+    /// Messages waiting in each shard's inbox (cost in NLRI).
+    pub shard_inbox: Vec<u64>,
+}
+
+/// A histogram with fixed bounds, cumulative as Prometheus wants it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct HistogramSnapshot {
+    /// Upper bounds in seconds; an implicit `+Inf` follows.
+    pub bounds: Vec<f64>,
+    /// Cumulative counts, one for each bound, then the total.
+    pub cumulative: Vec<u64>,
+    /// Sum of observations in seconds.
+    pub sum_secs: f64,
+}
+
+/// Numbers of the engine that belong to no session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EngineCounters {
+    /// Time a worker spent writing queues to sockets in one turn.
+    pub flush_duration: HistogramSnapshot,
+    /// From octets read to octets queued at the other members.
+    pub propagation: HistogramSnapshot,
+    /// Batches that shards published.
+    pub batches: u64,
+    /// Times that a shard-to-worker lane was full and NLRI were kept instead of octets.
+    pub lagged: u64,
+    /// Times a session stopped reading because a shard's inbox was full.
+    pub inbox_full: u64,
+}
+
+/// State of the outside data that policy uses.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DataStatus {
+    /// RTR caches and VRP files.
+    pub rpki: Vec<RpkiSourceStatus>,
+    /// VRPs in force.
+    pub vrps: u64,
+    /// ASPA records in force.
+    pub aspas: u64,
+    /// IRR sets.
+    pub irr: Vec<IrrSetStatus>,
+}
+
+/// One RTR cache or VRP file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RpkiSourceStatus {
+    /// Address of the cache or path of the file.
+    pub name: String,
+    /// "connected", "connecting", "failed", "file".
+    pub state: String,
+    /// Whether this one's data is in force.
+    pub active: bool,
+    /// Preference, lower first.
+    pub preference: u32,
+    /// RTR protocol version.
+    pub version: Option<u8>,
+    /// RTR session id.
+    pub session: Option<u16>,
+    /// RTR serial.
+    pub serial: Option<u32>,
+    /// VRPs from it.
+    pub vrps: u64,
+    /// ASPA records from it.
+    pub aspas: u64,
+    /// Last End of Data or file load.
+    pub last_sync: Option<SystemTime>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// One member's IRR set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IrrSetStatus {
+    /// As configured, sources included.
+    pub name: String,
+    /// Origin ASNs.
+    pub asns: u64,
+    /// Prefixes, by family.
+    pub prefixes: [u64; 2],
+    /// When the answer in force was fetched.
+    pub fetched: Option<SystemTime>,
+    /// Whether it comes from the disk cache because the server is away.
+    pub stale: bool,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
