@@ -2,6 +2,7 @@
 
 pub mod handle;
 pub mod query;
+mod shape;
 pub mod status;
 
 pub use handle::{HandleError, RuntimeHandle};

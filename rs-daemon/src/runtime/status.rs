@@ -100,12 +100,14 @@ pub struct SessionStatus {
     /// Why it is kept down, where it is.
     pub disabled: Option<String>,
     /// When it entered this state.
+    #[serde(with = "super::shape::time")]
     pub since: SystemTime,
     /// How often it went down after having been established.
     pub flaps: u64,
     /// Why it went down last, as a sentence.
     pub last_down: Option<String>,
     /// When it went down last.
+    #[serde(with = "super::shape::maybe_time")]
     pub last_down_at: Option<SystemTime>,
     /// The last NOTIFICATION either way.
     pub last_notification: Option<NotificationStatus>,
@@ -120,8 +122,10 @@ pub struct SessionStatus {
     /// UPDATEs with faults, by RFC 7606 action.
     pub malformed: MalformedCounters,
     /// Routes, by family (index 0: IPv4, 1: IPv6).
+    #[serde(with = "super::shape::by_family")]
     pub routes: [RouteCounters; 2],
     /// Prefix limits by family, where set.
+    #[serde(with = "super::shape::by_family")]
     pub limits: [Option<u32>; 2],
     /// Octets queued for the peer.
     pub send_queue_octets: u64,
@@ -145,6 +149,7 @@ pub struct NotificationStatus {
     /// As a sentence, with the RFC 9003 text where there is one.
     pub text: String,
     /// When.
+    #[serde(with = "super::shape::time")]
     pub at: SystemTime,
 }
 
@@ -251,8 +256,10 @@ pub struct RouteServerStatus {
     /// Policy epoch in force.
     pub epoch: u64,
     /// Routes over all sessions, by family (`exported` counts each receiving member).
+    #[serde(with = "super::shape::by_family")]
     pub routes: [RouteCounters; 2],
     /// Destinations with at least one eligible route, by family.
+    #[serde(with = "super::shape::by_family")]
     pub destinations: [u64; 2],
 }
 
@@ -277,8 +284,10 @@ pub struct DaemonStatus {
     /// Version of the program.
     pub version: String,
     /// When it started.
+    #[serde(with = "super::shape::time")]
     pub started: SystemTime,
     /// When a configuration was last loaded with success.
+    #[serde(with = "super::shape::time")]
     pub last_reload: SystemTime,
     /// Whether the last attempt to load one succeeded.
     pub last_reload_success: bool,
@@ -361,6 +370,7 @@ pub struct RpkiSourceStatus {
     /// ASPA records from it.
     pub aspas: u64,
     /// Last End of Data or file load.
+    #[serde(with = "super::shape::maybe_time")]
     pub last_sync: Option<SystemTime>,
     /// What went wrong last.
     pub last_error: Option<String>,
@@ -374,8 +384,10 @@ pub struct IrrSetStatus {
     /// Origin ASNs.
     pub asns: u64,
     /// Prefixes, by family.
+    #[serde(with = "super::shape::by_family")]
     pub prefixes: [u64; 2],
     /// When the answer in force was fetched.
+    #[serde(with = "super::shape::maybe_time")]
     pub fetched: Option<SystemTime>,
     /// Whether it comes from the disk cache because the server is away.
     pub stale: bool,

@@ -1,0 +1,113 @@
+//! The asking side: blocking, because `rsctl` has nothing else to do.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::protocol::{Command, Line, Refusal, Request};
+
+/// The daemon's socket where the configuration names none.
+pub const DEFAULT_SOCKET: &str = "/run/rs-daemon/control.sock";
+
+/// Longest silence within an answer. A diff of a large table is the longest that anything takes.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where the demo puts its control socket, and where `rsctl` looks when there is none at
+/// [`DEFAULT_SOCKET`].
+#[must_use]
+pub fn user_socket() -> PathBuf {
+    ["XDG_RUNTIME_DIR", "TMPDIR"]
+        .iter()
+        .find_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
+        .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+        .join("rs-daemon/control.sock")
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No daemon there.
+    #[error("no route server answers at {tried}: {source}")]
+    Connect {
+        /// The paths.
+        tried: String,
+        /// What the system said last.
+        source: std::io::Error,
+    },
+    /// The daemon says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The connection broke.
+    #[error("the answer broke off: {0}")]
+    Broken(#[from] std::io::Error),
+    /// The answer is not of this version.
+    #[error("the daemon's answer is not understood (another version?): {0}")]
+    Shape(#[from] serde_json::Error),
+    /// The connection ended before the answer did.
+    #[error("the answer is incomplete: the daemon closed the connection")]
+    Incomplete,
+}
+
+/// A connection for one request.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+}
+
+impl Client {
+    /// Connects to `socket`, or to the first of the two usual places that answers.
+    ///
+    /// # Errors
+    /// When nothing listens there.
+    pub fn connect(socket: Option<&Path>) -> Result<Self, ClientError> {
+        let paths = match socket {
+            Some(path) => vec![path.to_owned()],
+            None => vec![PathBuf::from(DEFAULT_SOCKET), user_socket()],
+        };
+        let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for path in &paths {
+            match UnixStream::connect(path) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+                    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+                    return Ok(Self { stream });
+                }
+                // A socket that may not be opened says more than one that is not there.
+                Err(error) if last.kind() == std::io::ErrorKind::NotFound => last = error,
+                Err(_) => {}
+            }
+        }
+        let tried: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        Err(ClientError::Connect { tried: tried.join(" or "), source: last })
+    }
+
+    /// Asks, and hands each item of the answer to `each` as it comes.
+    ///
+    /// # Errors
+    /// When the daemon says no or the answer does not arrive whole.
+    pub fn ask<T: DeserializeOwned>(
+        mut self,
+        command: Command,
+        mut each: impl FnMut(T) -> std::io::Result<()>,
+    ) -> Result<(), ClientError> {
+        let mut line = serde_json::to_vec(&Request::new(command))?;
+        line.push(b'\n');
+        self.stream.write_all(&line)?;
+        let mut reader = BufReader::new(self.stream);
+        let mut text = String::new();
+        loop {
+            text.clear();
+            if reader.read_line(&mut text)? == 0 {
+                return Err(ClientError::Incomplete);
+            }
+            match serde_json::from_str::<Line<T>>(&text)? {
+                Line::Item(item) => each(item)?,
+                Line::End { .. } => return Ok(()),
+                Line::Error(refusal) => return Err(refusal.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What can be asked of the running route server, in the words of users: the control socket and
+//! the JSON API are two ways of writing these answers down.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::answers::{Done, RpkiAnswer, StatusAnswer};
+use super::peer;
+use super::protocol::{
+    ExplainQuery, PeerQuery, Refusal, RefusalKind, RouteQuery, SessionAction as Action,
+};
+use crate::runtime::query::{
+    Cursor, DiffReport, Explanation, PrefixMatch, RouteEntry, RouteQuery as Query, SessionAction,
+    ShutdownKind,
+};
+use crate::runtime::status::{IrrSetStatus, SessionStatus};
+use crate::runtime::{HandleError, RuntimeHandle};
+
+/// Routes asked of the shards at once: a shard answers a page in well under a millisecond.
+const PAGE_ROUTES: usize = 500;
+
+/// A cheap handle to all of it.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    runtime: RuntimeHandle,
+}
+
+impl From<HandleError> for Refusal {
+    fn from(error: HandleError) -> Self {
+        let kind = match &error {
+            HandleError::NoSession(_) | HandleError::NoRouteServer(_) => RefusalKind::NotFound,
+            HandleError::Ambiguous { .. } => RefusalKind::Ambiguous,
+            HandleError::Invalid(_) => RefusalKind::Invalid,
+            HandleError::Config(_) => RefusalKind::Configuration,
+            HandleError::Stopping => RefusalKind::Unavailable,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl Operations {
+    /// Over a running route server.
+    #[must_use]
+    pub fn new(runtime: RuntimeHandle) -> Self {
+        Self { runtime }
+    }
+
+    /// The handle below.
+    #[must_use]
+    pub fn runtime(&self) -> &RuntimeHandle {
+        &self.runtime
+    }
+
+    /// The whole in figures.
+    ///
+    /// # Errors
+    /// While the daemon stops.
+    pub async fn status(&self) -> Result<StatusAnswer, Refusal> {
+        Ok(StatusAnswer {
+            daemon: self.runtime.status().await?,
+            route_servers: self.runtime.route_servers().await,
+            rpki: self.rpki(),
+        })
+    }
+
+    /// Sessions, of one route server or of all.
+    ///
+    /// # Errors
+    /// When there is no such route server.
+    pub async fn sessions(
+        &self,
+        route_server: Option<&str>,
+    ) -> Result<Vec<SessionStatus>, Refusal> {
+        let mut sessions = self.runtime.sessions().await;
+        if let Some(name) = route_server {
+            self.known_route_server(name).await?;
+            sessions.retain(|session| &*session.id.route_server == name);
+        }
+        sessions.sort_by(|a, b| {
+            (&a.id.route_server, a.asn, &a.id).cmp(&(&b.id.route_server, b.asn, &b.id))
+        });
+        Ok(sessions)
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// When `peer` names none or several.
+    pub async fn session(&self, asked: &PeerQuery) -> Result<SessionStatus, Refusal> {
+        let sessions = self.sessions(asked.route_server.as_deref()).await?;
+        peer::resolve(&sessions, &asked.peer, asked.route_server.as_deref()).cloned()
+    }
+
+    /// Begins to walk over routes.
+    ///
+    /// # Errors
+    /// When the question names something that does not exist.
+    pub async fn routes(&self, asked: &RouteQuery) -> Result<RouteWalk, Refusal> {
+        if let Some(prefix) = &asked.prefix {
+            check_prefix(prefix)?;
+        }
+        let mut query = Query {
+            prefix: asked.prefix.clone(),
+            prefix_match: prefix_match(asked),
+            filtered: asked.filtered.then_some(true),
+            community: asked.community.clone(),
+            origin: asked.origin,
+            ..Query::default()
+        };
+        let mut route_server = asked.route_server.clone();
+        for (peer, place) in [(&asked.from, &mut query.from), (&asked.to, &mut query.to)] {
+            let Some(peer) = peer else { continue };
+            let session = self
+                .session(&PeerQuery { peer: peer.clone(), route_server: route_server.clone() })
+                .await?;
+            route_server = Some(session.id.route_server.to_string());
+            *place = Some(session.id);
+        }
+        let names: Vec<String> = match route_server {
+            Some(name) => {
+                self.known_route_server(&name).await?;
+                vec![name]
+            }
+            None => self.route_server_names().await,
+        };
+        let queries = names
+            .into_iter()
+            .map(|name| Query { route_server: Some(name), ..query.clone() })
+            .collect();
+        Ok(RouteWalk {
+            runtime: self.runtime.clone(),
+            queries,
+            cursor: None,
+            left: asked.limit.unwrap_or(usize::MAX),
+        })
+    }
+
+    /// Why a member has, or has not, got a prefix.
+    ///
+    /// # Errors
+    /// When prefix or member are not known.
+    pub async fn explain(&self, asked: &ExplainQuery) -> Result<Explanation, Refusal> {
+        check_prefix(&asked.prefix)?;
+        let to = PeerQuery { peer: asked.to.clone(), route_server: asked.route_server.clone() };
+        let session = self.session(&to).await?;
+        Ok(self.runtime.explain(&asked.prefix, &session.id).await?)
+    }
+
+    /// What loading `file` would change.
+    ///
+    /// # Errors
+    /// When that configuration has errors.
+    pub async fn diff(&self, file: &Path) -> Result<DiffReport, Refusal> {
+        Ok(self.runtime.diff(file).await?)
+    }
+
+    /// Loads the configuration again.
+    ///
+    /// # Errors
+    /// When it has errors; nothing is changed then.
+    pub async fn reload(&self) -> Result<DiffReport, Refusal> {
+        let sessions = self.runtime.reload(None).await?;
+        Ok(DiffReport { sessions, members: Vec::new() })
+    }
+
+    /// Does something to a session.
+    ///
+    /// # Errors
+    /// When `peer` names none or several.
+    pub async fn act(
+        &self,
+        action: Action,
+        peer: &PeerQuery,
+        text: Option<String>,
+    ) -> Result<Done, Refusal> {
+        let session = self.session(peer).await?;
+        let (action, done) = match action {
+            Action::Reset => (SessionAction::Reset { text }, "is being reset"),
+            Action::SoftIn => (SessionAction::SoftIn, "is asked for its routes"),
+            Action::Disable => (SessionAction::Disable { text }, "is disabled"),
+            Action::Enable => (SessionAction::Enable, "is enabled"),
+        };
+        self.runtime.session_action(&session.id, action).await?;
+        Ok(Done {
+            message: format!(
+                "AS{} {} ({}) at {} {done}",
+                session.asn,
+                session.name,
+                peer::display_address(&session),
+                session.id.route_server
+            ),
+        })
+    }
+
+    /// GRACEFUL_SHUTDOWN on everything, or no longer.
+    ///
+    /// # Errors
+    /// While the daemon stops.
+    pub async fn drain(&self, on: bool) -> Result<Done, Refusal> {
+        self.runtime.drain(on).await?;
+        let message = if on {
+            "everything exported carries GRACEFUL_SHUTDOWN (65535:0) from now on"
+        } else {
+            "GRACEFUL_SHUTDOWN is no longer added"
+        };
+        Ok(Done { message: message.to_owned() })
+    }
+
+    /// Stops the daemon.
+    #[must_use]
+    pub fn shutdown(&self, graceful: bool) -> Done {
+        let (kind, message) = if graceful {
+            (ShutdownKind::Graceful, "stopping without NOTIFICATION: helpers keep the routes")
+        } else {
+            (ShutdownKind::Cease, "stopping")
+        };
+        self.runtime.shutdown(kind);
+        Done { message: message.to_owned() }
+    }
+
+    /// RPKI in short.
+    #[must_use]
+    pub fn rpki(&self) -> RpkiAnswer {
+        let data = self.runtime.data();
+        RpkiAnswer { vrps: data.vrps, aspas: data.aspas, sources: data.rpki }
+    }
+
+    /// IRR sets.
+    #[must_use]
+    pub fn irr(&self) -> Vec<IrrSetStatus> {
+        self.runtime.data().irr
+    }
+
+    /// Asks the IRR servers now.
+    ///
+    /// # Errors
+    /// When there is nothing to ask.
+    pub async fn irr_refresh(&self) -> Result<Done, Refusal> {
+        self.runtime.irr_refresh().await?;
+        Ok(Done { message: "the IRR sets are being fetched again".to_owned() })
+    }
+
+    async fn route_server_names(&self) -> Vec<String> {
+        self.runtime.route_servers().await.iter().map(|rs| rs.name.to_string()).collect()
+    }
+
+    async fn known_route_server(&self, name: &str) -> Result<(), Refusal> {
+        let names = self.route_server_names().await;
+        if names.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(Refusal {
+            kind: RefusalKind::NotFound,
+            message: format!("there is no route server {name:?}; there are:"),
+            choices: names,
+        })
+    }
+}
+
+/// Routes, a page at a time; nothing is held between pages.
+#[derive(Debug)]
+pub struct RouteWalk {
+    runtime: RuntimeHandle,
+    queries: VecDeque<Query>,
+    cursor: Option<Cursor>,
+    left: usize,
+}
+
+impl RouteWalk {
+    /// The next routes; `None` after the last.
+    ///
+    /// # Errors
+    /// When the daemon stops or the question is not understood.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<RouteEntry>>, Refusal> {
+        while self.left > 0
+            && let Some(query) = self.queries.front()
+        {
+            let limit = self.left.min(PAGE_ROUTES);
+            let page = self.runtime.routes(query, self.cursor.as_ref(), limit).await?;
+            self.cursor = page.next;
+            if self.cursor.is_none() {
+                self.queries.pop_front();
+            }
+            let mut routes = page.routes;
+            routes.truncate(self.left);
+            self.left -= routes.len();
+            if !routes.is_empty() {
+                return Ok(Some(routes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn prefix_match(asked: &RouteQuery) -> PrefixMatch {
+    match &asked.prefix {
+        _ if asked.covering => PrefixMatch::Covering,
+        _ if asked.covered => PrefixMatch::Covered,
+        Some(prefix) if !prefix.contains('/') => PrefixMatch::Longest,
+        _ => PrefixMatch::Exact,
+    }
+}
+
+fn check_prefix(text: &str) -> Result<(), Refusal> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let good = address.parse::<IpAddr>().is_ok_and(|address| {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        length.is_none_or(|length| length.parse::<u8>().is_ok_and(|length| length <= most))
+    });
+    if good {
+        Ok(())
+    } else {
+        Err(Refusal::invalid(format!("{text:?} is neither a prefix nor an address")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_checked_before_anybody_is_asked() {
+        for good in ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::"] {
+            assert!(check_prefix(good).is_ok(), "{good}");
+        }
+        for bad in ["10.0.0.0/33", "10/8", "x", "", "2001:db8::/129", "1.2.3.4/"] {
+            assert!(check_prefix(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_means_its_longest_match() {
+        let ask = |prefix: &str| RouteQuery { prefix: Some(prefix.into()), ..Default::default() };
+        assert_eq!(prefix_match(&ask("10.0.0.1")), PrefixMatch::Longest);
+        assert_eq!(prefix_match(&ask("10.0.0.0/8")), PrefixMatch::Exact);
+        let covering = RouteQuery { covering: true, ..ask("10.0.0.1") };
+        assert_eq!(prefix_match(&covering), PrefixMatch::Covering);
+    }
+}

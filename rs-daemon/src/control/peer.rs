@@ -1,0 +1,155 @@
+//! Finding the session that a user means: by address, with or without zone, or by AS where that
+//! names one session.
+
+use std::net::IpAddr;
+
+use super::protocol::{Refusal, RefusalKind};
+use crate::runtime::status::SessionStatus;
+
+/// What a user wrote for PEER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    Address(IpAddr, Option<String>),
+    As(u32),
+}
+
+fn parse(text: &str) -> Option<Wanted> {
+    let text = text.trim();
+    let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
+    if let Ok(asn) = digits.parse() {
+        return Some(Wanted::As(asn));
+    }
+    let (address, zone) = match text.split_once('%') {
+        Some((address, zone)) => (address, Some(zone.to_owned())),
+        None => (text, None),
+    };
+    Some(Wanted::Address(address.parse().ok()?, zone))
+}
+
+impl Wanted {
+    fn is(&self, session: &SessionStatus) -> bool {
+        match self {
+            Self::As(asn) => session.asn == *asn,
+            Self::Address(address, zone) => {
+                session.id.address == *address
+                    && zone
+                        .as_ref()
+                        .is_none_or(|zone| session.id.interface.as_deref() == Some(zone.as_str()))
+            }
+        }
+    }
+}
+
+/// All sessions that `peer` may mean.
+///
+/// # Errors
+/// When `peer` is neither an address nor an AS, or names nothing.
+pub fn matching<'a>(
+    sessions: &'a [SessionStatus],
+    peer: &str,
+    route_server: Option<&str>,
+) -> Result<Vec<&'a SessionStatus>, Refusal> {
+    let wanted = parse(peer)
+        .ok_or_else(|| Refusal::invalid(format!("{peer:?} is neither an address nor an AS")))?;
+    let found: Vec<_> = sessions
+        .iter()
+        .filter(|session| route_server.is_none_or(|name| &*session.id.route_server == name))
+        .filter(|session| wanted.is(session))
+        .collect();
+    if found.is_empty() {
+        let place = route_server.map(|name| format!(" at {name}")).unwrap_or_default();
+        return Err(Refusal::not_found(format!("no session with {peer} is configured{place}")));
+    }
+    Ok(found)
+}
+
+/// The one session that `peer` means.
+///
+/// # Errors
+/// When it means none or several; the refusal lists the several.
+pub fn resolve<'a>(
+    sessions: &'a [SessionStatus],
+    peer: &str,
+    route_server: Option<&str>,
+) -> Result<&'a SessionStatus, Refusal> {
+    let found = matching(sessions, peer, route_server)?;
+    let [session] = found[..] else {
+        return Err(Refusal {
+            kind: RefusalKind::Ambiguous,
+            message: format!("{peer} has {} sessions; say which:", found.len()),
+            choices: found.iter().map(|session| choice(session)).collect(),
+        });
+    };
+    Ok(session)
+}
+
+/// The address with its zone, as a user writes it.
+#[must_use]
+pub fn display_address(session: &SessionStatus) -> String {
+    match &session.id.interface {
+        Some(interface) => format!("{}%{interface}", session.id.address),
+        None => session.id.address.to_string(),
+    }
+}
+
+fn choice(session: &SessionStatus) -> String {
+    format!(
+        "{} --rs {}   AS{} {} ({})",
+        display_address(session),
+        session.id.route_server,
+        session.asn,
+        session.name,
+        session.state.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::sample;
+
+    fn sessions() -> Vec<SessionStatus> {
+        let mut zoned = sample::session("rs1", 65001, "fe80::1");
+        zoned.id.interface = Some("eth1".into());
+        let mut other = sample::session("rs1", 65002, "fe80::1");
+        other.id.interface = Some("eth2".into());
+        vec![
+            sample::session("rs1", 65010, "192.0.2.10"),
+            sample::session("rs2", 65010, "192.0.2.10"),
+            sample::session("rs1", 65020, "192.0.2.20"),
+            zoned,
+            other,
+        ]
+    }
+
+    #[test]
+    fn an_as_with_one_session_is_enough() {
+        let all = sessions();
+        for text in ["AS65020", "65020", "as65020", "192.0.2.20"] {
+            assert_eq!(resolve(&all, text, None).unwrap().asn, 65020, "{text}");
+        }
+    }
+
+    #[test]
+    fn ambiguity_lists_the_choices() {
+        let all = sessions();
+        let refusal = resolve(&all, "AS65010", None).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::Ambiguous);
+        assert_eq!(refusal.choices.len(), 2);
+        assert!(refusal.choices[1].starts_with("192.0.2.10 --rs rs2"), "{refusal}");
+        assert_eq!(&*resolve(&all, "AS65010", Some("rs2")).unwrap().id.route_server, "rs2");
+    }
+
+    #[test]
+    fn zones_tell_link_local_addresses_apart() {
+        let all = sessions();
+        assert_eq!(resolve(&all, "fe80::1%eth2", None).unwrap().asn, 65002);
+        assert_eq!(resolve(&all, "fe80::1", None).unwrap_err().kind, RefusalKind::Ambiguous);
+        assert_eq!(resolve(&all, "fe80::1%eth9", None).unwrap_err().kind, RefusalKind::NotFound);
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        assert_eq!(resolve(&sessions(), "alice", None).unwrap_err().kind, RefusalKind::Invalid);
+    }
+}

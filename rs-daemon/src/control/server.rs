@@ -1,0 +1,427 @@
+//! The listening side of the control socket.
+//!
+//! Who may open the socket may do everything: file permission (0660 and a group) is the access
+//! control. What one client does, or does not do, holds up nobody: requests are short, reads and
+//! writes have a time limit, connections are counted, long answers are written page by page.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::operations::Operations;
+use super::protocol::{Command, Line, MAX_REQUEST_OCTETS, Refusal, RefusalKind, Request, VERSION};
+
+/// Clients at once. More are told so and closed.
+const MAX_CONNECTIONS: usize = 32;
+/// Longest wait for a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for a client to take what is written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Octets collected before they are written.
+const WRITE_BUFFER_OCTETS: usize = 64 * 1024;
+
+/// Where to listen and who may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlSettings {
+    /// The socket's path. Its directory is made if it is missing.
+    pub socket: PathBuf,
+    /// The group that may connect, by name or number.
+    pub group: Option<String>,
+}
+
+/// The socket's file, removed when it is dropped.
+#[derive(Debug)]
+pub struct ControlListener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for ControlListener {
+    fn drop(&mut self) {
+        // Somebody else's by now, or gone: nothing to do about it here.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl ControlListener {
+    /// Opens the socket. One that a dead process left behind is replaced, a living one is not.
+    ///
+    /// # Errors
+    /// When the path is in use or cannot be written. Needs a tokio runtime around it.
+    pub fn bind(settings: &ControlSettings) -> io::Result<Self> {
+        let path = &settings.socket;
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        check_unused(path)?;
+        // Permissions are set before the name appears: nobody can connect in between.
+        let mut temporary = path.clone().into_os_string();
+        temporary.push(format!(".{}", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        let _ = std::fs::remove_file(&temporary);
+        let listener = UnixListener::bind(&temporary)?;
+        let ready = set_access(&temporary, settings.group.as_deref())
+            .and_then(|()| std::fs::rename(&temporary, path));
+        if let Err(error) = ready {
+            let _ = std::fs::remove_file(&temporary);
+            return Err(error);
+        }
+        Ok(Self { listener, path: path.clone() })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Answers until `stop`.
+    pub async fn run(self, operations: Operations, stop: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: it comes back, a hot loop would not help.
+                    warn!(%error, "control socket: accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let slot = Arc::clone(&slots).try_acquire_owned();
+            let operations = operations.clone();
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                let client = client_name(&stream);
+                let (read, write) = stream.into_split();
+                let mut lines = Lines::new(write);
+                let Ok(_slot) = slot else {
+                    let text = format!("more than {MAX_CONNECTIONS} clients at once");
+                    let _ = lines.refuse(Refusal::new(RefusalKind::Limit, text)).await;
+                    return;
+                };
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    served = serve_client(&operations, &client, BufReader::new(read), &mut lines) => {
+                        if let Err(error) = served {
+                            info!(client, %error, "control socket: client gone");
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Opens the socket and answers until `stop`.
+///
+/// # Errors
+/// When the socket cannot be opened.
+pub async fn serve(
+    settings: &ControlSettings,
+    operations: Operations,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    ControlListener::bind(settings)?.run(operations, stop).await;
+    Ok(())
+}
+
+fn check_unused(path: &Path) -> io::Result<()> {
+    let kind = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !kind.is_socket() {
+        let text = format!("{} is there and is not a socket", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => {
+            let text = format!("another daemon answers at {}", path.display());
+            Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn set_access(path: &Path, group: Option<&str>) -> io::Result<()> {
+    if let Some(group) = group {
+        std::os::unix::fs::chown(path, None, Some(group_id(group)?))?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))
+}
+
+fn group_id(group: &str) -> io::Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    find_group(&std::fs::read_to_string("/etc/group")?, group).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("there is no group {group:?}"))
+    })
+}
+
+fn find_group(file: &str, group: &str) -> Option<u32> {
+    file.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
+fn client_name(stream: &UnixStream) -> String {
+    match stream.peer_cred() {
+        Ok(who) => format!("uid {} pid {}", who.uid(), who.pid().unwrap_or(0)),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+async fn serve_client(
+    operations: &Operations,
+    client: &str,
+    mut read: BufReader<OwnedReadHalf>,
+    lines: &mut Lines,
+) -> io::Result<()> {
+    loop {
+        let command = match read_request(&mut read).await? {
+            Asked::Nothing => return Ok(()),
+            Asked::Command(command) => command,
+            Asked::Nonsense(refusal) => return lines.refuse(refusal).await,
+        };
+        if acts(&command) {
+            info!(client, ?command, "control socket: order");
+        }
+        match answer(operations, command, lines).await {
+            Ok(()) => lines.end().await?,
+            Err(Failure::Refused(refusal)) => lines.refuse(refusal).await?,
+            Err(Failure::Gone(error)) => return Err(error),
+        }
+    }
+}
+
+/// Whether the command changes anything: who gave it is then worth a line in the log.
+fn acts(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Reload
+            | Command::Session { .. }
+            | Command::Drain { .. }
+            | Command::Shutdown { .. }
+            | Command::Irr { refresh: true }
+    )
+}
+
+enum Asked {
+    Nothing,
+    Command(Command),
+    Nonsense(Refusal),
+}
+
+async fn read_request(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Asked> {
+    let mut line = Vec::new();
+    let most = MAX_REQUEST_OCTETS as u64 + 1;
+    let Ok(got) = timeout(REQUEST_TIMEOUT, read.take(most).read_until(b'\n', &mut line)).await
+    else {
+        return Ok(Asked::Nothing);
+    };
+    if got? == 0 {
+        return Ok(Asked::Nothing);
+    }
+    if line.len() > MAX_REQUEST_OCTETS {
+        let text = format!("a request is a line of at most {MAX_REQUEST_OCTETS} octets");
+        return Ok(Asked::Nonsense(Refusal::new(RefusalKind::Limit, text)));
+    }
+    Ok(parse_request(&line))
+}
+
+fn parse_request(line: &[u8]) -> Asked {
+    #[derive(serde::Deserialize)]
+    struct AnyVersion {
+        version: u16,
+    }
+    match serde_json::from_slice::<Request>(line) {
+        Ok(request) if request.version == VERSION => Asked::Command(request.request),
+        other => {
+            // Another version's request may have any shape, so its number is looked at first.
+            let theirs = serde_json::from_slice::<AnyVersion>(line).map(|any| any.version);
+            Asked::Nonsense(match (theirs, other) {
+                (Ok(version), _) if version != VERSION => Refusal::new(
+                    RefusalKind::Version,
+                    format!("rsctl speaks version {version}, this daemon {VERSION}"),
+                ),
+                (_, Err(error)) => Refusal::invalid(format!("not a request: {error}")),
+                (_, Ok(_)) => Refusal::invalid("not a request"),
+            })
+        }
+    }
+}
+
+/// Why an answer ends early.
+enum Failure {
+    Refused(Refusal),
+    Gone(io::Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+async fn answer(
+    operations: &Operations,
+    command: Command,
+    lines: &mut Lines,
+) -> Result<(), Failure> {
+    match command {
+        Command::Status => lines.item(&operations.status().await?).await?,
+        Command::Members { route_server } => {
+            for session in operations.sessions(route_server.as_deref()).await? {
+                lines.item(&session).await?;
+            }
+        }
+        Command::Member(peer) => lines.item(&operations.session(&peer).await?).await?,
+        Command::Routes(query) => {
+            let mut walk = operations.routes(&query).await?;
+            while let Some(page) = walk.next_page().await? {
+                for route in &page {
+                    lines.item(route).await?;
+                }
+            }
+        }
+        Command::Explain(query) => lines.item(&operations.explain(&query).await?).await?,
+        Command::Diff { file } => lines.item(&operations.diff(Path::new(&file)).await?).await?,
+        Command::Reload => lines.item(&operations.reload().await?).await?,
+        Command::Session { action, peer, reason } => {
+            lines.item(&operations.act(action, &peer, reason).await?).await?;
+        }
+        Command::Drain { on } => lines.item(&operations.drain(on).await?).await?,
+        Command::Shutdown { graceful } => lines.item(&operations.shutdown(graceful)).await?,
+        Command::Rpki => lines.item(&operations.rpki()).await?,
+        Command::Irr { refresh: true } => lines.item(&operations.irr_refresh().await?).await?,
+        Command::Irr { refresh: false } => {
+            for set in operations.irr() {
+                lines.item(&set).await?;
+            }
+        }
+        Command::Policy { .. }
+        | Command::Ixf
+        | Command::AsSet { .. }
+        | Command::ClientConfig { .. } => {
+            let text = "this daemon does not know that command yet";
+            return Err(Refusal::new(RefusalKind::Unavailable, text).into());
+        }
+    }
+    Ok(())
+}
+
+/// The answering half of a connection.
+struct Lines {
+    write: OwnedWriteHalf,
+    buffer: Vec<u8>,
+    items: u64,
+}
+
+impl Lines {
+    fn new(write: OwnedWriteHalf) -> Self {
+        Self { write, buffer: Vec::new(), items: 0 }
+    }
+
+    async fn item<T: Serialize>(&mut self, item: &T) -> io::Result<()> {
+        self.items += 1;
+        self.push(&Line::Item(item))?;
+        if self.buffer.len() >= WRITE_BUFFER_OCTETS {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> io::Result<()> {
+        let items = std::mem::take(&mut self.items);
+        self.push(&Line::<()>::End { items })?;
+        self.flush().await
+    }
+
+    async fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
+        self.items = 0;
+        self.push(&Line::<()>::Error(refusal))?;
+        self.flush().await
+    }
+
+    fn push<T: Serialize>(&mut self, line: &Line<T>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.buffer, line)?;
+        self.buffer.push(b'\n');
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        timeout(WRITE_TIMEOUT, self.write.write_all(&self.buffer)).await??;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_found_by_name() {
+        let file = "root:x:0:\nrs-daemon:x:990:alice,bob\n";
+        assert_eq!(find_group(file, "rs-daemon"), Some(990));
+        assert_eq!(find_group(file, "rs"), None);
+    }
+
+    #[test]
+    fn another_version_is_told_so() {
+        let Asked::Nonsense(refusal) = parse_request(br#"{"version":9,"request":{"x":1}}"#) else {
+            panic!("taken");
+        };
+        assert_eq!(refusal.kind, RefusalKind::Version);
+        let Asked::Nonsense(refusal) = parse_request(b"GET / HTTP/1.0") else { panic!("taken") };
+        assert_eq!(refusal.kind, RefusalKind::Invalid);
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_a_living_one_and_a_file_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings =
+            ControlSettings { socket: directory.path().join("sub/control.sock"), group: None };
+        let first = ControlListener::bind(&settings).unwrap();
+        let mode = std::fs::metadata(first.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let error = ControlListener::bind(&settings).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+
+        let stale = directory.path().join("stale.sock");
+        drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
+        ControlListener::bind(&ControlSettings { socket: stale, group: None }).unwrap();
+
+        let file = directory.path().join("file");
+        std::fs::write(&file, "precious").unwrap();
+        let error = ControlListener::bind(&ControlSettings { socket: file.clone(), group: None });
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
+    }
+}
