@@ -1,0 +1,533 @@
+//! What the program needs to run: defaults filled in, references resolved.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use bgp_wire::{Asn, Families, Prefix};
+
+use super::{ConfigError, Secret};
+
+/// A whole configuration. A reload compares the parts of two of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Every file that was read, the one named on the command line first.
+    pub files: Vec<PathBuf>,
+    /// The exchange.
+    pub exchange: Exchange,
+    /// The HTTP listener.
+    pub http: Http,
+    /// The control socket.
+    pub control: Control,
+    /// Threads.
+    pub engine: Engine,
+    /// RPKI data.
+    pub rpki: Rpki,
+    /// IRR data, when configured.
+    pub irr: Option<Irr>,
+    /// The route servers, in the order of the files.
+    pub route_servers: Vec<RouteServer>,
+    /// The members, in the order of the files.
+    pub members: Vec<Member>,
+    /// What is allowed but probably not meant. Logged at start and by `--check`.
+    pub warnings: Vec<ConfigError>,
+}
+
+impl Config {
+    /// Every configured session, whatever its route server.
+    pub fn sessions(&self) -> impl Iterator<Item = &MemberSession> {
+        self.members.iter().flat_map(|member| &member.sessions)
+    }
+
+    /// The sessions of one route server (an index into `route_servers`).
+    pub fn sessions_of(&self, route_server: usize) -> impl Iterator<Item = &MemberSession> {
+        self.sessions().filter(move |session| session.route_server == route_server)
+    }
+
+    /// The session of that identity.
+    #[must_use]
+    pub fn session(&self, key: &SessionKey) -> Option<&MemberSession> {
+        self.sessions().find(|session| session.key == *key)
+    }
+
+    /// The route server of that name: its index and itself.
+    #[must_use]
+    pub fn route_server(&self, name: &str) -> Option<(usize, &RouteServer)> {
+        self.route_servers.iter().enumerate().find(|(_, server)| &*server.name == name)
+    }
+}
+
+/// `[exchange]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Shown to people.
+    pub name: String,
+    /// The route servers' AS, unless one has its own.
+    pub asn: Asn,
+    /// Stands for the AS in standard communities.
+    pub short_asn: Option<u16>,
+    /// Next hops lie in here; never accepted as routes.
+    pub peering_lan: Vec<Prefix>,
+    /// Scope of link-local addresses written without one.
+    pub interface: Option<Arc<str>>,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// `None`: no HTTP at all.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[control]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The socket's path; its mode is 0660.
+    pub socket: PathBuf,
+    /// The group that owns the socket, if not the process's.
+    pub group: Option<String>,
+}
+
+/// `[engine]`. 0 asks for the default.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Engine {
+    /// Shards of the table.
+    pub shards: usize,
+    /// Session workers.
+    pub workers: usize,
+}
+
+/// `[rpki]`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Rpki {
+    /// RTR caches, the most preferred first.
+    pub caches: Vec<RpkiCache>,
+    /// VRP files.
+    pub json: Vec<PathBuf>,
+}
+
+/// `[[rpki.cache]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RpkiCache {
+    /// `host:port`.
+    pub address: String,
+    /// Lower is preferred (RFC 8210 §10).
+    pub preference: u8,
+}
+
+/// `[irr]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Irr {
+    /// `host:port` of a whois server that speaks the IRRd query protocol.
+    pub server: Option<String>,
+    /// Sources, in order of preference.
+    pub sources: Vec<String>,
+    /// How often sets are fetched again.
+    pub refresh: Duration,
+    /// Where the last good answers are kept.
+    pub cache: Option<PathBuf>,
+    /// RPSL files to read instead of asking a server.
+    pub dump: Vec<PathBuf>,
+}
+
+/// `[[route_server]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteServer {
+    /// Unique.
+    pub name: Arc<str>,
+    /// What it is for.
+    pub kind: Kind,
+    /// Its AS.
+    pub asn: Asn,
+    /// Stands for the AS in standard communities; `None`: those are off.
+    pub short_asn: Option<u16>,
+    /// BGP Identifier.
+    pub router_id: Ipv4Addr,
+    /// Where it listens.
+    pub listen: Vec<ListenAddress>,
+    /// After our own restart: how long members may keep our routes (RFC 4724).
+    pub restart_time: Duration,
+    /// Which routes' MED are compared.
+    pub med: MedMode,
+    /// Prefer the route that is longest here (RFC 5004).
+    pub prefer_oldest: bool,
+    /// `[route_server.import]`, over the defaults of its kind.
+    pub import: ImportRules,
+    /// `[route_server.export]`.
+    pub export: ExportRules,
+    /// `[route_server.communities]`.
+    pub communities: Communities,
+}
+
+/// What a route server is for (semantics differ, see docs/configuration.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Everything is checked.
+    Regular,
+    /// Members may give transit to members.
+    Transitable,
+    /// Nothing is checked.
+    Chaos,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListenAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The TCP port.
+    pub port: u16,
+    /// Scope, exactly when the address is link-local.
+    pub interface: Option<Arc<str>>,
+}
+
+/// Which routes' MED are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MedMode {
+    /// None.
+    #[default]
+    Off,
+    /// Those of the same neighbour AS.
+    SameAs,
+    /// All.
+    Always,
+}
+
+/// What is checked on import, for one route server or one member on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportRules {
+    /// Row 13 of the checks.
+    pub bogon_prefixes: bool,
+    /// Row 10: IPv6 must lie in 2000::/3.
+    pub global_unicast: bool,
+    /// Row 19, inclusive; by family of the NLRI.
+    pub prefix_length: Option<PrefixLengths>,
+    /// Row 3; `None`: any length.
+    pub as_path_max: Option<u32>,
+    /// Row 4.
+    pub first_as: bool,
+    /// Row 5: AS_SET and AS_CONFED segments are refused.
+    pub reject_as_set: bool,
+    /// Row 2.
+    pub next_hop: NextHopMode,
+    /// Row 6.
+    pub bogon_asns: bool,
+    /// Row 7. `None`: the built-in list.
+    pub transit_free: Option<Vec<Asn>>,
+    /// Row 8.
+    pub never_via_rs: Vec<Asn>,
+    /// Rows 14 and 15.
+    pub irr: CheckMode,
+    /// Row 17.
+    pub rpki: CheckMode,
+    /// Row 18.
+    pub aspa: CheckMode,
+    /// Row 15: more specific prefixes than the route objects' pass.
+    pub irr_more_specifics: bool,
+    /// Authorised beside what the IRR says.
+    pub irr_extra: IrrExtra,
+    /// A set with more prefixes than this does not count.
+    pub irr_max_prefixes: FamilyLimits,
+    /// A set that holds a transit-free AS does not count.
+    pub irr_refuse_transit_free: bool,
+    /// Row 9; `None`: any number.
+    pub max_communities: Option<u32>,
+    /// Row 16.
+    pub blackhole: bool,
+    /// Row 16: NO_EXPORT is added to blackhole routes.
+    pub blackhole_no_export: bool,
+    /// Row 21.
+    pub graceful_shutdown: bool,
+    /// Row 11: the route server's own blacklist.
+    pub blacklist: Vec<Prefix>,
+    /// Row 12: this member's blacklist.
+    pub member_blacklist: Vec<Prefix>,
+    /// Communities added to every route of the member, as patterns.
+    pub attach_communities: Vec<String>,
+    /// Prefix limits.
+    pub limits: PrefixLimits,
+}
+
+/// Shortest and longest prefix, for each family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixLengths {
+    /// IPv4.
+    pub v4: (u8, u8),
+    /// IPv6.
+    pub v6: (u8, u8),
+}
+
+/// Which next hops a member may announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NextHopMode {
+    /// Any address of the same `[[member]]` entry.
+    Strict,
+    /// Any session's address of that AS.
+    SameAs,
+    /// Anything inside the peering LAN.
+    Lan,
+    /// Anything that is not refused everywhere.
+    Any,
+}
+
+/// What becomes of a route that fails a check on outside data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckMode {
+    /// Refused.
+    Reject,
+    /// Kept and tagged.
+    Tag,
+    /// Kept for those members whose `filter` lets it pass.
+    PerMember,
+    /// Not checked.
+    Off,
+}
+
+/// `irr_extra`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IrrExtra {
+    /// Origins that are authorised as well.
+    pub asns: Vec<Asn>,
+    /// Prefixes that are authorised as well.
+    pub prefixes: Vec<Prefix>,
+}
+
+/// A number for each family, where there is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FamilyLimits {
+    /// IPv4.
+    pub v4: Option<u32>,
+    /// IPv6.
+    pub v6: Option<u32>,
+}
+
+/// Prefix limits of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixLimits {
+    /// IPv4.
+    pub v4: Limit,
+    /// IPv6.
+    pub v6: Limit,
+    /// Both families together.
+    pub total: Limit,
+    /// What the N+1st route does.
+    pub action: LimitAction,
+    /// Which routes count.
+    pub count: LimitCount,
+    /// With `restart`: when the session comes back.
+    pub restart_after: Duration,
+}
+
+/// One limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    /// None.
+    #[default]
+    Off,
+    /// This many routes are allowed.
+    Fixed(u32),
+    /// Follows what the member announced lately.
+    Dynamic,
+}
+
+/// What reaching a limit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitAction {
+    /// A warning.
+    Warn,
+    /// The excess is not taken.
+    Block,
+    /// Cease/1, back after `restart_after`.
+    Restart,
+    /// Cease/1, down until enabled.
+    Shutdown,
+}
+
+/// Which routes count towards a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitCount {
+    /// All that came, rejected ones included.
+    Received,
+    /// Those that passed the checks.
+    Accepted,
+}
+
+/// `[route_server.export]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportRules {
+    /// Control communities are obeyed and removed.
+    pub communities: bool,
+    /// The Partial bit is set on unknown transitive attributes.
+    pub set_partial: bool,
+    /// NO_EXPORT and NO_ADVERTISE stop a route here.
+    pub honour_well_known: bool,
+    /// Routes go to other sessions of the same AS.
+    pub same_as_export: bool,
+}
+
+/// `[route_server.communities]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Communities {
+    /// The scheme whose patterns hold where no list is given.
+    pub preset: String,
+    /// Lists given in the file: name of the function, its patterns.
+    pub lists: Vec<(String, Vec<String>)>,
+    /// Which informational communities are added on import.
+    pub inform: Vec<Inform>,
+    /// Which of several prepend requests of one kind counts.
+    pub prepend_tie: PrependTie,
+    /// A request aimed at the member's own AS is read as aimed at all.
+    pub own_asn_means_any: bool,
+}
+
+/// Groups of informational communities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Inform {
+    /// The ROV state.
+    Rov,
+    /// The IRR state.
+    Irr,
+    /// Whom it was learnt from.
+    LearntFrom,
+    /// Where it was learnt.
+    Location,
+}
+
+/// Which of several prepend requests of one kind counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PrependTie {
+    /// The highest count.
+    #[default]
+    Highest,
+    /// The lowest count.
+    Lowest,
+}
+
+/// `[[member]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Several members may share one.
+    pub asn: Asn,
+    /// Shown to people.
+    pub name: Arc<str>,
+    /// Its `as_set`: as-sets and AS numbers; empty: its own AS.
+    pub as_set: Vec<String>,
+    /// Its role on transitable servers.
+    pub role: MemberRole,
+    /// What is withheld from it where a server checks per member.
+    pub filter: FilterMode,
+    /// Stands for a 32-bit AS in standard communities.
+    pub alias: Option<u16>,
+    /// A looking-glass feed: gets everything, may send nothing.
+    pub collector: bool,
+    /// A transit sponsor that wants the other sponsors' transit routes.
+    pub receive_transit: bool,
+    /// One entry for each address and route server.
+    pub sessions: Vec<MemberSession>,
+}
+
+/// A member's role on a transitable server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MemberRole {
+    /// Receives transit.
+    #[default]
+    Downstream,
+    /// Gives transit.
+    TransitSponsor,
+}
+
+/// What is withheld from a member where `irr` or `rpki` is `per-member`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FilterMode {
+    /// What fails either.
+    #[default]
+    IrrAndRpki,
+    /// What fails IRR.
+    Irr,
+    /// What is ROV INVALID.
+    Rpki,
+    /// Nothing: it filters by the tags.
+    TagOnly,
+}
+
+/// What makes a session the same session after a reload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// The route server's name.
+    pub route_server: Arc<str>,
+    /// The member's address.
+    pub address: IpAddr,
+    /// Scope, exactly when the address is link-local.
+    pub interface: Option<Arc<str>>,
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.route_server, self.address)?;
+        self.interface.as_ref().map_or(Ok(()), |interface| write!(f, "%{interface}"))
+    }
+}
+
+/// One session of one member on one route server; a `[[member.session]]` with two route
+/// servers makes two of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberSession {
+    /// Identity across reloads.
+    pub key: SessionKey,
+    /// Index into [`Config::route_servers`].
+    pub route_server: usize,
+    /// Index into [`Config::members`].
+    pub member: usize,
+    /// The member's AS.
+    pub asn: Asn,
+    /// The port we connect to when not passive.
+    pub port: u16,
+    /// TCP MD5 (RFC 2385).
+    pub password: Option<Secret>,
+    /// GTSM (RFC 5082).
+    pub ttl_security: bool,
+    /// We never connect, only the member does.
+    pub passive: bool,
+    /// Offered by MP-BGP.
+    pub families: Families,
+    /// RFC 8950 is offered.
+    pub extended_next_hop: bool,
+    /// RFC 7911: we offer to send several paths.
+    pub add_path_send: bool,
+    /// How link-local next hops are written to this member.
+    pub link_local_next_hop: LinkLocalNextHop,
+    /// RFC 8654 is offered.
+    pub extended_messages: bool,
+    /// Proposed hold time.
+    pub hold_time: Duration,
+    /// RFC 9687; `None`: off.
+    pub send_hold_time: Option<Duration>,
+    /// Between our attempts to connect.
+    pub connect_retry: Duration,
+    /// RFC 4724 and RFC 8538.
+    pub graceful_restart: bool,
+    /// RFC 9494: how long stale routes live on; `None`: off.
+    pub llgr: Option<Duration>,
+    /// RFC 9234: we take the role of a route server.
+    pub role_rfc9234: bool,
+    /// Kept down, and why.
+    pub disabled: Option<Arc<str>>,
+    /// What is checked on import: the member's rules over the route server's.
+    pub import: Arc<ImportRules>,
+}
+
+/// How a lone link-local next hop is written in MP_REACH_NLRI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LinkLocalNextHop {
+    /// `::` and the address.
+    #[default]
+    Native,
+    /// The address alone, 16 octets.
+    Single,
+    /// The address twice.
+    Double,
+}
