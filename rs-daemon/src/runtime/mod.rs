@@ -1,7 +1,9 @@
 //! Threads, sockets, queues: the running route server.
 
 pub mod handle;
+mod limits;
 pub mod query;
+mod send_queue;
 mod shape;
 pub mod status;
 

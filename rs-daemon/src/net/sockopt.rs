@@ -1,0 +1,133 @@
+//! Socket options and interface names for which no safe binding exists: the only unsafe code of
+//! the project.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+
+use socket2::SockAddr;
+
+/// `TCP_MD5SIG_MAXKEYLEN` of linux/tcp.h.
+pub const MAX_MD5_KEY_OCTETS: usize = 80;
+
+/// `struct tcp_md5sig` of linux/tcp.h.
+#[repr(C)]
+struct TcpMd5Sig {
+    address: libc::sockaddr_storage,
+    flags: u8,
+    prefix_len: u8,
+    key_len: u16,
+    interface: i32,
+    key: [u8; MAX_MD5_KEY_OCTETS],
+}
+
+/// Sets (or, with `None`, removes) the MD5 key for segments to and from `peer` (RFC 2385).
+///
+/// A link-local peer is named by its address alone: the kernel's scope for keys is the VRF, not
+/// the interface. So one key holds for an address on all interfaces that a socket serves, which
+/// is one, as sockets for link-local addresses are bound with their scope.
+pub(super) fn set_md5_key(
+    socket: &impl AsFd,
+    peer: SocketAddr,
+    key: Option<&[u8]>,
+) -> io::Result<()> {
+    let key = key.unwrap_or_default();
+    let mut option = TcpMd5Sig {
+        address: SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value(),
+        flags: 0,
+        prefix_len: 0,
+        key_len: 0,
+        interface: 0,
+        key: [0; MAX_MD5_KEY_OCTETS],
+    };
+    let Some(room) = option.key.get_mut(..key.len()) else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the key has {} octets, {MAX_MD5_KEY_OCTETS} are possible", key.len()),
+        ));
+    };
+    room.copy_from_slice(key);
+    option.key_len = u16::try_from(key.len()).unwrap_or_default();
+    match set_option(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option) {
+        // Removing a key that is not there.
+        Err(e) if key.is_empty() && e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// TTL or hop limit of what we send.
+pub(super) fn set_hops(socket: &impl AsFd, v6: bool, hops: i32) -> io::Result<()> {
+    if v6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, &hops)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_TTL, &hops)
+    }
+}
+
+/// Least TTL or hop limit of what we take (RFC 5082).
+pub(super) fn set_minimum_hops(socket: &impl AsFd, v6: bool, hops: i32) -> io::Result<()> {
+    if v6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT, &hops)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_MINTTL, &hops)
+    }
+}
+
+fn set_option<T>(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
+    let octets = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    #[expect(unsafe_code, reason = "no safe binding for these socket options")]
+    // SAFETY: the descriptor is open while `socket` is borrowed; `value` is a live `T` and the
+    // kernel reads no more than `octets`, its size.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            octets,
+        )
+    };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Index of an interface.
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    let name = CString::new(name)?;
+    #[expect(unsafe_code, reason = "no safe binding for if_nametoindex")]
+    // SAFETY: `name` is a string with its terminating zero and lives through the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 { Err(io::Error::last_os_error()) } else { Ok(index) }
+}
+
+/// Name of an interface.
+pub fn interface_name(index: u32) -> io::Result<String> {
+    let mut buffer = [0_u8; libc::IF_NAMESIZE];
+    #[expect(unsafe_code, reason = "no safe binding for if_indextoname")]
+    // SAFETY: the buffer has the IF_NAMESIZE octets that the call may write.
+    let found = unsafe { libc::if_indextoname(index, buffer.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let name = CStr::from_bytes_until_nul(&buffer).map_err(io::Error::other)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+trait StorageValue {
+    fn as_storage_value(&self) -> libc::sockaddr_storage;
+}
+
+impl StorageValue for SockAddr {
+    fn as_storage_value(&self) -> libc::sockaddr_storage {
+        #[expect(unsafe_code, reason = "socket2 hands out its storage as a pointer only")]
+        // SAFETY: `SockAddr` always holds a whole `sockaddr_storage`, and `as_ptr` points to it.
+        unsafe {
+            self.as_ptr().cast::<libc::sockaddr_storage>().read_unaligned()
+        }
+    }
+}

@@ -1,0 +1,107 @@
+use std::io::{Read, Write};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::*;
+
+fn loopback(last: u8) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)
+}
+
+#[test]
+fn an_address_in_use_says_so() {
+    let first = listen(loopback(1), 8).unwrap();
+    let error = listen(first.local_addr().unwrap(), 8).unwrap_err();
+    assert!(error.to_string().contains("another program"), "{error}");
+}
+
+#[test]
+fn a_foreign_address_says_so() {
+    let error = listen("192.0.2.1:0".parse().unwrap(), 8).unwrap_err();
+    assert!(error.to_string().contains("no interface of this machine"), "{error}");
+}
+
+#[test]
+fn link_local_needs_its_interface() {
+    let address = "fe80::1".parse().unwrap();
+    assert!(socket_address(address, 179, None).is_err());
+    assert!(socket_address(address, 179, Some("no-such-if")).is_err());
+    let with_scope = socket_address(address, 179, Some("lo")).unwrap();
+    let SocketAddr::V6(v6) = with_scope else { panic!("{with_scope}") };
+    assert_eq!(v6.scope_id(), interface_index("lo").unwrap());
+    assert_eq!(interface_name(v6.scope_id()).unwrap(), "lo");
+}
+
+fn accept(listener: &TcpListener, within: Duration) -> Option<TcpStream> {
+    let deadline = std::time::Instant::now() + within;
+    while std::time::Instant::now() < deadline {
+        if let Ok((stream, _)) = listener.accept() {
+            return Some(stream);
+        }
+        std::thread::yield_now();
+    }
+    None
+}
+
+fn connect(peer: SocketAddr, protection: Protection<'_>) -> Socket {
+    let stream = outgoing(Some(loopback(2)), peer, protection).unwrap();
+    let socket = Socket::from(stream);
+    let _ = socket.connect(&peer.into());
+    socket
+}
+
+#[test]
+fn gtsm_lets_octets_through_between_neighbours() {
+    let listener = listen(loopback(1), 8).unwrap();
+    set_listener_hops(&listener).unwrap();
+    let peer = listener.local_addr().unwrap();
+    let client = connect(peer, Protection { md5_key: None, ttl_security: true });
+    let mut accepted = accept(&listener, Duration::from_secs(5)).unwrap();
+    prepare_accepted(&accepted, true).unwrap();
+    accepted.set_nonblocking(false).unwrap();
+    client.set_nonblocking(false).unwrap();
+    let mut client = TcpStream::from(client);
+    client.write_all(b"x").unwrap();
+    let mut octet = [0];
+    accepted.read_exact(&mut octet).unwrap();
+    assert_eq!(&octet, b"x");
+    client.write_all(b"y").unwrap();
+    accepted.peek(&mut octet).unwrap();
+    assert!(has_unread_input(&accepted));
+}
+
+/// Kernels without CONFIG_TCP_MD5SIG cannot run the MD5 tests.
+fn md5_works(listener: &TcpListener) -> bool {
+    match set_listener_key(listener, loopback(2), Some(b"key")) {
+        Ok(()) => true,
+        Err(e) => {
+            eprintln!("skipped: {e}");
+            false
+        }
+    }
+}
+
+#[test]
+fn md5_keys_come_change_and_go() {
+    let listener = listen(loopback(1), 8).unwrap();
+    if !md5_works(&listener) {
+        return;
+    }
+    let peer = listener.local_addr().unwrap();
+    let keyed = |key| Protection { md5_key: key, ttl_security: false };
+
+    let _right = connect(peer, keyed(Some(b"key")));
+    assert!(accept(&listener, Duration::from_secs(5)).is_some());
+    let _none = connect(peer, keyed(None));
+    assert!(accept(&listener, Duration::from_millis(200)).is_none());
+
+    set_listener_key(&listener, loopback(2), Some(b"changed")).unwrap();
+    let _changed = connect(peer, keyed(Some(b"changed")));
+    assert!(accept(&listener, Duration::from_secs(5)).is_some());
+
+    set_listener_key(&listener, loopback(2), None).unwrap();
+    set_listener_key(&listener, loopback(2), None).unwrap();
+    let _open = connect(peer, keyed(None));
+    assert!(accept(&listener, Duration::from_secs(5)).is_some());
+    assert!(set_listener_key(&listener, loopback(2), Some(&[1; 81])).is_err());
+}

@@ -1,0 +1,78 @@
+//! Every bound of the runtime: the number, its reason, and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Octets waiting for one member above which its queue stops growing.
+///
+/// The octets are shared between members, so this bounds staleness more than memory: what
+/// is queued and then changed again is sent twice. *When full:* the member goes dirty, only the
+/// NLRI that change are kept, and it is brought up to date by resync.
+pub(crate) const QUEUE_HIGH_OCTETS: usize = 4 << 20;
+
+/// Buffers waiting for one member above which its queue stops growing, for the case of many tiny
+/// batches (a handle is 32 octets whatever it points to). *When full:* as above.
+pub(crate) const QUEUE_HIGH_ENTRIES: usize = 16_384;
+
+/// A dirty member asks for resync once its queue is below this. One answer is about as large.
+pub(crate) const QUEUE_LOW_OCTETS: usize = 256 << 10;
+
+/// NLRI of one resync request. *When more are dirty:* they wait for the next round.
+pub(crate) const RESYNC_NLRI: usize = 8_192;
+
+/// Handles of changed NLRI kept for a dirty member before they are folded into one set without
+/// duplicates: members that lag together share the handles, a set belongs to one.
+pub(crate) const DIRTY_FOLD_NLRI: usize = 65_536;
+
+/// Distinct NLRI kept for a dirty member and shard. *When full:* the session ends with
+/// Cease/Out of Resources (RFC 4486), since nothing smaller brings the peer up to date.
+pub(crate) const DIRTY_MAX_NLRI: usize = 2_000_000;
+
+/// Octets that one shard may have under way to one worker. *When full:* the shard keeps the
+/// batches' NLRI and sends them as one `Lagged` when there is room; it never waits.
+pub(crate) const LANE_OCTETS: usize = 64 << 20;
+
+/// Work waiting in a shard's inbox (NLRI plus a constant for each message) above which workers
+/// stop reading sockets that would add to it. *When full:* TCP's own back-pressure. A read that
+/// is under way is finished, so the inbox can exceed this by one read for each session.
+pub(crate) const INBOX_HIGH: usize = 131_072;
+
+/// Workers read again once the inbox is below this.
+pub(crate) const INBOX_LOW: usize = 65_536;
+
+/// Work that a shard takes from its inbox in one turn: long enough to pack well, short enough to
+/// keep the first change of the turn from waiting for the last.
+pub(crate) const TURN_BUDGET: usize = 16_384;
+
+/// Destinations a shard visits in one go while its inbox is empty (purges, walks, re-evaluation).
+pub(crate) const IDLE_WORK: usize = 4_096;
+
+/// Octets read from one socket before the worker looks at its other sessions.
+pub(crate) const READ_TURN_OCTETS: usize = 256 << 10;
+
+/// The worker's read buffer, shared by its sessions.
+pub(crate) const READ_BUFFER_OCTETS: usize = 64 << 10;
+
+/// Octets written to one socket before the worker looks at its other sessions.
+pub(crate) const WRITE_TURN_OCTETS: usize = 1 << 20;
+
+/// Slices of one vectored write.
+pub(crate) const WRITE_SLICES: usize = 64;
+
+/// Connections that one session may hold at a time: its own attempt and one from the peer, and
+/// one more from the peer to replace a dead one (RFC 4271 §6.8). *When full:* refused and counted.
+pub(crate) const CONNECTIONS_FOR_EACH_SESSION: usize = 2;
+
+/// Kernel queue of a listening socket.
+pub(crate) const LISTEN_BACKLOG: i32 = 1024;
+
+/// Time between log lines about refused connections of one listener; the rest is counted.
+pub(crate) const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a closing connection may take to send its NOTIFICATION.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a clean shutdown waits for NOTIFICATIONs to leave.
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between copies of session counters from worker to registry.
+pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
