@@ -112,10 +112,6 @@ impl Table {
         self.rows.len()
     }
 
-    pub(super) fn is_untouched(&self) -> bool {
-        !self.headed && self.rows.is_empty()
-    }
-
     /// Writes the rows so far, the heading before the first.
     pub(super) fn write(&mut self, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
         if !self.headed {

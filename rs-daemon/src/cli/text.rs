@@ -1,6 +1,7 @@
 //! Text for terminals: what peers can influence cannot move the cursor, and numbers and times read well.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 
@@ -35,6 +36,11 @@ pub(super) fn duration(secs: u64) -> String {
         _ if secs < 7 * DAY => format!("{}d{:02}h", secs / DAY, secs % DAY / 3600),
         _ => format!("{}w{}d", secs / (7 * DAY), secs / DAY % 7),
     }
+}
+
+/// A system time as a point on the calendar; `None` where it lies beyond it.
+pub(super) fn stamp(at: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(at).ok()
 }
 
 /// The time from `since` to `now`.

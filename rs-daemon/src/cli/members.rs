@@ -1,0 +1,270 @@
+//! `rsctl members` and `rsctl member`.
+
+use std::io;
+
+use super::Look;
+use super::table::{Cell, Column, Style, Table};
+use super::text::{age, counted, octets, plain, stamp, time};
+use crate::control::peer::display_address;
+use crate::runtime::status::{DirectionCounters, NegotiatedStatus, SessionState, SessionStatus};
+
+/// From this share of the limit on the figure is coloured.
+const NEAR_LIMIT_PERCENT: u64 = 80;
+
+const FAMILY_COLUMNS: [[Column; 5]; 2] = [
+    [
+        Column::Right("V4 IN"),
+        Column::Right("OK"),
+        Column::Right("FILT"),
+        Column::Right("OUT"),
+        Column::Right("LIMIT"),
+    ],
+    [
+        Column::Right("V6 IN"),
+        Column::Right("OK"),
+        Column::Right("FILT"),
+        Column::Right("OUT"),
+        Column::Right("LIMIT"),
+    ],
+];
+
+pub(super) fn write_list(sessions: &[SessionStatus], look: &mut Look<'_>) -> io::Result<()> {
+    let several = sessions.windows(2).any(|w| w[0].id.route_server != w[1].id.route_server);
+    let mut columns = Vec::new();
+    if several {
+        columns.push(Column::Left("RS"));
+    }
+    columns.extend([
+        Column::Right("AS"),
+        Column::Left("NAME"),
+        Column::Left("ADDRESS"),
+        Column::Left("STATE"),
+        Column::Right("SINCE"),
+    ]);
+    columns.extend(FAMILY_COLUMNS.concat());
+    let mut table = Table::new(columns);
+    for session in sessions {
+        let mut row = Vec::new();
+        if several {
+            row.push(Cell::from(&session.id.route_server));
+        }
+        row.extend([
+            Cell::from(session.asn),
+            Cell::from(&session.name),
+            Cell::from(display_address(session)),
+            state(session),
+            Cell::from(age(stamp(session.since), look.now)),
+        ]);
+        for family in 0..2 {
+            row.extend(figures(session, family));
+        }
+        table.push(row);
+    }
+    table.write(look.paint, look.out)?;
+    let up = sessions.iter().filter(|session| is_up(session)).count();
+    let total = counted(sessions.len() as u64, "session", "sessions");
+    let line = look.paint.apply(Style::Dim, &format!("{total}, {up} established"));
+    writeln!(look.out, "{line}")
+}
+
+pub(super) fn is_up(session: &SessionStatus) -> bool {
+    session.state == SessionState::Established
+}
+
+pub(super) fn state(session: &SessionStatus) -> Cell {
+    match session.state {
+        SessionState::Established if session.lagging => Cell::styled("lagging", Style::Warn),
+        SessionState::Established => Cell::styled("established", Style::Good),
+        SessionState::Disabled => Cell::styled("disabled", Style::Bad),
+        other => Cell::styled(other.name(), Style::Warn),
+    }
+}
+
+/// Whether the session carries the family; before it is up nobody knows, and nothing is shown.
+fn carries(session: &SessionStatus, family: usize) -> bool {
+    let name = ["ipv4", "ipv6"][family];
+    session
+        .negotiated
+        .as_ref()
+        .is_some_and(|agreed| agreed.families.iter().any(|family| family == name))
+}
+
+fn figures(session: &SessionStatus, family: usize) -> [Cell; 5] {
+    let limit = session.limits[family];
+    let limit_cell = limit.map_or_else(|| Cell::from("-"), Cell::from);
+    if !is_up(session) || !carries(session, family) {
+        let none = || Cell::styled("-", Style::Dim);
+        return [none(), none(), none(), none(), limit_cell];
+    }
+    let routes = &session.routes[family];
+    let filtered = if routes.filtered > 0 { Style::Warn } else { Style::Plain };
+    let near = limit.is_some_and(|limit| near_limit(routes.received, limit));
+    [
+        Cell::styled(routes.received.to_string(), if near { Style::Bad } else { Style::Plain }),
+        Cell::from(routes.accepted),
+        Cell::styled(routes.filtered.to_string(), filtered),
+        Cell::from(routes.exported),
+        limit_cell,
+    ]
+}
+
+pub(super) fn near_limit(received: u64, limit: u32) -> bool {
+    received * 100 >= u64::from(limit) * NEAR_LIMIT_PERCENT
+}
+
+/// `key  value` lines.
+struct Facts<'a, 'b> {
+    look: &'a mut Look<'b>,
+}
+
+impl Facts<'_, '_> {
+    fn line(&mut self, key: &str, value: impl AsRef<str>) -> io::Result<()> {
+        let key = self.look.paint.apply(Style::Dim, &format!("{key:<22}"));
+        writeln!(self.look.out, "  {key}{}", plain(value.as_ref()))
+    }
+
+    fn maybe(&mut self, key: &str, value: Option<impl AsRef<str>>) -> io::Result<()> {
+        value.map_or(Ok(()), |value| self.line(key, value))
+    }
+
+    fn list(&mut self, key: &str, values: &[String]) -> io::Result<()> {
+        let mut key = key;
+        for value in values {
+            self.line(key, value)?;
+            key = "";
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Result<()> {
+    let title = format!(
+        "AS{} {} ({}) at {}",
+        session.asn,
+        plain(&session.name),
+        display_address(session),
+        session.id.route_server
+    );
+    let title = look.paint.apply(Style::Head, &title);
+    writeln!(look.out, "{title}")?;
+    let since = stamp(session.since);
+    let at = since.map_or_else(String::new, |since| format!(", since {}", time(since)));
+    let state = format!("{} for {}{at}", session.state.name(), age(since, look.now));
+    let mut facts = Facts { look };
+    facts.line("state", state)?;
+    facts.maybe("held down because", session.disabled.as_ref())?;
+    facts.line("flaps", session.flaps.to_string())?;
+    let down_at = session.last_down_at.and_then(stamp).map(time).unwrap_or_default();
+    facts.maybe("last down", session.last_down.as_ref().map(|why| format!("{why} {down_at}")))?;
+    if let Some(last) = &session.last_notification {
+        let direction = if last.sent { "sent" } else { "received" };
+        let at = stamp(last.at).map(time).unwrap_or_default();
+        facts.line(
+            "last NOTIFICATION",
+            format!("{direction} {}/{} {} ({at})", last.code, last.subcode, last.text),
+        )?;
+    }
+    if let (Some(local), Some(remote)) = (session.local, session.remote) {
+        facts.line("connection", format!("{local} - {remote}"))?;
+    }
+    if let Some(agreed) = &session.negotiated {
+        negotiated(agreed, &mut facts)?;
+    }
+    counters(session, &mut facts)?;
+    writeln!(look.out)?;
+    families(session, look)
+}
+
+fn negotiated(agreed: &NegotiatedStatus, facts: &mut Facts<'_, '_>) -> io::Result<()> {
+    facts.line("BGP Identifier", agreed.router_id.to_string())?;
+    let hold = match agreed.hold_time_secs {
+        0 => "off".to_owned(),
+        secs => format!("{secs} s, KEEPALIVE every {} s", agreed.keepalive_secs),
+    };
+    facts.line("hold time", hold)?;
+    facts.line("families", agreed.families.join(" "))?;
+    let features = [
+        (agreed.extended_next_hop, "extended-next-hop"),
+        (!agreed.add_path_send.is_empty(), "add-path-send"),
+        (agreed.extended_message, "extended-message"),
+        (agreed.four_octet_as, "four-octet-as"),
+        (agreed.route_refresh, "route-refresh"),
+        (agreed.enhanced_route_refresh, "enhanced-route-refresh"),
+    ];
+    let on: Vec<_> = features.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+    facts.line("agreed on", on.join(" "))?;
+    facts.list("capabilities, ours", &agreed.local_capabilities)?;
+    facts.list("capabilities, theirs", &agreed.peer_capabilities)
+}
+
+fn counters(session: &SessionStatus, facts: &mut Facts<'_, '_>) -> io::Result<()> {
+    facts.line("messages in", messages(&session.messages.received))?;
+    facts.line("messages out", messages(&session.messages.sent))?;
+    let bad = &session.malformed;
+    let bad: Vec<_> = [
+        (bad.attribute_discard, "attribute discard"),
+        (bad.treat_as_withdraw, "treat-as-withdraw"),
+        (bad.afi_safi_disable, "AFI/SAFI disable"),
+        (bad.session_reset, "session reset"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, name)| format!("{count} {name}"))
+    .collect();
+    if !bad.is_empty() {
+        facts.line("malformed (RFC 7606)", bad.join(", "))?;
+    }
+    let lag = if session.lagging { ", lagging" } else { "" };
+    let queue = format!("{}, {} dirty{lag}", octets(session.send_queue_octets), session.dirty_nlri);
+    facts.line("queue", queue)
+}
+
+fn messages(count: &DirectionCounters) -> String {
+    format!(
+        "{} UPDATE, {} KEEPALIVE, {} OPEN, {} NOTIFICATION, {} ROUTE-REFRESH, {}",
+        count.update,
+        count.keepalive,
+        count.open,
+        count.notification,
+        count.route_refresh,
+        octets(count.octets)
+    )
+}
+
+fn families(session: &SessionStatus, look: &mut Look<'_>) -> io::Result<()> {
+    let mut table = Table::new([
+        Column::Left("FAMILY"),
+        Column::Right("RECEIVED"),
+        Column::Right("ACCEPTED"),
+        Column::Right("FILTERED"),
+        Column::Right("EXPORTED"),
+        Column::Right("LIMIT"),
+    ]);
+    for (family, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
+        let routes = &session.routes[family];
+        table.push([
+            Cell::from(name),
+            Cell::from(routes.received),
+            Cell::from(routes.accepted),
+            Cell::from(routes.filtered),
+            Cell::from(routes.exported),
+            session.limits[family].map_or_else(|| Cell::from("-"), Cell::from),
+        ]);
+    }
+    table.write(look.paint, look.out)?;
+    let mut reasons = Table::new([
+        Column::Left("FILTERED BECAUSE"),
+        Column::Left("FAMILY"),
+        Column::Right("ROUTES"),
+    ]);
+    for (routes, family) in session.routes.iter().zip(["ipv4", "ipv6"]) {
+        for (reason, count) in &routes.filtered_by_reason {
+            reasons.push([Cell::from(reason), Cell::from(family), Cell::from(count)]);
+        }
+    }
+    if reasons.pending() > 0 {
+        writeln!(look.out)?;
+        reasons.write(look.paint, look.out)?;
+    }
+    Ok(())
+}

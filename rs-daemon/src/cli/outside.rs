@@ -1,0 +1,171 @@
+//! RPKI, IRR, and what a configuration changes.
+
+use std::io;
+
+use super::Look;
+use super::table::{Cell, Column, Style, Table};
+use super::text::{age, counted, plain, stamp};
+use crate::control::answers::RpkiAnswer;
+use crate::runtime::query::{DiffReport, MemberDiff, ReloadReport};
+use crate::runtime::status::IrrSetStatus;
+
+fn or_dash<T: ToString>(value: Option<T>) -> Cell {
+    value.map_or_else(|| Cell::from("-"), |value| Cell::from(value.to_string()))
+}
+
+pub(super) fn write_rpki(rpki: &RpkiAnswer, look: &mut Look<'_>) -> io::Result<()> {
+    writeln!(look.out, "RPKI: {} VRPs and {} ASPAs in force", rpki.vrps, rpki.aspas)?;
+    if rpki.sources.is_empty() {
+        return writeln!(look.out, "no cache is configured");
+    }
+    let mut table = Table::new([
+        Column::Left("SOURCE"),
+        Column::Right("PREF"),
+        Column::Left("STATE"),
+        Column::Left("IN USE"),
+        Column::Right("VERSION"),
+        Column::Right("SESSION"),
+        Column::Right("SERIAL"),
+        Column::Right("VRPS"),
+        Column::Right("ASPAS"),
+        Column::Right("LAST DATA"),
+        Column::Left("ERROR"),
+    ]);
+    for source in &rpki.sources {
+        let style = match source.state.as_str() {
+            "connected" | "file" => Style::Good,
+            "failed" => Style::Bad,
+            _ => Style::Warn,
+        };
+        table.push([
+            Cell::from(&source.name),
+            Cell::from(source.preference),
+            Cell::styled(&source.state, style),
+            Cell::from(if source.active { "yes" } else { "no" }),
+            or_dash(source.version),
+            or_dash(source.session),
+            or_dash(source.serial),
+            Cell::from(source.vrps),
+            Cell::from(source.aspas),
+            Cell::from(age(source.last_sync.and_then(stamp), look.now)),
+            source.last_error.as_ref().map_or_else(Cell::default, |e| Cell::styled(e, Style::Bad)),
+        ]);
+    }
+    table.write(look.paint, look.out)
+}
+
+pub(super) fn write_irr(sets: &[IrrSetStatus], look: &mut Look<'_>) -> io::Result<()> {
+    if sets.is_empty() {
+        return writeln!(look.out, "no IRR sets are in use");
+    }
+    let mut table = Table::new([
+        Column::Left("SET"),
+        Column::Right("ORIGINS"),
+        Column::Right("V4"),
+        Column::Right("V6"),
+        Column::Right("AGE"),
+        Column::Left("STATE"),
+        Column::Left("ERROR"),
+    ]);
+    for set in sets {
+        let (state, style) = match (set.fetched, set.stale) {
+            (None, _) => ("missing", Style::Bad),
+            (Some(_), true) => ("stale", Style::Warn),
+            (Some(_), false) => ("fresh", Style::Good),
+        };
+        table.push([
+            Cell::from(&set.name),
+            Cell::from(set.asns),
+            Cell::from(set.prefixes[0]),
+            Cell::from(set.prefixes[1]),
+            Cell::from(age(set.fetched.and_then(stamp), look.now)),
+            Cell::styled(state, style),
+            set.last_error.as_ref().map_or_else(Cell::default, |e| Cell::styled(e, Style::Bad)),
+        ]);
+    }
+    table.write(look.paint, look.out)
+}
+
+/// `would` for a diff, `did` for a reload.
+pub(super) fn write_diff(
+    report: &DiffReport,
+    mood: &'static str,
+    look: &mut Look<'_>,
+) -> io::Result<()> {
+    write_sessions(&report.sessions, look)?;
+    write_members(&report.members, look)?;
+    if report.sessions == ReloadReport::default() && report.members.is_empty() {
+        let text = if mood == "did" { "nothing changed" } else { "nothing would change" };
+        writeln!(look.out, "{text}")?;
+    }
+    Ok(())
+}
+
+fn write_sessions(report: &ReloadReport, look: &mut Look<'_>) -> io::Result<()> {
+    for (mark, style, sessions) in
+        [("+", Style::Good, &report.added), ("-", Style::Bad, &report.removed)]
+    {
+        for session in sessions {
+            let line = look.paint.apply(style, &format!("{mark} session {session}"));
+            writeln!(look.out, "{line}")?;
+        }
+    }
+    for (session, why) in &report.restarted {
+        let line = format!("! session {session} restarts: {}", plain(why));
+        let line = look.paint.apply(Style::Warn, &line);
+        writeln!(look.out, "{line}")?;
+    }
+    for server in &report.policy_changed {
+        writeln!(look.out, "~ policy of {}, without a session reset", plain(server))?;
+    }
+    for what in &report.needs_restart {
+        let line = format!("! needs a restart of the daemon: {}", plain(what));
+        let line = look.paint.apply(Style::Warn, &line);
+        writeln!(look.out, "{line}")?;
+    }
+    for warning in &report.warnings {
+        let line = look.paint.apply(Style::Warn, &format!("warning: {}", plain(warning)));
+        writeln!(look.out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn write_members(members: &[MemberDiff], look: &mut Look<'_>) -> io::Result<()> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([
+        Column::Left("MEMBER"),
+        Column::Right("GAINS"),
+        Column::Right("LOSES"),
+        Column::Right("CHANGED"),
+        Column::Right("OWN: ACCEPTED"),
+        Column::Right("REJECTED"),
+    ]);
+    for member in members {
+        table.push([
+            Cell::from(&member.session),
+            Cell::from(member.gained),
+            Cell::from(member.lost),
+            Cell::from(member.changed),
+            Cell::from(member.newly_accepted),
+            Cell::from(member.newly_rejected),
+        ]);
+    }
+    writeln!(look.out)?;
+    table.write(look.paint, look.out)?;
+    for member in members.iter().filter(|member| !member.examples.is_empty()) {
+        writeln!(look.out, "\n{}, for example:", member.session)?;
+        for example in &member.examples {
+            writeln!(look.out, "  {}", plain(example))?;
+        }
+    }
+    let total: u64 = members.iter().map(|m| m.gained + m.lost + m.changed).sum();
+    let line = format!(
+        "{} in the tables of {}",
+        counted(total, "difference", "differences"),
+        counted(members.len() as u64, "session", "sessions")
+    );
+    let line = look.paint.apply(Style::Dim, &line);
+    writeln!(look.out, "{line}")
+}

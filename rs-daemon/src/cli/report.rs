@@ -1,0 +1,173 @@
+//! `rsctl members --report`: what an exchange's staff would want to write to a member about.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Serialize;
+
+use super::Look;
+use super::members::{is_up, near_limit};
+use super::table::{Cell, Column, Style, Table};
+use crate::control::peer::display_address;
+use crate::runtime::status::{SessionState, SessionStatus};
+
+/// One thing that is amiss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) asn: u32,
+    pub(super) name: String,
+    pub(super) route_server: String,
+    pub(super) address: String,
+    pub(super) finding: &'static str,
+    pub(super) detail: String,
+}
+
+pub(super) fn findings(sessions: &[SessionStatus]) -> Vec<Finding> {
+    let mut findings: Vec<_> = sessions.iter().flat_map(of_session).collect();
+    findings.extend(between_route_servers(sessions));
+    findings.sort_by(|a, b| {
+        (a.asn, &a.route_server, a.finding).cmp(&(b.asn, &b.route_server, b.finding))
+    });
+    findings
+}
+
+fn finding(session: &SessionStatus, finding: &'static str, detail: String) -> Finding {
+    Finding {
+        asn: session.asn,
+        name: session.name.to_string(),
+        route_server: session.id.route_server.to_string(),
+        address: display_address(session),
+        finding,
+        detail,
+    }
+}
+
+fn of_session(session: &SessionStatus) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if session.state == SessionState::Disabled {
+        let why = session.disabled.clone().unwrap_or_default();
+        return vec![finding(session, "disabled", why)];
+    }
+    if !is_up(session) {
+        let why = session.last_down.clone().unwrap_or_else(|| session.state.name().to_owned());
+        return vec![finding(session, "no-session", why)];
+    }
+    if session.routes.iter().all(|routes| routes.received == 0) {
+        found.push(finding(session, "announces-nothing", String::new()));
+    }
+    if session.lagging {
+        let detail = format!("{} routes wait to be sent again", session.dirty_nlri);
+        found.push(finding(session, "lagging", detail));
+    }
+    for (family, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
+        let routes = &session.routes[family];
+        if let Some(limit) = session.limits[family]
+            && near_limit(routes.received, limit)
+        {
+            let detail = format!("{name}: {} of {limit}", routes.received);
+            found.push(finding(session, "near-limit", detail));
+        }
+        if routes.received > 0 && routes.accepted == 0 {
+            let detail = format!("{name}: all {} rejected", routes.received);
+            found.push(finding(session, "all-filtered", detail));
+        }
+    }
+    found
+}
+
+/// A member is told once for all its sessions with the same address on several servers.
+fn between_route_servers(sessions: &[SessionStatus]) -> Vec<Finding> {
+    let mut by_router: BTreeMap<_, Vec<&SessionStatus>> = BTreeMap::new();
+    for session in sessions {
+        by_router.entry((session.asn, session.id.address)).or_default().push(session);
+    }
+    let mut found = Vec::new();
+    for group in by_router.values().filter(|group| group.len() > 1) {
+        let (up, down): (Vec<_>, Vec<_>) = group.iter().copied().partition(|s| is_up(s));
+        if let (Some(one), false) = (up.first(), down.is_empty()) {
+            let missing: Vec<_> = down.iter().map(|s| &*s.id.route_server).collect();
+            let detail = format!("not at {}", missing.join(", "));
+            found.push(finding(one, "not-at-all-servers", detail));
+        }
+        for (family, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
+            let counts: Vec<_> = up.iter().map(|s| s.routes[family].received).collect();
+            if let [first, rest @ ..] = &counts[..]
+                && rest.iter().any(|count| count != first)
+            {
+                let each: Vec<_> = up
+                    .iter()
+                    .map(|s| format!("{} {}", s.id.route_server, s.routes[family].received))
+                    .collect();
+                let detail = format!("{name} received: {}", each.join(", "));
+                found.push(finding(up[0], "servers-differ", detail));
+            }
+        }
+    }
+    found
+}
+
+pub(super) fn write(findings: &[Finding], look: &mut Look<'_>) -> io::Result<()> {
+    if findings.is_empty() {
+        return writeln!(look.out, "nothing is amiss");
+    }
+    let mut table = Table::new([
+        Column::Right("AS"),
+        Column::Left("NAME"),
+        Column::Left("RS"),
+        Column::Left("ADDRESS"),
+        Column::Left("FINDING"),
+        Column::Left("DETAIL"),
+    ]);
+    for finding in findings {
+        table.push([
+            Cell::from(finding.asn),
+            Cell::from(&finding.name),
+            Cell::from(&finding.route_server),
+            Cell::from(&finding.address),
+            Cell::styled(finding.finding, Style::Warn),
+            Cell::from(&finding.detail),
+        ]);
+    }
+    table.write(look.paint, look.out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::sample;
+
+    #[test]
+    fn each_kind_of_trouble_is_named() {
+        let mut down = sample::session("rs1", 65001, "192.0.2.1");
+        down.state = SessionState::Active;
+        down.last_down = Some("hold timer expired".into());
+        let mut full = sample::session("rs1", 65002, "192.0.2.2");
+        full.routes[0].received = 80;
+        full.routes[0].accepted = 80;
+        full.limits[0] = Some(100);
+        let silent = sample::session("rs1", 65003, "192.0.2.3");
+        let mut twin = full.clone();
+        twin.id.route_server = "rs2".into();
+        twin.routes[0].received = 10;
+        twin.routes[0].accepted = 0;
+        let mut half = down.clone();
+        half.id.route_server = "rs2".into();
+        half.state = SessionState::Established;
+        half.routes[1].received = 1;
+        half.routes[1].accepted = 1;
+
+        let found = findings(&[down, full, silent, twin, half]);
+        let names: Vec<_> = found.iter().map(|f| (f.asn, f.finding, f.detail.as_str())).collect();
+        assert_eq!(
+            names,
+            [
+                (65001, "no-session", "hold timer expired"),
+                (65001, "not-at-all-servers", "not at rs1"),
+                (65002, "near-limit", "ipv4: 80 of 100"),
+                (65002, "servers-differ", "ipv4 received: rs1 80, rs2 10"),
+                (65002, "all-filtered", "ipv4: all 10 rejected"),
+                (65003, "announces-nothing", ""),
+            ]
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! From the command line to the exit status.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::args::{Args, Verb, When};
+use super::table::Paint;
+use super::text::plain;
+use super::{Look, explain, members, outside, report, routes, status, top};
+use crate::control::answers::{Document, Done};
+use crate::control::client::{Client, ClientError};
+use crate::control::protocol::Command;
+
+/// The daemon says no, or does not answer.
+const EXIT_REFUSED: u8 = 1;
+
+/// `rsctl`. Wrong usage ends with status 2 before anything is asked.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let stdout = io::stdout();
+    let paint = match args.color {
+        When::Always => Paint::Colour,
+        When::Never => Paint::Bare,
+        When::Auto if stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none() => {
+            Paint::Colour
+        }
+        When::Auto => Paint::Bare,
+    };
+    let mut out = io::BufWriter::new(stdout.lock());
+    let mut look = Look { paint, now: Timestamp::now(), out: &mut out };
+    let result = run(&args, &mut look).and_then(|()| Ok(look.out.flush()?));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads us (head, less) has seen enough.
+        Err(ClientError::Broken(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = out.flush();
+            for line in error.to_string().lines() {
+                let _ = writeln!(io::stderr(), "rsctl: {}", plain(line));
+            }
+            ExitCode::from(EXIT_REFUSED)
+        }
+    }
+}
+
+/// Does what `args` says and writes to `look`.
+///
+/// # Errors
+/// When the daemon says no or does not answer, or the output cannot be written.
+pub fn run(args: &Args, look: &mut Look<'_>) -> Result<(), ClientError> {
+    let asker = Asker { socket: args.socket.as_deref() };
+    match &args.verb {
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut super::command(), "rsctl", &mut look.out);
+            Ok(())
+        }
+        Verb::Man { directory } => Ok(man(directory.as_deref(), look)?),
+        Verb::Top { interval } => top::run(&asker, *interval, look),
+        verb => match verb.request() {
+            Some(request) if args.json && !is_report(verb) => json(&asker, verb, request, look),
+            Some(request) => table(&asker, args, request, look),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Asks one question after the other.
+pub(super) struct Asker<'a> {
+    socket: Option<&'a Path>,
+}
+
+impl Asker<'_> {
+    /// All items of an answer.
+    pub(super) fn all<T: DeserializeOwned>(&self, command: Command) -> Result<Vec<T>, ClientError> {
+        let mut items = Vec::new();
+        self.each(command, |item| {
+            items.push(item);
+            Ok(())
+        })?;
+        Ok(items)
+    }
+
+    /// The only item of an answer.
+    pub(super) fn one<T: DeserializeOwned>(&self, command: Command) -> Result<T, ClientError> {
+        self.all(command)?.pop().ok_or(ClientError::Incomplete)
+    }
+
+    fn each<T: DeserializeOwned>(
+        &self,
+        command: Command,
+        each: impl FnMut(T) -> io::Result<()>,
+    ) -> Result<(), ClientError> {
+        Client::connect(self.socket)?.ask(command, each)
+    }
+}
+
+fn is_report(verb: &Verb) -> bool {
+    matches!(verb, Verb::Members { report: true, .. })
+}
+
+/// Whether an answer is a list even when it has one item, or none.
+fn is_list(verb: &Verb) -> bool {
+    matches!(verb, Verb::Members { .. } | Verb::Routes(_) | Verb::Irr { refresh: None })
+}
+
+fn json(
+    asker: &Asker<'_>,
+    verb: &Verb,
+    request: Command,
+    look: &mut Look<'_>,
+) -> Result<(), ClientError> {
+    if !is_list(verb) {
+        let item: Value = asker.one(request)?;
+        // The export is a document of its own format: no envelope around it.
+        let text = item.get("text").and_then(Value::as_str).filter(|_| matches!(verb, Verb::Ixf));
+        match text {
+            Some(text) => writeln!(look.out, "{}", text.trim_end())?,
+            None => writeln!(look.out, "{item:#}")?,
+        }
+        return Ok(());
+    }
+    let mut before = "[\n";
+    asker.each(request, |item: Value| {
+        write!(look.out, "{before}{item}")?;
+        before = ",\n";
+        Ok(())
+    })?;
+    let after = if before == "[\n" { "[]" } else { "\n]" };
+    Ok(writeln!(look.out, "{after}")?)
+}
+
+fn table(
+    asker: &Asker<'_>,
+    args: &Args,
+    request: Command,
+    look: &mut Look<'_>,
+) -> Result<(), ClientError> {
+    match &args.verb {
+        Verb::Status => status::write(&asker.one(request)?, look)?,
+        Verb::Members { report: true, .. } => {
+            let findings = report::findings(&asker.all(request)?);
+            if args.json {
+                writeln!(look.out, "{}", serde_json::to_string_pretty(&findings)?)?;
+            } else {
+                report::write(&findings, look)?;
+            }
+        }
+        Verb::Members { .. } => members::write_list(&asker.all(request)?, look)?,
+        Verb::Member(_) => members::write_one(&asker.one(request)?, look)?,
+        Verb::Routes(asked) => {
+            let mut listing = routes::Listing::new(asked);
+            asker.each(request, |route| listing.push(&route, look))?;
+            listing.finish(look)?;
+        }
+        Verb::Explain { .. } => explain::write(&asker.one(request)?, look)?,
+        Verb::Diff { .. } => outside::write_diff(&asker.one(request)?, "would", look)?,
+        Verb::Reload => outside::write_diff(&asker.one(request)?, "did", look)?,
+        Verb::Rpki => outside::write_rpki(&asker.one(request)?, look)?,
+        Verb::Irr { refresh: None } => outside::write_irr(&asker.all(request)?, look)?,
+        Verb::Policy { .. } | Verb::Ixf | Verb::AsSet { .. } | Verb::ClientConfig { .. } => {
+            let document: Document = asker.one(request)?;
+            writeln!(look.out, "{}", document.text.trim_end())?;
+        }
+        _ => {
+            let done: Done = asker.one(request)?;
+            writeln!(look.out, "{}", plain(&done.message))?;
+        }
+    }
+    Ok(())
+}
+
+fn man(directory: Option<&Path>, look: &mut Look<'_>) -> io::Result<()> {
+    match directory {
+        None => clap_mangen::Man::new(super::command()).render(&mut look.out),
+        Some(directory) => {
+            std::fs::create_dir_all(directory)?;
+            clap_mangen::generate_to(super::command(), directory)
+        }
+    }
+}
