@@ -1,0 +1,160 @@
+//! Origin validation (RFC 6811).
+
+use std::fmt;
+
+use bgp_wire::{Asn, Prefix};
+
+use crate::prefix_index::PrefixIndex;
+
+/// A ROA payload (RFC 6811 §2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Vrp {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// The longest prefix that may be announced.
+    pub max_len: u8,
+    /// The AS that may originate it.
+    pub asn: Asn,
+}
+
+impl fmt::Display for Vrp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{} AS{}", self.prefix, self.max_len, self.asn)
+    }
+}
+
+/// What origin validation says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum RovState {
+    /// Nobody asked.
+    #[default]
+    NotChecked,
+    /// No VRP covers the prefix.
+    NotFound,
+    /// A VRP matches.
+    Valid,
+    /// VRPs cover the prefix, and none matches.
+    Invalid,
+}
+
+impl fmt::Display for RovState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotChecked => "not checked",
+            Self::NotFound => "NotFound",
+            Self::Valid => "Valid",
+            Self::Invalid => "Invalid",
+        })
+    }
+}
+
+/// All VRPs, immutable: 450,000 take about 10 MB.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VrpTable {
+    prefixes: PrefixIndex,
+    /// For each prefix, where its payloads start; one more than prefixes.
+    starts: Box<[u32]>,
+    asns: Box<[Asn]>,
+    max_lens: Box<[u8]>,
+}
+
+impl VrpTable {
+    /// From VRPs in any order. Duplicates count once; a VRP whose maximum length lies outside
+    /// its prefix length and family is none (RFC 6482 §3.3).
+    pub fn from_vrps(vrps: impl IntoIterator<Item = Vrp>) -> Self {
+        let mut sorted: Vec<Vrp> = vrps
+            .into_iter()
+            .filter(|vrp| (vrp.prefix.len()..=vrp.prefix.family().max_len()).contains(&vrp.max_len))
+            .collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut prefixes = Vec::new();
+        let mut starts = Vec::new();
+        for (at, vrp) in (0u32..).zip(&sorted) {
+            if prefixes.last() != Some(&vrp.prefix) {
+                prefixes.push(vrp.prefix);
+                starts.push(at);
+            }
+        }
+        starts.push(sorted.len() as u32);
+        Self {
+            prefixes: PrefixIndex::from_sorted(&prefixes),
+            starts: starts.into(),
+            asns: sorted.iter().map(|vrp| vrp.asn).collect(),
+            max_lens: sorted.iter().map(|vrp| vrp.max_len).collect(),
+        }
+    }
+
+    /// How many VRPs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.asns.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.asns.is_empty()
+    }
+
+    /// Octets on the heap.
+    #[must_use]
+    pub fn heap_octets(&self) -> usize {
+        self.prefixes.heap_octets()
+            + size_of_val(&*self.starts)
+            + size_of_val(&*self.asns)
+            + size_of_val(&*self.max_lens)
+    }
+
+    /// The state of a route. `origin` is the rightmost AS, `None` where the path ends in a set:
+    /// that matches no VRP (RFC 6811 §2).
+    #[must_use]
+    pub fn validate(&self, prefix: &Prefix, origin: Option<Asn>) -> RovState {
+        self.validate_by(prefix, origin).0
+    }
+
+    /// The state, and the VRP that decided: the one that matches, or the most specific one
+    /// that covers the prefix.
+    #[must_use]
+    pub fn validate_by(&self, prefix: &Prefix, origin: Option<Asn>) -> (RovState, Option<Vrp>) {
+        // AS 0 in a VRP matches nothing (RFC 6483 §4), nor does AS 0 as an origin.
+        let origin = origin.filter(|asn| asn.0 != 0);
+        let mut covering = None;
+        for entry in self.prefixes.covering(prefix) {
+            let payloads = self.payloads(entry);
+            for at in payloads.clone() {
+                if Some(self.asns[at]) == origin && prefix.len() <= self.max_lens[at] {
+                    return (RovState::Valid, Some(self.vrp(entry, at)));
+                }
+            }
+            covering = covering.or(Some((entry, payloads.start)));
+        }
+        match covering {
+            Some((entry, at)) => (RovState::Invalid, Some(self.vrp(entry, at))),
+            None => (RovState::NotFound, None),
+        }
+    }
+
+    /// Every VRP, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = Vrp> + '_ {
+        (0..self.prefixes.len())
+            .flat_map(move |entry| self.payloads(entry).map(move |at| self.vrp(entry, at)))
+    }
+
+    /// The prefixes whose VRPs differ between two tables: routes that they cover are to be
+    /// decided again. Prefixes that another one in the answer covers are left out.
+    #[must_use]
+    pub fn changed_prefixes(old: &Self, new: &Self) -> Vec<Prefix> {
+        crate::changes::differing(old.iter(), new.iter(), |vrp| vrp.prefix)
+    }
+
+    fn payloads(&self, entry: usize) -> std::ops::Range<usize> {
+        self.starts[entry] as usize..self.starts[entry + 1] as usize
+    }
+
+    fn vrp(&self, entry: usize, at: usize) -> Vrp {
+        Vrp { prefix: self.prefixes.get(entry), max_len: self.max_lens[at], asn: self.asns[at] }
+    }
+}
