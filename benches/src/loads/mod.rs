@@ -1,0 +1,231 @@
+//! The loads: what is done to a daemon, and what is measured while it is done.
+
+mod announce;
+mod churn;
+mod flap;
+mod floor;
+mod idle;
+mod late;
+mod reload;
+mod restart;
+mod slow;
+
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use crate::Options;
+use crate::daemon::{Daemon, Usage, Which};
+use crate::generator::{Generator, LoadError};
+use crate::universe::{Spec, Universe};
+
+/// What is done to the daemons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, clap::ValueEnum)]
+pub(crate) enum Load {
+    /// All members, with sessions up, announce their tables at once.
+    Announce,
+    /// The first (largest) member goes away.
+    Flap,
+    /// Single changes at a fixed rate; latencies from sender to every receiver.
+    Churn,
+    /// One more member joins a full table.
+    LateJoiner,
+    /// All members return at once with their tables and End-of-RIB.
+    Restart,
+    /// One member never reads while all announce, and then reads again.
+    SlowReader,
+    /// Nothing happens.
+    Idle,
+    /// `transit_free` gains an AS, and the daemon is told with SIGHUP.
+    Reload,
+    /// Not a daemon: a writer that sends the same octets to the same sockets.
+    Floor,
+}
+
+/// One run of one daemon.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) daemon: String,
+    /// Start of the process until it listens (configuration, ROAs, IRR sets), seconds.
+    pub(crate) startup_secs: f64,
+    pub(crate) startup_cpu_secs: f64,
+    /// From the load's first octet to the last right cell, seconds.
+    pub(crate) wall_secs: f64,
+    /// The daemon's CPU time in that time, seconds.
+    pub(crate) cpu_secs: f64,
+    pub(crate) peak_octets: u64,
+    /// The load generator's own CPU time in that time, seconds.
+    pub(crate) generator_cpu_secs: f64,
+    pub(crate) updates: u64,
+    pub(crate) prefixes: u64,
+    pub(crate) octets: u64,
+    /// Latency percentiles in microseconds, where a load has them: (name, value).
+    pub(crate) latencies: Vec<(String, u32)>,
+    /// Further figures of a load: (name, value).
+    pub(crate) figures: Vec<(String, f64)>,
+    /// Why the run failed.
+    pub(crate) error: Option<String>,
+}
+
+type BoxError = Box<dyn std::error::Error>;
+
+fn universe(options: &Options) -> Universe {
+    Universe::new(Spec {
+        members: options.members,
+        prefixes: options.prefixes,
+        per_set: options.per_set,
+        control_every: options.control_every,
+        overlap: options.overlap,
+        family: options.family,
+        first_member_prefixes: options.first,
+    })
+}
+
+/// All runs of all daemons, in turn (so that a drift of the machine meets all alike).
+pub(crate) fn run_all(options: &Options) -> Result<Vec<Outcome>, BoxError> {
+    std::fs::create_dir_all(&options.out)?;
+    let out = options.out.canonicalize()?;
+    let mut results = Vec::new();
+    let total = u64::from(options.repeat) * options.daemons.len() as u64;
+    let bar = ProgressBar::new(total);
+    for repeat in 0..options.repeat {
+        for which in &options.daemons {
+            bar.println(format!("{} run {}", which.name(), repeat + 1));
+            let dir = out.join(which.name());
+            std::fs::create_dir_all(&dir)?;
+            let mut outcome = Outcome { daemon: which.name().to_owned(), ..Outcome::default() };
+            if options.load == Load::Floor {
+                outcome.daemon = "floor".to_owned();
+                floor::run(options, &mut outcome)?;
+            } else if let Err(e) = run_one(options, *which, &dir, &mut outcome) {
+                outcome.error = Some(e.to_string());
+            }
+            bar.println(serde_json::to_string(&outcome)?);
+            results.push(outcome);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(results)
+}
+
+/// A daemon that listens, a generator beside it, and what a load needs of the options.
+pub(crate) struct Bench {
+    pub(crate) daemon: Daemon,
+    pub(crate) generator: Generator,
+    pub(crate) options: Options,
+    pub(crate) dir: std::path::PathBuf,
+}
+
+fn run_one(
+    options: &Options,
+    which: Which,
+    dir: &std::path::Path,
+    outcome: &mut Outcome,
+) -> Result<(), BoxError> {
+    let u = universe(options);
+    let mut daemon = Daemon::start(which, &u, options.policy, dir)?;
+    outcome.startup_secs =
+        daemon.wait_listening(&u, Duration::from_secs(options.limit))?.as_secs_f64();
+    outcome.startup_cpu_secs = daemon.usage().cpu_secs;
+    let generator = Generator::new(u, crate::daemon::PORT)?;
+    let mut bench = Bench { daemon, generator, options: options.clone(), dir: dir.to_owned() };
+    match options.load {
+        Load::Announce => announce::run(&mut bench, outcome),
+        Load::Flap => flap::run(&mut bench, outcome),
+        Load::Churn => churn::run(&mut bench, outcome),
+        Load::LateJoiner => late::run(&mut bench, outcome),
+        Load::Restart => restart::run(&mut bench, outcome),
+        Load::Idle => idle::run(&mut bench, outcome),
+        Load::SlowReader => slow::run(&mut bench, outcome),
+        Load::Reload => reload::run(&mut bench, outcome),
+        Load::Floor => Ok(()),
+    }
+}
+
+impl Bench {
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_secs(self.options.limit)
+    }
+
+    pub(crate) fn members(&self) -> std::ops::Range<u32> {
+        0..self.options.members
+    }
+
+    /// Sessions of all members up, and the daemon quiet again.
+    pub(crate) fn establish_all(&mut self) -> Result<(), LoadError> {
+        let limit = self.limit();
+        self.generator.establish(self.members(), limit)?;
+        self.settle()
+    }
+
+    /// Sends the tables of all members and waits until every table is right.
+    pub(crate) fn fill(&mut self) -> Result<Instant, LoadError> {
+        self.generator.recount();
+        for member in self.members() {
+            let table = crate::wire::table(&self.generator.universe, member, true);
+            self.generator.send(member, std::rc::Rc::new(table))?;
+        }
+        let limit = self.limit();
+        self.generator.converge(limit)
+    }
+
+    /// Reads until nothing has come for a while: work left over must not count for a load.
+    pub(crate) fn settle(&mut self) -> Result<(), LoadError> {
+        let mut quiet_since = Instant::now();
+        let mut seen = self.generator.reader.messages;
+        while quiet_since.elapsed() < Duration::from_millis(500) {
+            self.generator.turn(Some(Duration::from_millis(50)))?;
+            if self.generator.reader.messages != seen {
+                seen = self.generator.reader.messages;
+                quiet_since = Instant::now();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Measures the daemon and the generator from here to [`Meter::stop`].
+pub(crate) struct Meter {
+    before: Usage,
+    own_before: f64,
+    started: Instant,
+    updates: u64,
+    prefixes: u64,
+    octets: u64,
+}
+
+impl Meter {
+    pub(crate) fn start(bench: &Bench) -> Self {
+        Self {
+            before: bench.daemon.usage(),
+            own_before: own_cpu_secs(),
+            started: Instant::now(),
+            updates: bench.generator.reader.updates,
+            prefixes: bench.generator.reader.prefixes,
+            octets: bench.generator.reader.octets,
+        }
+    }
+
+    pub(crate) fn stop(self, bench: &Bench, ended: Instant, outcome: &mut Outcome) {
+        let after = bench.daemon.usage();
+        outcome.wall_secs = (ended - self.started).as_secs_f64();
+        outcome.cpu_secs = after.cpu_secs - self.before.cpu_secs;
+        outcome.peak_octets = after.peak_octets;
+        outcome.generator_cpu_secs = own_cpu_secs() - self.own_before;
+        outcome.updates = bench.generator.reader.updates - self.updates;
+        outcome.prefixes = bench.generator.reader.prefixes - self.prefixes;
+        outcome.octets = bench.generator.reader.octets - self.octets;
+    }
+}
+
+pub(crate) fn own_cpu_secs() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().and_then(|n| n.parse::<u64>().ok());
+    nanos.unwrap_or(0) as f64 / 1e9
+}
+
+pub(crate) fn percentile(sorted: &[u32], fraction: f64) -> u32 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * fraction).round() as usize).copied().unwrap_or(0)
+}
