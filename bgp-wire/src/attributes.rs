@@ -6,9 +6,33 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::{
-    AsPath, Asn, Community, DecodeContext, ExtendedCommunity, Fault, Ipv6ExtendedCommunity,
-    LargeCommunity, NextHop, iana,
+    AsPath, Asn, Community, ExtendedCommunity, Fault, Ipv6ExtendedCommunity, LargeCommunity,
+    NextHop,
 };
+
+mod aggregator;
+mod as4_path;
+mod as_path;
+mod atomic_aggregate;
+mod communities;
+mod discarded;
+mod encode;
+mod extended_communities;
+mod ipv6_extended_communities;
+mod large_communities;
+mod med;
+pub(crate) mod mp_reach;
+pub(crate) mod mp_unreach;
+pub(crate) mod next_hop;
+mod origin;
+mod otc;
+mod parse;
+pub(crate) mod raw;
+mod unknown;
+
+pub(crate) use encode::encode_all;
+pub(crate) use parse::check_attributes;
+pub use parse::parse_attributes;
 
 /// How the originator learned the route (RFC 4271 §5.1.1). The order is that of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,15 +162,4 @@ pub struct ParsedAttributes {
     pub attributes: PathAttributes,
     /// Attributes that were discarded, and why.
     pub faults: SmallVec<[Fault; 2]>,
-}
-
-/// Reads the attribute octets that [`crate::decode_update`] left. An error asks for
-/// treat-as-withdraw of all routes that came with them.
-pub fn parse_attributes(
-    _attributes: &[u8],
-    _next_hop: NextHop,
-    _cx: &DecodeContext,
-) -> Result<ParsedAttributes, Fault> {
-    let _ = iana::attribute::ORIGIN;
-    todo!()
 }

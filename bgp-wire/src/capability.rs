@@ -6,6 +6,15 @@ use crate::cursor::{Cursor, Short};
 use crate::iana::capability as code;
 use crate::{Asn, Family, iana};
 
+mod add_path;
+mod extended_next_hop;
+mod four_octet_as;
+mod graceful_restart;
+mod hostname;
+mod long_lived;
+mod multi_protocol;
+mod role;
+
 /// One capability.
 ///
 /// ```text
@@ -169,15 +178,102 @@ impl Capability {
         Self::MultiProtocol { afi: family.afi(), safi: iana::SAFI_UNICAST }
     }
 
-    /// Writes code, length and value.
-    pub fn encode(&self, out: &mut BytesMut) {
-        let _ = code::ROLE;
-        out.put_u8(0);
-        todo!()
+    /// The code point.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::MultiProtocol { .. } => code::MULTIPROTOCOL,
+            Self::RouteRefresh => code::ROUTE_REFRESH,
+            Self::EnhancedRouteRefresh => code::ENHANCED_ROUTE_REFRESH,
+            Self::FourOctetAs(_) => code::FOUR_OCTET_AS,
+            Self::ExtendedNextHop(_) => code::EXTENDED_NEXT_HOP,
+            Self::AddPath(_) => code::ADD_PATH,
+            Self::ExtendedMessage => code::EXTENDED_MESSAGE,
+            Self::GracefulRestart { .. } => code::GRACEFUL_RESTART,
+            Self::LongLivedGracefulRestart(_) => code::LONG_LIVED_GRACEFUL_RESTART,
+            Self::Role(_) => code::ROLE,
+            Self::Hostname { .. } => code::HOSTNAME,
+            Self::LinkLocalNextHop => code::LINK_LOCAL_NEXT_HOP,
+            Self::Unknown { code, .. } => *code,
+        }
     }
 
-    /// Reads one capability. `Short` is a malformed one (RFC 4271 §6.2).
-    pub(crate) fn decode(_cursor: &mut Cursor<'_>) -> Result<Self, Short> {
-        todo!()
+    /// Writes code, length and value. Lists beyond 255 octets are cut between two entries.
+    pub fn encode(&self, out: &mut BytesMut) {
+        let mut value = BytesMut::new();
+        self.put_value(&mut value);
+        let mut octets = value.len().min(self.greatest_value());
+        octets = octets.min(usize::from(u8::MAX));
+        out.put_u8(self.code());
+        out.put_u8(u8::try_from(octets).unwrap_or(u8::MAX));
+        out.put_slice(value.get(..octets).unwrap_or_default());
     }
+
+    /// As many whole entries as 255 octets hold.
+    const fn greatest_value(&self) -> usize {
+        match self {
+            Self::ExtendedNextHop(_) => 255 / 6 * 6,
+            Self::AddPath(_) => 255 / 4 * 4,
+            Self::GracefulRestart { .. } => 2 + 253 / 4 * 4,
+            Self::LongLivedGracefulRestart(_) => 255 / 7 * 7,
+            _ => 255,
+        }
+    }
+
+    fn put_value(&self, out: &mut BytesMut) {
+        match self {
+            Self::RouteRefresh
+            | Self::EnhancedRouteRefresh
+            | Self::ExtendedMessage
+            | Self::LinkLocalNextHop => {}
+            Self::MultiProtocol { afi, safi } => multi_protocol::encode(*afi, *safi, out),
+            Self::FourOctetAs(asn) => out.put_u32(asn.0),
+            Self::ExtendedNextHop(entries) => extended_next_hop::encode(entries, out),
+            Self::AddPath(families) => add_path::encode(families, out),
+            Self::GracefulRestart { restarting, notification, restart_time, families } => {
+                let head = (*restarting, *notification, *restart_time);
+                graceful_restart::encode(head, families, out);
+            }
+            Self::LongLivedGracefulRestart(families) => long_lived::encode(families, out),
+            Self::Role(role) => out.put_u8(role.code()),
+            Self::Hostname { host, domain } => hostname::encode(host, domain, out),
+            Self::Unknown { value, .. } => out.put_slice(value),
+        }
+    }
+
+    /// Reads one capability. `Short` is a malformed one, which makes the OPEN malformed
+    /// (RFC 4271 §6.2).
+    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Short> {
+        let [code, octets] = cursor.array()?;
+        let value = cursor.take(usize::from(octets))?;
+        let empty = |capability| if value.is_empty() { Ok(capability) } else { Err(Short) };
+        let known = match code {
+            code::MULTIPROTOCOL => Some(multi_protocol::decode(value)?),
+            code::ROUTE_REFRESH => Some(empty(Self::RouteRefresh)?),
+            code::EXTENDED_NEXT_HOP => Some(extended_next_hop::decode(value)?),
+            code::EXTENDED_MESSAGE => Some(empty(Self::ExtendedMessage)?),
+            code::ROLE => Some(role::decode(value)?),
+            code::GRACEFUL_RESTART => Some(graceful_restart::decode(value)?),
+            code::FOUR_OCTET_AS => Some(four_octet_as::decode(value)?),
+            code::ADD_PATH => add_path::decode(value)?,
+            code::ENHANCED_ROUTE_REFRESH => Some(empty(Self::EnhancedRouteRefresh)?),
+            code::LONG_LIVED_GRACEFUL_RESTART => Some(long_lived::decode(value)?),
+            code::HOSTNAME => hostname::decode(value),
+            code::LINK_LOCAL_NEXT_HOP => Some(empty(Self::LinkLocalNextHop)?),
+            _ => None,
+        };
+        Ok(known.unwrap_or_else(|| Self::Unknown { code, value: Bytes::copy_from_slice(value) }))
+    }
+}
+
+/// Reads entries of equal size to the end of the value.
+fn entries<T>(
+    value: &[u8],
+    mut read: impl FnMut(&mut Cursor<'_>) -> Result<T, Short>,
+) -> Result<Vec<T>, Short> {
+    let mut cursor = Cursor::new(value);
+    let mut entries = Vec::new();
+    while !cursor.is_empty() {
+        entries.push(read(&mut cursor)?);
+    }
+    Ok(entries)
 }

@@ -68,7 +68,7 @@ impl OpenMessage {
         self.capabilities.iter().for_each(|capability| capability.encode(&mut capabilities));
         match u8::try_from(capabilities.len() + 2) {
             Ok(2) => out.put_u8(0),
-            Ok(octets) if octets < parameter::EXTENDED_LENGTH => {
+            Ok(octets) => {
                 out.put_u8(octets);
                 out.put_u8(parameter::CAPABILITIES);
                 out.put_u8(octets - 2);

@@ -158,6 +158,17 @@ impl Prefix {
         Some(Self { octets: (bits & mask).to_be_bytes(), len, family })
     }
 
+    /// A prefix of the octets that NLRI carries; `None` when they are not exactly as many as
+    /// the length asks for. Trailing bits have no meaning (RFC 4271 §4.3) and are cleared.
+    pub(crate) fn from_wire(family: Family, len: u8, wire: &[u8]) -> Option<Self> {
+        if wire.len() != usize::from(len.div_ceil(8)) {
+            return None;
+        }
+        let mut octets = [0; 16];
+        octets.get_mut(..wire.len())?.copy_from_slice(wire);
+        Self::from_bits(family, u128::from_be_bytes(octets), len)
+    }
+
     /// The family.
     pub const fn family(&self) -> Family {
         self.family
