@@ -1,0 +1,94 @@
+//! Numbers: plain integers owned by the shard, copied out by whoever reads them.
+
+use bgp_wire::Family;
+use policy::{RejectReason, Slot};
+
+/// What a shard has of one session's routes. Arrays are by [`Family::index`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SlotCounters {
+    /// Routes in the Adj-RIB-In.
+    pub received: [u32; 2],
+    /// Of these, eligible for somebody.
+    pub accepted: [u32; 2],
+    /// Of these, not eligible, by reason; reasons that never occurred may be missing.
+    filtered: [Vec<u32>; 2],
+    /// Announcements that were not taken for want of room below the prefix limit.
+    pub refused: [u64; 2],
+    /// Announced NLRI ever.
+    pub announcements: [u64; 2],
+    /// Withdrawn NLRI ever.
+    pub withdrawals: [u64; 2],
+}
+
+impl SlotCounters {
+    /// Routes that are not eligible for this reason.
+    pub fn filtered(&self, family: Family, reason: RejectReason) -> u32 {
+        self.filtered[family.index()].get(reason.index()).copied().unwrap_or(0)
+    }
+
+    /// Routes that are not eligible for anybody.
+    pub fn filtered_total(&self, family: Family) -> u32 {
+        self.filtered[family.index()].iter().sum()
+    }
+
+    pub(crate) fn add<T>(&mut self, family: Family, judged: &Result<T, RejectReason>) {
+        let f = family.index();
+        self.received[f] += 1;
+        match judged {
+            Ok(_) => self.accepted[f] += 1,
+            Err(reason) => {
+                let reasons = &mut self.filtered[f];
+                if reasons.len() <= reason.index() {
+                    reasons.resize(reason.index() + 1, 0);
+                }
+                reasons[reason.index()] += 1;
+            }
+        }
+    }
+
+    pub(crate) fn subtract<T>(&mut self, family: Family, judged: &Result<T, RejectReason>) {
+        let f = family.index();
+        self.received[f] -= 1;
+        match judged {
+            Ok(_) => self.accepted[f] -= 1,
+            Err(reason) => self.filtered[f][reason.index()] -= 1,
+        }
+    }
+}
+
+/// What a shard counts.
+#[derive(Debug, Clone, Default)]
+pub struct ShardCounters {
+    /// By slot.
+    pub slots: Vec<SlotCounters>,
+    /// Prefixes known, by [`Family::index`].
+    pub destinations: [usize; 2],
+    /// Distinct peer sets in use.
+    pub peer_sets: usize,
+    /// Turns that decided something.
+    pub turns: u64,
+    /// Destinations decided.
+    pub decisions: u64,
+    /// Batches published.
+    pub batches: u64,
+    /// Messages encoded, once for each profile.
+    pub messages: u64,
+    /// Octets encoded, once for each profile.
+    pub octets: u64,
+    /// Messages to the shard that belonged to an older session and were ignored.
+    pub outdated: u64,
+}
+
+impl ShardCounters {
+    /// The counters of a slot.
+    pub fn slot(&self, slot: Slot) -> Option<&SlotCounters> {
+        self.slots.get(slot.index())
+    }
+
+    pub(crate) fn slot_mut(&mut self, slot: Slot) -> &mut SlotCounters {
+        if self.slots.len() <= slot.index() {
+            self.slots.resize_with(slot.index() + 1, SlotCounters::default);
+        }
+        &mut self.slots[slot.index()]
+    }
+}

@@ -1,0 +1,262 @@
+//! Adj-RIB-In: routes come, are replaced and go.
+
+use std::sync::Arc;
+
+use bgp_wire::{Family, Prefix};
+use policy::{AttributeVerdict, ExportPlan, NoTrace, RejectReason, Slot, Verdict, VerdictClass};
+use smallvec::SmallVec;
+
+use crate::attribute_set::Derived;
+use crate::destination::{Candidate, CandidateFlags};
+use crate::limit::Reservation;
+use crate::shard::OUTDATED;
+use crate::table::DestinationId;
+use crate::{AttributeSet, Generation, Ingest, PeerLimit, Shard, ShardOutput};
+
+/// The judge of one attribute set: what does not depend on the prefix is at hand.
+pub(crate) struct Judge<'a> {
+    source: Slot,
+    derived: Arc<Derived>,
+    policy: &'a policy::Policy,
+    data: &'a policy::RoutingData,
+    /// Plans asked for so far, so that the set's lock is taken once for each.
+    plans: SmallVec<[(VerdictClass, Arc<ExportPlan>); 2]>,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(
+        set: &AttributeSet,
+        policy: &'a policy::Policy,
+        data: &'a policy::RoutingData,
+    ) -> Self {
+        let derived = set.derived(policy);
+        Self { source: set.source(), derived, policy, data, plans: SmallVec::new() }
+    }
+
+    /// The plan for the prefix, or why there is none.
+    pub(crate) fn judge(&mut self, prefix: &Prefix) -> Result<Arc<ExportPlan>, RejectReason> {
+        let verdict: &AttributeVerdict = &self.derived.verdict;
+        match self.policy.prefix_verdict(self.source, verdict, prefix, self.data, &mut NoTrace) {
+            Verdict::Reject(reason) => Err(reason),
+            Verdict::Accept(class) => {
+                if let Some((_, plan)) = self.plans.iter().find(|(known, _)| *known == class) {
+                    return Ok(Arc::clone(plan));
+                }
+                let plan = self.derived.plan(self.policy, self.source, class);
+                self.plans.push((class, Arc::clone(&plan)));
+                Ok(plan)
+            }
+        }
+    }
+}
+
+/// Facts about the routes of one ingest.
+struct Arrival {
+    slot: Slot,
+    generation: Generation,
+    set: Arc<AttributeSet>,
+    llgr_stale: bool,
+    received_ms: u64,
+    rounds: [u16; 2],
+    limit: Arc<PeerLimit>,
+}
+
+impl Shard {
+    pub(crate) fn ingest(&mut self, ingest: Ingest) {
+        if !self.is_current(ingest.slot, ingest.generation) {
+            return;
+        }
+        let started = *self.started.get_or_insert(ingest.received);
+        self.oldest = Some(self.oldest.map_or(ingest.received, |o| o.min(ingest.received)));
+        for nlri in &ingest.unreach {
+            if let Some(id) = self.find(&nlri.prefix) {
+                self.withdraw(nlri.prefix.family(), id, ingest.slot);
+            }
+        }
+        let Some(set) = ingest.set else { return };
+        let Some(peer) = self.peers.get(ingest.slot) else { return };
+        let arrival = Arrival {
+            slot: ingest.slot,
+            generation: ingest.generation,
+            llgr_stale: set.is_llgr_stale(),
+            set,
+            received_ms: ingest.received.saturating_duration_since(started).as_millis() as u64,
+            rounds: peer.round,
+            limit: Arc::clone(&peer.limit),
+        };
+        // The judge borrows policy and data for the whole message.
+        let (policy, data) = (Arc::clone(&self.policy), self.data.clone());
+        let mut judge = Judge::new(&arrival.set, &policy, &data);
+        for nlri in &ingest.reach {
+            let judged = judge.judge(&nlri.prefix);
+            self.announce(&arrival, nlri.prefix, judged);
+        }
+    }
+
+    /// A route comes, or replaces the one that its source sent before.
+    fn announce(
+        &mut self,
+        arrival: &Arrival,
+        prefix: Prefix,
+        judged: Result<Arc<ExportPlan>, RejectReason>,
+    ) {
+        let family = prefix.family();
+        let f = family.index();
+        let id = self.tables[f].find_or_insert(prefix, self.version);
+        let Some(destination) = self.tables[f].get_mut(id) else { return };
+        let round = arrival.rounds[f];
+        let Some(candidate) =
+            destination.candidates.iter_mut().find(|c| c.source == arrival.slot)
+        else {
+            self.insert(arrival, family, id, judged);
+            return;
+        };
+        let current = destination.version == self.version;
+        if current && Arc::ptr_eq(&candidate.set, &arrival.set) {
+            // The same again: a refresh, or the end of its being stale. Nothing to decide.
+            candidate.round = round;
+            return;
+        }
+        let counters = self.counters.slot_mut(arrival.slot);
+        counters.announcements[f] += 1;
+        counters.subtract(family, &candidate.judged);
+        counters.add(family, &judged);
+        recount(candidate, &judged, family, &arrival.limit);
+        candidate.set = Arc::clone(&arrival.set);
+        candidate.judged = judged;
+        candidate.round = round;
+        candidate.received_ms = arrival.received_ms;
+        candidate.flags.llgr_stale = arrival.llgr_stale;
+        self.touch(family, id);
+    }
+
+    fn insert(
+        &mut self,
+        arrival: &Arrival,
+        family: Family,
+        id: DestinationId,
+        judged: Result<Arc<ExportPlan>, RejectReason>,
+    ) {
+        let f = family.index();
+        let counted = judged.is_ok() || !arrival.limit.counts_accepted_only();
+        let counters = self.counters.slot_mut(arrival.slot);
+        counters.announcements[f] += 1;
+        if counted {
+            let reservation = arrival.limit.reserve(family);
+            if let Reservation::Refused { .. } = reservation {
+                counters.refused[f] += 1;
+            }
+            self.report_limit(arrival, family, reservation);
+            if let Reservation::Refused { .. } = reservation {
+                // The place may have been taken for nothing: deciding frees it.
+                self.touch(family, id);
+                return;
+            }
+        }
+        self.counters.slot_mut(arrival.slot).add(family, &judged);
+        if let Some(destination) = self.tables[f].get_mut(id) {
+            destination.candidates.push(Candidate {
+                set: Arc::clone(&arrival.set),
+                judged,
+                received_ms: arrival.received_ms,
+                source: arrival.slot,
+                round: arrival.rounds[f],
+                flags: CandidateFlags { counted, llgr_stale: arrival.llgr_stale },
+            });
+        }
+        if let Some(peer) = self.peers.get_mut(arrival.slot) {
+            peer.occupy(family, id.segment());
+        }
+        self.touch(family, id);
+    }
+
+    fn report_limit(&mut self, arrival: &Arrival, family: Family, reservation: Reservation) {
+        let (slot, generation) = (arrival.slot, arrival.generation);
+        let event = match reservation {
+            Reservation::TakenWarning => ShardOutput::LimitWarning { slot, generation, family },
+            Reservation::TakenAbove { first: true } => {
+                ShardOutput::LimitExceeded { slot, generation, family, close: false }
+            }
+            Reservation::Refused { first: true, close } => {
+                ShardOutput::LimitExceeded { slot, generation, family, close }
+            }
+            _ => return,
+        };
+        self.events.push(event);
+    }
+
+    /// The source withdraws its route.
+    fn withdraw(&mut self, family: Family, id: DestinationId, source: Slot) {
+        let f = family.index();
+        self.counters.slot_mut(source).withdrawals[f] += 1;
+        let Some(destination) = self.tables[f].get_mut(id) else { return };
+        let Some(at) = destination.candidates.iter().position(|c| c.source == source) else {
+            return;
+        };
+        let candidate = destination.candidates.remove(at);
+        self.forget(family, &candidate);
+        self.touch(family, id);
+    }
+
+    /// A candidate was taken out of its destination: it is no longer counted.
+    pub(crate) fn forget(&mut self, family: Family, candidate: &Candidate) {
+        self.counters.slot_mut(candidate.source).subtract(family, &candidate.judged);
+        if !candidate.flags.counted {
+            return;
+        }
+        let Some(peer) = self.peers.get(candidate.source) else { return };
+        if peer.limit.release(family) && peer.session.is_some() {
+            let (slot, generation) = (candidate.source, peer.generation);
+            self.events.push(ShardOutput::LimitRoom { slot, generation, family });
+        }
+    }
+
+    /// Judges every candidate of a destination by the policy and data in force.
+    pub(crate) fn judge_again(&mut self, family: Family, id: DestinationId) {
+        let Self { tables, policy, data, counters, peers, version, .. } = self;
+        let Some(destination) = tables[family.index()].get_mut(id) else { return };
+        for candidate in &mut destination.candidates {
+            let judged = Judge::new(&candidate.set, policy, data).judge(&destination.prefix);
+            let changed = match (&candidate.judged, &judged) {
+                (Ok(_), Ok(_)) => false,
+                (Err(old), Err(new)) => old != new,
+                _ => true,
+            };
+            if changed {
+                let slot = counters.slot_mut(candidate.source);
+                slot.subtract(family, &candidate.judged);
+                slot.add(family, &judged);
+                if let Some(peer) = peers.get(candidate.source) {
+                    recount(candidate, &judged, family, &peer.limit);
+                }
+            }
+            candidate.judged = judged;
+        }
+        destination.version = *version;
+    }
+
+    /// Marks a destination to be judged again before it is decided.
+    pub(crate) fn outdate(&mut self, family: Family, id: DestinationId) {
+        if let Some(destination) = self.tables[family.index()].get_mut(id) {
+            destination.version = OUTDATED;
+        }
+        self.touch(family, id);
+    }
+}
+
+/// Where accepted routes are counted only, a route that turns accepted enters the count, whatever
+/// the limit: it is there, and what made it acceptable was not its sender.
+fn recount<T>(
+    candidate: &mut Candidate,
+    judged: &Result<T, RejectReason>,
+    family: Family,
+    limit: &PeerLimit,
+) {
+    let counted = judged.is_ok() || !limit.counts_accepted_only();
+    if counted && !candidate.flags.counted {
+        limit.reserve_always(family);
+    } else if !counted && candidate.flags.counted {
+        limit.release(family);
+    }
+    candidate.flags.counted = counted;
+}

@@ -1,0 +1,277 @@
+//! A shard: the owner of some of one route server's prefixes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bgp_wire::{Families, Family, Prefix};
+use policy::{Policy, RoutingData, Slot};
+
+use crate::counters::ShardCounters;
+use crate::mask;
+use crate::outbox::Outbox;
+use crate::partition::{Ordering, Partitioner};
+use crate::peer_sets::PeerSetTable;
+use crate::peers::{PeerSlot, Peers, StaleAction};
+use crate::table::{DestinationId, Table};
+use crate::work::{Rejudge, SweepCursor};
+use crate::resync::NlriRequest;
+use crate::{Changed, Generation, PeerState, ShardConfig, ShardInput, ShardOutput};
+
+/// A shard of one route server's table. It has no threads and no clock: give it what comes with
+/// [`handle`](Self::handle), end the turn with [`finish_turn`](Self::finish_turn) when the inbox
+/// is empty or enough was handled, and when nothing came, let it [`work`](Self::work) while there
+/// is [`pending_work`](Self::pending_work), ending the turn each time.
+///
+/// ```text
+/// loop { handle(input)* ; if inbox is empty && pending_work() { work(budget) } ; finish_turn(out) }
+/// ```
+#[derive(Debug)]
+pub struct Shard {
+    pub(crate) config: ShardConfig,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) data: RoutingData,
+    /// Counted up with every policy and with data that may change any verdict. A destination
+    /// that was judged by an older version is judged again before it is decided.
+    pub(crate) version: u32,
+    pub(crate) tables: [Table; 2],
+    pub(crate) peers: Peers,
+    pub(crate) sets: PeerSetTable,
+    pub(crate) partitioner: Partitioner,
+    pub(crate) outbox: Outbox,
+    pub(crate) counters: ShardCounters,
+    /// Destinations to decide at the end of the turn.
+    pub(crate) touched: Vec<(Family, DestinationId)>,
+    /// Said ahead of the turn's batches.
+    pub(crate) markers: Vec<ShardOutput>,
+    /// Said after them.
+    pub(crate) events: Vec<ShardOutput>,
+    /// Requests of [`crate::Scope::Nlri`], answered at the end of the turn.
+    pub(crate) requests: Vec<NlriRequest>,
+    pub(crate) sweeping: SweepCursor,
+    pub(crate) rejudging: Option<Rejudge>,
+    /// Where walks go on: all that have credit share the pass.
+    pub(crate) walk_at: (Family, usize),
+    /// Segments that walks may be served in this turn.
+    pub(crate) walk_budget: usize,
+    /// The oldest ingest of the turn.
+    pub(crate) oldest: Option<Instant>,
+    /// The first ingest of all: received times are kept relative to it.
+    pub(crate) started: Option<Instant>,
+}
+
+/// The version of a destination that must be judged again.
+pub(crate) const OUTDATED: u32 = 0;
+
+impl Shard {
+    /// An empty table under a policy.
+    pub fn new(config: ShardConfig, policy: Arc<Policy>, data: RoutingData) -> Self {
+        let mut peers = Peers::default();
+        peers.grow(policy.slots());
+        Self {
+            config,
+            policy,
+            data,
+            version: OUTDATED + 1,
+            tables: Family::ALL.map(Table::new),
+            peers,
+            sets: PeerSetTable::default(),
+            partitioner: Partitioner::default(),
+            outbox: Outbox::default(),
+            counters: ShardCounters::default(),
+            touched: Vec::new(),
+            markers: Vec::new(),
+            events: Vec::new(),
+            requests: Vec::new(),
+            sweeping: SweepCursor::default(),
+            rejudging: None,
+            walk_at: (Family::V4, 0),
+            walk_budget: 0,
+            oldest: None,
+            started: None,
+        }
+    }
+
+    /// Takes a message. Marks what it touches; nothing is decided before the turn ends.
+    pub fn handle(&mut self, input: ShardInput) {
+        match input {
+            ShardInput::Up { slot, generation, peer } => self.up(slot, generation, peer),
+            ShardInput::Down { slot, generation, stale } => self.down(slot, generation, stale),
+            ShardInput::Ingest(ingest) => self.ingest(ingest),
+            ShardInput::EndOfRib { slot, generation, family } => {
+                if self.is_current(slot, generation) {
+                    self.sweep(slot, Families::only(family), StaleAction::Remove);
+                }
+            }
+            ShardInput::MarkStale { slot, generation, family } => {
+                if self.is_current(slot, generation)
+                    && let Some(peer) = self.peers.get_mut(slot)
+                {
+                    peer.next_round(family);
+                }
+            }
+            ShardInput::Sweep { slot, families } => {
+                self.sweep(slot, families, StaleAction::Remove);
+            }
+            ShardInput::LongLivedStale { slot, families } => {
+                self.sweep(slot, families, StaleAction::LongLived);
+            }
+            ShardInput::Resync { slot, generation, scope } => {
+                if self.is_current(slot, generation) {
+                    self.resync(slot, generation, scope);
+                }
+            }
+            ShardInput::Policy { policy, data } => self.set_policy(policy, data),
+            ShardInput::Data { data, changed } => self.set_data(data, changed),
+            ShardInput::LimitChanged { slot } => self.limit_changed(slot),
+        }
+    }
+
+    /// Counters of this shard. Sums over the shards are the route server's, but for distinct peer
+    /// sets.
+    pub fn counters(&self) -> &ShardCounters {
+        &self.counters
+    }
+
+    /// Prefixes (paths, with ADD-PATH) in each slot's Adj-RIB-Out, by [`Family::index`]. One pass
+    /// over the distinct peer sets, which is far fewer steps than deliveries. While a session's
+    /// first walk is under way this runs ahead of what it was sent.
+    pub fn exported(&self) -> Vec<[u64; 2]> {
+        let mut exported = vec![[0; 2]; self.peers.len()];
+        for (set, classes) in self.sets.iter() {
+            for slot in set.iter() {
+                if let Some(counts) = exported.get_mut(slot.index()) {
+                    for f in 0..2 {
+                        if mask::contains(&self.peers.masks.up[f], slot) {
+                            counts[f] += u64::from(classes[f]);
+                        }
+                    }
+                }
+            }
+        }
+        exported
+    }
+
+    /// The epoch of the policy in force.
+    pub fn epoch(&self) -> u64 {
+        self.policy.epoch()
+    }
+
+    /// How many slots the shard has room for.
+    pub fn slots(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn ordering(&self) -> Ordering {
+        let config = self.policy.config();
+        Ordering { med: config.med, prefer_oldest: config.prefer_oldest }
+    }
+
+    /// Does this belong to the slot's established session? Else it is counted and ignored.
+    pub(crate) fn is_current(&mut self, slot: Slot, generation: Generation) -> bool {
+        let current = self.peers.get(slot).is_some_and(|peer| peer.is_current(generation));
+        if !current {
+            self.counters.outdated += 1;
+        }
+        current
+    }
+
+    fn up(&mut self, slot: Slot, generation: Generation, peer: PeerState) {
+        self.peers.grow(slot.index() + 1);
+        let Some(state) = self.peers.get(slot) else { return };
+        if state.session.is_some() {
+            // The owner must say Down first; a lost one must not leave the old routes behind.
+            self.down(slot, state.generation, false);
+        }
+        self.move_limit(slot, &peer);
+        self.peers.attach(slot, generation, peer);
+        self.markers.push(ShardOutput::Up { slot, generation });
+    }
+
+    /// The routes kept from an earlier session are counted where the new one's are.
+    fn move_limit(&mut self, slot: Slot, peer: &PeerState) {
+        let Some(state) = self.peers.get_mut(slot) else { return };
+        if Arc::ptr_eq(&state.limit, &peer.limit) {
+            return;
+        }
+        let old = std::mem::replace(&mut state.limit, Arc::clone(&peer.limit));
+        let Some(counted) = self.counters.slots.get(slot.index()) else { return };
+        let accepted_only = peer.limit.counts_accepted_only();
+        for family in Family::ALL {
+            let of = |counts: &[u32; 2]| counts[family.index()];
+            let had = if old.counts_accepted_only() { &counted.accepted } else { &counted.received };
+            (0..of(had)).for_each(|_| {
+                old.release(family);
+            });
+            let has = if accepted_only { &counted.accepted } else { &counted.received };
+            (0..of(has)).for_each(|_| peer.limit.reserve_always(family));
+        }
+    }
+
+    fn down(&mut self, slot: Slot, generation: Generation, stale: bool) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        if peer.generation != generation {
+            self.counters.outdated += 1;
+            return;
+        }
+        let was_up = peer.session.is_some();
+        if was_up {
+            Family::ALL.into_iter().for_each(|family| peer.next_round(family));
+        }
+        self.requests.retain(|request| request.slot != slot);
+        self.end_walk(slot);
+        self.peers.detach(slot);
+        if stale {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(slot) {
+            peer.purging.push(generation);
+        }
+        self.sweep(slot, Families::BOTH, StaleAction::Remove);
+    }
+
+    fn limit_changed(&mut self, slot: Slot) {
+        let Some(peer) = self.peers.get(slot) else { return };
+        if peer.limit.take_room() {
+            let generation = peer.generation;
+            for family in Family::ALL {
+                self.events.push(ShardOutput::LimitRoom { slot, generation, family });
+            }
+        }
+    }
+
+    fn set_policy(&mut self, policy: Arc<Policy>, data: RoutingData) {
+        self.peers.grow(policy.slots());
+        self.policy = policy;
+        self.set_data(data, Changed::All);
+        self.partitioner.end_turn();
+    }
+
+    fn set_data(&mut self, data: RoutingData, changed: Changed) {
+        self.data = data;
+        if matches!(changed, Changed::All) {
+            self.version = self.version.wrapping_add(1).max(OUTDATED + 1);
+        }
+        let job = self.rejudging.take().unwrap_or_default();
+        self.rejudging = Some(job.extended(changed));
+    }
+
+    /// To be decided at the end of the turn.
+    pub(crate) fn touch(&mut self, family: Family, id: DestinationId) {
+        if let Some(destination) = self.tables[family.index()].get_mut(id)
+            && !destination.touched
+        {
+            destination.touched = true;
+            self.touched.push((family, id));
+        }
+    }
+
+    pub(crate) fn find(&self, prefix: &Prefix) -> Option<DestinationId> {
+        self.tables[prefix.family().index()].find(prefix)
+    }
+}
+
+impl Shard {
+    pub(crate) fn peer(&self, slot: Slot) -> Option<&PeerSlot> {
+        self.peers.get(slot)
+    }
+}

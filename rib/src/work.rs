@@ -1,0 +1,229 @@
+//! Work that goes over the table: sweeps of stale routes and judging again. Done in segments, as
+//! much at a time as the shard's owner allows, so that it delays nothing that peers send.
+
+use bgp_wire::{Families, Family, Prefix};
+use policy::Slot;
+use smallvec::SmallVec;
+
+use crate::destination::Candidate;
+use crate::mask::{self, Mask};
+use crate::peers::StaleAction;
+use crate::table::SEGMENT;
+use crate::{Changed, Shard, ShardOutput};
+
+/// Segments with something to sweep, as a queue of (family, segment).
+#[derive(Debug, Default)]
+pub(crate) struct SweepCursor {
+    queue: Vec<(Family, usize)>,
+}
+
+/// A pass that judges again what changed.
+#[derive(Debug, Default)]
+pub(crate) struct Rejudge {
+    /// Everything that an older version judged.
+    outdated: bool,
+    /// What these cover; inclusive ranges of left-aligned bits, sorted, disjoint.
+    ranges: [Vec<(u128, u128)>; 2],
+    /// What these sources sent.
+    members: Mask,
+    next: (usize, usize),
+}
+
+impl Rejudge {
+    /// This pass and one for `changed`, from the start.
+    pub(crate) fn extended(mut self, changed: Changed) -> Self {
+        self.next = (0, 0);
+        match changed {
+            Changed::All => self.outdated = true,
+            Changed::Prefixes(prefixes) => {
+                for prefix in prefixes {
+                    self.ranges[prefix.family().index()].push(range(&prefix));
+                }
+                self.ranges.iter_mut().for_each(merge);
+            }
+            Changed::Members(slots) => {
+                slots.into_iter().for_each(|slot| mask::insert(&mut self.members, slot));
+            }
+        }
+        self
+    }
+
+    fn concerns(&self, prefix: &Prefix, candidates: &[Candidate]) -> bool {
+        let ranges = &self.ranges[prefix.family().index()];
+        let bits = prefix.bits();
+        let at = ranges.partition_point(|(_, end)| *end < bits);
+        ranges.get(at).is_some_and(|(start, _)| *start <= bits)
+            || candidates.iter().any(|c| mask::contains(&self.members, c.source))
+    }
+}
+
+/// First and last address. A prefix lies in it when its first address does, and is covered then,
+/// unless it is shorter; those few are judged again for nothing.
+fn range(prefix: &Prefix) -> (u128, u128) {
+    let rest = u128::MAX.checked_shr(u32::from(prefix.len())).unwrap_or(0);
+    (prefix.bits(), prefix.bits() | rest)
+}
+
+fn merge(ranges: &mut Vec<(u128, u128)>) {
+    ranges.sort_unstable();
+    // Prefixes nest or are disjoint: what starts inside the one before ends inside it.
+    ranges.dedup_by(|next, kept| next.0 <= kept.1);
+}
+
+impl Shard {
+    /// Is there work besides what comes in? Then call [`work`](Self::work) when the inbox is empty
+    /// (and now and then when it never is).
+    pub fn pending_work(&self) -> bool {
+        !self.sweeping.queue.is_empty() || self.rejudging.is_some() || self.walks_pending()
+    }
+
+    /// Works on, visiting about `budget` destinations; end the turn afterwards.
+    pub fn work(&mut self, budget: usize) {
+        let segments = (budget / SEGMENT).max(1);
+        let share = segments.div_ceil(3).max(1);
+        for _ in 0..share {
+            if !self.sweep_next() {
+                break;
+            }
+        }
+        for _ in 0..share {
+            if !self.rejudge_next() {
+                break;
+            }
+        }
+        self.walk_budget += share;
+    }
+
+    /// Lets the stale routes of a slot go, or turns them into long-lived stale ones.
+    pub(crate) fn sweep(&mut self, slot: Slot, families: Families, action: StaleAction) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        peer.stale_action = action;
+        let mut marked: SmallVec<[(Family, usize); 8]> = SmallVec::new();
+        for family in families.iter() {
+            if !peer.stale[family.index()] {
+                continue;
+            }
+            if action == StaleAction::Remove {
+                peer.stale[family.index()] = false;
+            }
+            marked.extend(peer.segments(family).map(|segment| (family, segment)));
+        }
+        let width = self.peers.masks.width;
+        for (family, segment) in marked {
+            let Some(state) = self.tables[family.index()].segments.get_mut(segment) else {
+                continue;
+            };
+            if state.sweep.is_empty() {
+                self.sweeping.queue.push((family, segment));
+            }
+            state.sweep.resize(width, 0);
+            if !mask::contains(&state.sweep, slot) {
+                mask::insert(&mut state.sweep, slot);
+                if let Some(peer) = self.peers.get_mut(slot) {
+                    peer.sweep_left += 1;
+                }
+            }
+        }
+        self.confirm_purge(slot);
+    }
+
+    /// Sweeps a segment for all slots that want it at once. Was there one?
+    fn sweep_next(&mut self) -> bool {
+        let Some((family, segment)) = self.sweeping.queue.pop() else { return false };
+        let table = &mut self.tables[family.index()];
+        let sources = std::mem::take(&mut table.segments[segment].sweep);
+        let mut kept: Mask = vec![0; sources.len()];
+        for id in table.places(segment) {
+            let Some(destination) = self.tables[family.index()].get_mut(id) else { continue };
+            let mut gone: SmallVec<[Candidate; 2]> = SmallVec::new();
+            let mut changed = false;
+            let mut at = 0;
+            while at < destination.candidates.len() {
+                let candidate = &mut destination.candidates[at];
+                let source = candidate.source;
+                if !mask::contains(&sources, source) {
+                    at += 1;
+                    continue;
+                }
+                let stale = candidate.round != self.peers.round(source, family);
+                let long_lived = self
+                    .peers
+                    .get(source)
+                    .is_some_and(|peer| peer.stale_action == StaleAction::LongLived);
+                if !stale || (long_lived && candidate.flags.llgr_stale) {
+                    mask::insert(&mut kept, source);
+                    at += 1;
+                } else if long_lived && !candidate.set.refuses_llgr() {
+                    candidate.set = candidate.set.long_lived();
+                    candidate.flags.llgr_stale = true;
+                    mask::insert(&mut kept, source);
+                    changed = true;
+                    at += 1;
+                } else {
+                    gone.push(destination.candidates.remove(at));
+                }
+            }
+            if !gone.is_empty() {
+                gone.iter().for_each(|candidate| self.forget(family, candidate));
+                self.touch(family, id);
+            }
+            if changed {
+                self.outdate(family, id);
+            }
+        }
+        self.swept(family, segment, &sources, &kept);
+        true
+    }
+
+    /// A segment was swept; sources of which it keeps nothing no longer occupy it.
+    fn swept(&mut self, family: Family, segment: usize, sources: &[u64], kept: &[u64]) {
+        for slot in mask::slots(sources) {
+            if let Some(peer) = self.peers.get_mut(slot) {
+                peer.sweep_left = peer.sweep_left.saturating_sub(1);
+                if !mask::contains(kept, slot) {
+                    peer.vacate(family, segment);
+                }
+            }
+            self.confirm_purge(slot);
+        }
+    }
+
+    fn confirm_purge(&mut self, slot: Slot) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        if peer.sweep_left > 0 {
+            return;
+        }
+        for generation in std::mem::take(&mut peer.purging) {
+            self.events.push(ShardOutput::Purged { slot, generation });
+        }
+    }
+
+    /// Judges a segment again as far as it must be. Was there one?
+    fn rejudge_next(&mut self) -> bool {
+        let Some(mut job) = self.rejudging.take() else { return false };
+        let (f, segment) = job.next;
+        let Some(table) = self.tables.get(f) else {
+            if job.outdated {
+                self.events.push(ShardOutput::PolicyApplied { epoch: self.policy.epoch() });
+            }
+            return false;
+        };
+        if segment >= table.segments.len() {
+            job.next = (f + 1, 0);
+            self.rejudging = Some(job);
+            return true;
+        }
+        let family = table.family;
+        for id in table.places(segment) {
+            let Some(destination) = self.tables[f].get(id) else { continue };
+            if job.outdated && destination.version != self.version {
+                self.touch(family, id);
+            } else if job.concerns(&destination.prefix, &destination.candidates) {
+                self.outdate(family, id);
+            }
+        }
+        job.next = (f, segment + 1);
+        self.rejudging = Some(job);
+        true
+    }
+}
