@@ -102,8 +102,7 @@ impl Shard {
     ) -> (Vec<ImportStep>, Vec<ExportStep>, Result<ExportPlan, RejectReason>) {
         let (policy, source) = (&self.policy, candidate.source);
         let mut recorder = Recorder::new();
-        let verdict =
-            policy.attribute_verdict(source, candidate.set.attributes(), &mut recorder);
+        let verdict = policy.attribute_verdict(source, candidate.set.attributes(), &mut recorder);
         let result = policy.prefix_verdict(source, &verdict, prefix, &self.data, &mut recorder);
         let plan = match result {
             Verdict::Reject(reason) => Err(reason),

@@ -105,8 +105,7 @@ impl Shard {
         let id = self.tables[f].find_or_insert(prefix, self.version);
         let Some(destination) = self.tables[f].get_mut(id) else { return };
         let round = arrival.rounds[f];
-        let Some(candidate) =
-            destination.candidates.iter_mut().find(|c| c.source == arrival.slot)
+        let Some(candidate) = destination.candidates.iter_mut().find(|c| c.source == arrival.slot)
         else {
             self.insert(arrival, family, id, judged);
             return;

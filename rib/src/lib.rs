@@ -34,9 +34,7 @@ mod work;
 pub use attribute_set::AttributeSet;
 pub use counters::{ShardCounters, SlotCounters};
 pub use explain::{CandidateOutcome, ExplainedCandidate, Explanation};
-pub use input::{
-    Changed, Generation, Ingest, PeerState, Scope, ShardConfig, ShardInput, shard_of,
-};
+pub use input::{Changed, Generation, Ingest, PeerState, Scope, ShardConfig, ShardInput, shard_of};
 pub use interner::{Interned, Interner};
 pub use limit::{LimitAction, LimitConfig, PeerLimit, Reservation};
 pub use output::{Batch, Frame, ShardOutput};

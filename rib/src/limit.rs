@@ -105,11 +105,9 @@ impl PeerLimit {
     /// A changed limit; the count stays. Whether accepted routes only are counted can't change
     /// while routes are counted, so it takes effect with the next [`PeerLimit`].
     pub fn configure(&self, config: LimitConfig) {
-        for (limit, value) in self.limits.iter().zip([
-            config.families[0],
-            config.families[1],
-            config.total,
-        ]) {
+        for (limit, value) in
+            self.limits.iter().zip([config.families[0], config.families[1], config.total])
+        {
             limit.store(value.unwrap_or(NONE), Ordering::Relaxed);
         }
         self.action.store(config.action as u32, Ordering::Relaxed);
@@ -238,10 +236,7 @@ mod tests {
     fn block_says_when_there_is_room_again() {
         let limit = limit(10, LimitAction::Block);
         (0..10).for_each(|_| drop(limit.reserve(Family::V4)));
-        assert_eq!(
-            limit.reserve(Family::V4),
-            Reservation::Refused { first: true, close: false }
-        );
+        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: false });
         assert!(!limit.release(Family::V4), "90 % is not below 90 %");
         assert!(limit.release(Family::V4));
         assert!(!limit.release(Family::V4), "said once");

@@ -8,9 +8,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use bgp_wire::{
-    EncodingProfile, Family, LinkLocalForm, NextHop, Nlri, message_octets,
-};
+use bgp_wire::{EncodingProfile, Family, LinkLocalForm, NextHop, Nlri, message_octets};
 
 use policy::{ExportPlan, MedMode, OutgoingAttributes};
 use smallvec::SmallVec;
@@ -293,8 +291,7 @@ impl Partitioner {
             for entry in &rival.entries {
                 self.take.clone_from(&masks.up[family.index()]);
                 mask::and_assign(&mut self.take, entry.peers.words());
-                needs(family, rival.llgr_stale, &entry.attributes)
-                    .restrict(&mut self.take, masks);
+                needs(family, rival.llgr_stale, &entry.attributes).restrict(&mut self.take, masks);
                 mask::remove(&mut self.take, other.source);
                 mask::or_assign(&mut self.blocked, &self.take);
             }
@@ -320,7 +317,12 @@ impl Partitioner {
 
     /// Decides a destination whose candidates are judged, and puts what changed into the outbox.
     /// `owed` are the peers that a walk will tell about this destination.
-    pub(crate) fn decide(&mut self, destination: &mut Destination, owed: &[u64], cx: &mut Context<'_>) {
+    pub(crate) fn decide(
+        &mut self,
+        destination: &mut Destination,
+        owed: &[u64],
+        cx: &mut Context<'_>,
+    ) {
         let family = destination.prefix.family();
         self.partition(family, &mut destination.candidates, cx.ordering, cx.peers, cx.sets);
         self.emit_difference(destination, owed, cx);
@@ -329,7 +331,12 @@ impl Partitioner {
 
     /// Decides a destination again for peers that are being told the table: no difference to
     /// anybody else, whose part was decided before. Tells `to` what it has.
-    pub(crate) fn serve(&mut self, destination: &mut Destination, to: &[u64], cx: &mut Context<'_>) {
+    pub(crate) fn serve(
+        &mut self,
+        destination: &mut Destination,
+        to: &[u64],
+        cx: &mut Context<'_>,
+    ) {
         let family = destination.prefix.family();
         self.partition(family, &mut destination.candidates, cx.ordering, cx.peers, cx.sets);
         self.replace(destination, cx.sets);
@@ -399,7 +406,12 @@ impl Partitioner {
             })
     }
 
-    fn emit_announcements(&mut self, destination: &Destination, owed: &[u64], cx: &mut Context<'_>) {
+    fn emit_announcements(
+        &mut self,
+        destination: &Destination,
+        owed: &[u64],
+        cx: &mut Context<'_>,
+    ) {
         let masks = &cx.peers.masks;
         let f = destination.prefix.family().index();
         for class in &self.classes {
@@ -452,7 +464,12 @@ impl Partitioner {
     }
 
     /// For peers with ADD-PATH: who was given a source's path and is no longer.
-    fn emit_path_withdrawals(&mut self, destination: &Destination, owed: &[u64], cx: &mut Context<'_>) {
+    fn emit_path_withdrawals(
+        &mut self,
+        destination: &Destination,
+        owed: &[u64],
+        cx: &mut Context<'_>,
+    ) {
         let masks = &cx.peers.masks;
         let f = destination.prefix.family().index();
         let old = &destination.classes;
@@ -497,7 +514,6 @@ pub(crate) const fn path_id(source: policy::Slot) -> u32 {
 pub(crate) fn announced(prefix: bgp_wire::Prefix, class: &Class, peers: &Peers) -> Nlri {
     let f = prefix.family().index();
     let masks = &peers.masks;
-    let path_id =
-        if masks.any_add_path(f) { path_id(class.source) } else { 0 };
+    let path_id = if masks.any_add_path(f) { path_id(class.source) } else { 0 };
     Nlri { prefix, path_id }
 }

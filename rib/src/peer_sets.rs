@@ -52,8 +52,7 @@ impl PeerSetTable {
         if let Some(id) = self.index.find(hash, same) {
             return PeerSetId(*id);
         }
-        let entry =
-            Entry { set: PeerSet::from_words(words), hash, classes: [0; 2], listed: true };
+        let entry = Entry { set: PeerSet::from_words(words), hash, classes: [0; 2], listed: true };
         let id = self.free.pop().unwrap_or(self.entries.len() as u32);
         if id as usize == self.entries.len() {
             self.entries.push(Some(entry));
@@ -61,7 +60,8 @@ impl PeerSetTable {
             self.entries[id as usize] = Some(entry);
         }
         let entries = &self.entries;
-        self.index.insert_unique(hash, id, |id| entries[*id as usize].as_ref().map_or(0, |e| e.hash));
+        self.index
+            .insert_unique(hash, id, |id| entries[*id as usize].as_ref().map_or(0, |e| e.hash));
         self.idle.push(id);
         PeerSetId(id)
     }

@@ -82,7 +82,8 @@ impl Shard {
         }
         mask::insert(&mut self.peers.masks.credit, slot);
         let walk = Walk {
-            families: running.map_or(families, |walk| walk.families.iter().chain(families.iter()).collect()),
+            families: running
+                .map_or(families, |walk| walk.families.iter().chain(families.iter()).collect()),
             refresh: refresh || running.is_some_and(|walk| walk.refresh),
             left,
         };

@@ -12,9 +12,9 @@ use crate::outbox::Outbox;
 use crate::partition::{Ordering, Partitioner};
 use crate::peer_sets::PeerSetTable;
 use crate::peers::{PeerSlot, Peers, StaleAction};
+use crate::resync::NlriRequest;
 use crate::table::{DestinationId, Table};
 use crate::work::{Rejudge, SweepCursor};
-use crate::resync::NlriRequest;
 use crate::{Changed, Generation, PeerState, ShardConfig, ShardInput, ShardOutput};
 
 /// A shard of one route server's table. It has no threads and no clock: give it what comes with
@@ -198,7 +198,8 @@ impl Shard {
         let accepted_only = peer.limit.counts_accepted_only();
         for family in Family::ALL {
             let of = |counts: &[u32; 2]| counts[family.index()];
-            let had = if old.counts_accepted_only() { &counted.accepted } else { &counted.received };
+            let had =
+                if old.counts_accepted_only() { &counted.accepted } else { &counted.received };
             (0..of(had)).for_each(|_| {
                 old.release(family);
             });

@@ -36,10 +36,6 @@ impl DestinationId {
     pub(crate) const fn from_index(index: usize) -> Self {
         Self(index as u32)
     }
-
-    pub(crate) const fn index(self) -> usize {
-        self.0 as usize
-    }
 }
 
 /// A part of the slab.
@@ -94,9 +90,9 @@ impl Table {
     /// The place of a prefix.
     pub(crate) fn find(&self, prefix: &Prefix) -> Option<DestinationId> {
         let hash = self.hash(prefix);
-        self.index.find(widen(hash), |entry| self.holds(*entry, hash, prefix)).map(|entry| {
-            DestinationId(entry.id)
-        })
+        self.index
+            .find(widen(hash), |entry| self.holds(*entry, hash, prefix))
+            .map(|entry| DestinationId(entry.id))
     }
 
     /// The place of a prefix, taken for it if need be.
@@ -144,9 +140,9 @@ impl Table {
 
     /// Places that exist, free ones included.
     pub(crate) fn end(&self) -> usize {
-        self.segments.last().map_or(0, |last| {
-            ((self.segments.len() - 1) << SEGMENT_BITS) + last.places.len()
-        })
+        self.segments
+            .last()
+            .map_or(0, |last| ((self.segments.len() - 1) << SEGMENT_BITS) + last.places.len())
     }
 
     fn fresh_place(&mut self) -> DestinationId {
@@ -160,8 +156,7 @@ impl Table {
     }
 
     fn holds(&self, entry: IndexEntry, hash: u32, prefix: &Prefix) -> bool {
-        entry.hash == hash
-            && self.get(DestinationId(entry.id)).is_some_and(|d| d.prefix == *prefix)
+        entry.hash == hash && self.get(DestinationId(entry.id)).is_some_and(|d| d.prefix == *prefix)
     }
 
     fn hash(&self, prefix: &Prefix) -> u32 {
