@@ -1,6 +1,9 @@
 //! The one way in which control socket, HTTP and metrics reach the running route server.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Config;
 
 use super::query::{
     Cursor, DiffReport, Explanation, ReloadReport, RoutePage, RouteQuery, SessionAction,
@@ -116,6 +119,11 @@ impl RuntimeHandle {
 
     /// Ends the process.
     pub fn shutdown(&self, _kind: ShutdownKind) {}
+
+    /// The configuration in force.
+    pub async fn config(&self) -> Result<Arc<Config>, HandleError> {
+        Err(HandleError::Stopping)
+    }
 
     /// Numbers of the engine.
     pub fn counters(&self) -> EngineCounters {
