@@ -4,9 +4,15 @@
 //! gives a [`Config`] in which defaults and inheritance are filled in. Nothing past this
 //! module asks what was written and what was left out.
 
+mod engine;
 mod error;
+mod file;
 mod model;
+mod report;
+mod resolve;
 mod secret;
+mod table;
+mod value;
 
 use std::path::Path;
 
@@ -14,17 +20,33 @@ pub use error::ConfigError;
 pub use model::*;
 pub use secret::Secret;
 
+use report::Reports;
+
 /// Reads `path` and the files it includes.
 ///
 /// # Errors
 ///
 /// All mistakes at once, in the order of the files and lines they stand in.
 pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
-    Err(vec![ConfigError {
-        file: path.to_owned(),
-        line: 1,
-        column: 1,
-        message: "the configuration reader is not linked in yet".to_owned(),
-        help: None,
-    }])
+    let mut reports = Reports::default();
+    let document = file::read_files(path, &mut reports);
+    finish(document, reports)
+}
+
+/// Reads a configuration out of a text, as if it stood in `path`; it may not include others.
+///
+/// # Errors
+///
+/// All mistakes at once.
+pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<ConfigError>> {
+    let mut reports = Reports::default();
+    let document = file::read_single(path.to_owned(), text, &mut reports);
+    finish(document, reports)
+}
+
+fn finish(document: file::Document, mut reports: Reports) -> Result<Config, Vec<ConfigError>> {
+    let config = resolve::resolve(&document, &mut reports);
+    let files = reports.paths();
+    let (errors, warnings) = reports.finish();
+    if errors.is_empty() { Ok(Config { files, warnings, ..config }) } else { Err(errors) }
 }

@@ -2,13 +2,18 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use bgp_wire::{Asn, Families, Prefix};
+use bgp_wire::{Asn, Families, LinkLocalForm, Prefix};
+
+pub use policy::{
+    CheckMode, CommunityScheme, FilterMode, ImportPolicy, Inform, Kind, MedMode, NextHopMode,
+    PrependTie, Role,
+};
 
 use super::{ConfigError, Secret};
 
@@ -156,22 +161,23 @@ pub struct RouteServer {
     /// Prefer the route that is longest here (RFC 5004).
     pub prefer_oldest: bool,
     /// `[route_server.import]`, over the defaults of its kind.
-    pub import: ImportRules,
+    pub import: Arc<ImportPolicy>,
+    /// Prefixes refused from everybody (row 11 of the checks).
+    pub blacklist: Vec<Prefix>,
+    /// Prefix limits, unless a member has its own.
+    pub limits: PrefixLimits,
+    /// The limits of a transit sponsor.
+    pub sponsor_limits: PrefixLimits,
     /// `[route_server.export]`.
     pub export: ExportRules,
-    /// `[route_server.communities]`.
-    pub communities: Communities,
-}
-
-/// What a route server is for (semantics differ, see docs/configuration.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Everything is checked.
-    Regular,
-    /// Members may give transit to members.
-    Transitable,
-    /// Nothing is checked.
-    Chaos,
+    /// `[route_server.communities]`: the patterns.
+    pub communities: CommunityScheme,
+    /// Which informational communities are added on import.
+    pub inform: Inform,
+    /// Which of several prepend requests of one kind counts.
+    pub prepend_tie: PrependTie,
+    /// A prepend request aimed at the member's own AS is read as aimed at all.
+    pub own_asn_means_any: bool,
 }
 
 /// An address to listen on.
@@ -185,124 +191,14 @@ pub struct ListenAddress {
     pub interface: Option<Arc<str>>,
 }
 
-/// Which routes' MED are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum MedMode {
-    /// None.
-    #[default]
-    Off,
-    /// Those of the same neighbour AS.
-    SameAs,
-    /// All.
-    Always,
-}
-
-/// What is checked on import, for one route server or one member on it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImportRules {
-    /// Row 13 of the checks.
-    pub bogon_prefixes: bool,
-    /// Row 10: IPv6 must lie in 2000::/3.
-    pub global_unicast: bool,
-    /// Row 19, inclusive; by family of the NLRI.
-    pub prefix_length: Option<PrefixLengths>,
-    /// Row 3; `None`: any length.
-    pub as_path_max: Option<u32>,
-    /// Row 4.
-    pub first_as: bool,
-    /// Row 5: AS_SET and AS_CONFED segments are refused.
-    pub reject_as_set: bool,
-    /// Row 2.
-    pub next_hop: NextHopMode,
-    /// Row 6.
-    pub bogon_asns: bool,
-    /// Row 7. `None`: the built-in list.
-    pub transit_free: Option<Vec<Asn>>,
-    /// Row 8.
-    pub never_via_rs: Vec<Asn>,
-    /// Rows 14 and 15.
-    pub irr: CheckMode,
-    /// Row 17.
-    pub rpki: CheckMode,
-    /// Row 18.
-    pub aspa: CheckMode,
-    /// Row 15: more specific prefixes than the route objects' pass.
-    pub irr_more_specifics: bool,
-    /// Authorised beside what the IRR says.
-    pub irr_extra: IrrExtra,
-    /// A set with more prefixes than this does not count.
-    pub irr_max_prefixes: FamilyLimits,
-    /// A set that holds a transit-free AS does not count.
-    pub irr_refuse_transit_free: bool,
-    /// Row 9; `None`: any number.
-    pub max_communities: Option<u32>,
-    /// Row 16.
-    pub blackhole: bool,
-    /// Row 16: NO_EXPORT is added to blackhole routes.
-    pub blackhole_no_export: bool,
-    /// Row 21.
-    pub graceful_shutdown: bool,
-    /// Row 11: the route server's own blacklist.
-    pub blacklist: Vec<Prefix>,
-    /// Row 12: this member's blacklist.
-    pub member_blacklist: Vec<Prefix>,
-    /// Communities added to every route of the member, as patterns.
-    pub attach_communities: Vec<String>,
-    /// Prefix limits.
-    pub limits: PrefixLimits,
-}
-
-/// Shortest and longest prefix, for each family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PrefixLengths {
-    /// IPv4.
-    pub v4: (u8, u8),
-    /// IPv6.
-    pub v6: (u8, u8),
-}
-
-/// Which next hops a member may announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NextHopMode {
-    /// Any address of the same `[[member]]` entry.
-    Strict,
-    /// Any session's address of that AS.
-    SameAs,
-    /// Anything inside the peering LAN.
-    Lan,
-    /// Anything that is not refused everywhere.
-    Any,
-}
-
-/// What becomes of a route that fails a check on outside data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CheckMode {
-    /// Refused.
-    Reject,
-    /// Kept and tagged.
-    Tag,
-    /// Kept for those members whose `filter` lets it pass.
-    PerMember,
-    /// Not checked.
-    Off,
-}
-
-/// `irr_extra`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IrrExtra {
-    /// Origins that are authorised as well.
-    pub asns: Vec<Asn>,
-    /// Prefixes that are authorised as well.
-    pub prefixes: Vec<Prefix>,
-}
-
-/// A number for each family, where there is one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FamilyLimits {
-    /// IPv4.
-    pub v4: Option<u32>,
-    /// IPv6.
-    pub v6: Option<u32>,
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, &self.interface) {
+            (IpAddr::V4(address), _) => write!(f, "{address}:{}", self.port),
+            (address, Some(interface)) => write!(f, "[{address}%{interface}]:{}", self.port),
+            (address, None) => write!(f, "[{address}]:{}", self.port),
+        }
+    }
 }
 
 /// Prefix limits of one session.
@@ -369,44 +265,6 @@ pub struct ExportRules {
     pub same_as_export: bool,
 }
 
-/// `[route_server.communities]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Communities {
-    /// The scheme whose patterns hold where no list is given.
-    pub preset: String,
-    /// Lists given in the file: name of the function, its patterns.
-    pub lists: Vec<(String, Vec<String>)>,
-    /// Which informational communities are added on import.
-    pub inform: Vec<Inform>,
-    /// Which of several prepend requests of one kind counts.
-    pub prepend_tie: PrependTie,
-    /// A request aimed at the member's own AS is read as aimed at all.
-    pub own_asn_means_any: bool,
-}
-
-/// Groups of informational communities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Inform {
-    /// The ROV state.
-    Rov,
-    /// The IRR state.
-    Irr,
-    /// Whom it was learnt from.
-    LearntFrom,
-    /// Where it was learnt.
-    Location,
-}
-
-/// Which of several prepend requests of one kind counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PrependTie {
-    /// The highest count.
-    #[default]
-    Highest,
-    /// The lowest count.
-    Lowest,
-}
-
 /// `[[member]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
@@ -417,41 +275,19 @@ pub struct Member {
     /// Its `as_set`: as-sets and AS numbers; empty: its own AS.
     pub as_set: Vec<String>,
     /// Its role on transitable servers.
-    pub role: MemberRole,
+    pub role: Role,
     /// What is withheld from it where a server checks per member.
     pub filter: FilterMode,
     /// Stands for a 32-bit AS in standard communities.
     pub alias: Option<u16>,
     /// A looking-glass feed: gets everything, may send nothing.
     pub collector: bool,
+    /// Where it is, for the informational community of that name.
+    pub location: Option<u32>,
     /// A transit sponsor that wants the other sponsors' transit routes.
     pub receive_transit: bool,
     /// One entry for each address and route server.
     pub sessions: Vec<MemberSession>,
-}
-
-/// A member's role on a transitable server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum MemberRole {
-    /// Receives transit.
-    #[default]
-    Downstream,
-    /// Gives transit.
-    TransitSponsor,
-}
-
-/// What is withheld from a member where `irr` or `rpki` is `per-member`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FilterMode {
-    /// What fails either.
-    #[default]
-    IrrAndRpki,
-    /// What fails IRR.
-    Irr,
-    /// What is ROV INVALID.
-    Rpki,
-    /// Nothing: it filters by the tags.
-    TagOnly,
 }
 
 /// What makes a session the same session after a reload.
@@ -484,6 +320,8 @@ pub struct MemberSession {
     pub member: usize,
     /// The member's AS.
     pub asn: Asn,
+    /// On a global address: the member's registered link-local address.
+    pub link_local: Option<Ipv6Addr>,
     /// The port we connect to when not passive.
     pub port: u16,
     /// TCP MD5 (RFC 2385).
@@ -499,12 +337,12 @@ pub struct MemberSession {
     /// RFC 7911: we offer to send several paths.
     pub add_path_send: bool,
     /// How link-local next hops are written to this member.
-    pub link_local_next_hop: LinkLocalNextHop,
+    pub link_local_next_hop: LinkLocalForm,
     /// RFC 8654 is offered.
     pub extended_messages: bool,
     /// Proposed hold time.
     pub hold_time: Duration,
-    /// RFC 9687; `None`: off.
+    /// RFC 9687; zero: never; `None`: the larger of 8 minutes and twice the hold time.
     pub send_hold_time: Option<Duration>,
     /// Between our attempts to connect.
     pub connect_retry: Duration,
@@ -517,17 +355,7 @@ pub struct MemberSession {
     /// Kept down, and why.
     pub disabled: Option<Arc<str>>,
     /// What is checked on import: the member's rules over the route server's.
-    pub import: Arc<ImportRules>,
-}
-
-/// How a lone link-local next hop is written in MP_REACH_NLRI.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LinkLocalNextHop {
-    /// `::` and the address.
-    #[default]
-    Native,
-    /// The address alone, 16 octets.
-    Single,
-    /// The address twice.
-    Double,
+    pub import: Arc<ImportPolicy>,
+    /// Prefix limits.
+    pub limits: PrefixLimits,
 }

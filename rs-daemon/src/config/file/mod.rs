@@ -1,0 +1,232 @@
+//! What the user typed: one file for each table, read with the place of every value.
+
+pub(super) mod communities;
+pub(super) mod exchange;
+pub(super) mod import_policy;
+pub(super) mod irr;
+pub(super) mod member;
+pub(super) mod route_server;
+pub(super) mod rpki;
+pub(super) mod session;
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use self::{
+    communities::CommunitiesTable,
+    exchange::{ControlTable, EngineTable, ExchangeTable, HttpTable},
+    import_policy::{FamilyNumbers, ImportTable, IrrExtraTable, LimitsTable, PrefixLengthTable},
+    irr::IrrTable,
+    member::{MemberTable, SessionTable},
+    route_server::{ExportTable, RouteServerTable},
+    rpki::{RpkiCacheTable, RpkiTable},
+};
+use super::{
+    report::{At, Located, Reports},
+    table::{ConfigTable, TableDoc, config_table, read_entries},
+};
+
+config_table! {
+    /// The top of a file.
+    RootTable in "the top of the file" {
+        /// More files, merged into this one: globs, relative to this file. Only in the file
+        /// that is named on the command line.
+        include: Vec<Located<String>> = "[]",
+        /// See `[exchange]`.
+        exchange: ExchangeTable = "none",
+        /// See `[http]`.
+        http: HttpTable = "its defaults",
+        /// See `[control]`.
+        control: ControlTable = "its defaults",
+        /// See `[engine]`.
+        engine: EngineTable = "its defaults",
+        /// See `[rpki]`.
+        rpki: RpkiTable = "none",
+        /// See `[irr]`.
+        irr: IrrTable = "none",
+        /// See `[[route_server]]`.
+        route_server: Vec<Located<RouteServerTable>> = "none",
+        /// See `[[member]]`.
+        member: Vec<Located<MemberTable>> = "none",
+    }
+}
+
+/// All tables, in the order of the reference.
+pub(super) fn tables() -> Vec<TableDoc> {
+    vec![
+        RootTable::doc(),
+        ExchangeTable::doc(),
+        HttpTable::doc(),
+        ControlTable::doc(),
+        EngineTable::doc(),
+        RpkiTable::doc(),
+        RpkiCacheTable::doc(),
+        IrrTable::doc(),
+        RouteServerTable::doc(),
+        ImportTable::doc(),
+        LimitsTable::doc(),
+        PrefixLengthTable::doc(),
+        IrrExtraTable::doc(),
+        FamilyNumbers::doc(),
+        ExportTable::doc(),
+        CommunitiesTable::doc(),
+        MemberTable::doc(),
+        SessionTable::doc(),
+    ]
+}
+
+/// All files, merged.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) exchange: Option<ExchangeTable>,
+    pub(super) http: Option<HttpTable>,
+    pub(super) control: Option<ControlTable>,
+    pub(super) engine: Option<EngineTable>,
+    pub(super) rpki: Option<RpkiTable>,
+    pub(super) irr: Option<IrrTable>,
+    pub(super) route_servers: Vec<RouteServerTable>,
+    pub(super) members: Vec<MemberTable>,
+}
+
+/// Reads a file and those that it includes.
+pub(super) fn read_files(path: &Path, reports: &mut Reports) -> Document {
+    let mut document = Document::default();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let file = reports.add_source(path.to_owned(), String::new());
+            let message = format!("cannot be read: {error}");
+            reports.error(At { file, offset: 0 }, message, "name a readable file in UTF-8");
+            return document;
+        }
+    };
+    let root = read_text(path.to_owned(), &text, reports);
+    let patterns = root.include.as_ref().map_or(&[][..], |include| &include.value);
+    let included = included_files(path, patterns, reports);
+    document.merge(root, reports);
+    for (path, at) in included {
+        read_included(&path, at, &mut document, reports);
+    }
+    document
+}
+
+/// Reads one text as if it were a file that includes nothing.
+pub(super) fn read_single(path: PathBuf, text: &str, reports: &mut Reports) -> Document {
+    let mut document = Document::default();
+    let root = read_text(path, text, reports);
+    document.merge(root, reports);
+    document
+}
+
+fn read_included(path: &Path, at: At, document: &mut Document, reports: &mut Reports) {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("{} cannot be read: {error}", path.display());
+            reports.error(at, message, "every included file has to be readable, in UTF-8");
+            return;
+        }
+    };
+    let root = read_text(path.to_owned(), &text, reports);
+    if let Some(include) = &root.include {
+        let help = "name all files in the `include` of the first file";
+        reports.error(include.at, "an included file includes more files", help);
+    }
+    document.merge(root, reports);
+}
+
+fn read_text(path: PathBuf, text: &str, reports: &mut Reports) -> RootTable {
+    let file = reports.add_source(path, text.to_owned());
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let offset = error.span().map_or(0, |span| span.start);
+        let help = "the file format is TOML: key = value, text in quotes, [tables] in brackets";
+        reports.syntax_error(At { file, offset }, error.message(), help);
+    }
+    read_entries(table.get_ref(), At { file, offset: 0 }, reports)
+}
+
+/// The files that the globs name, each once, in alphabetical order for each glob.
+fn included_files(
+    main: &Path,
+    patterns: &[Located<String>],
+    reports: &mut Reports,
+) -> Vec<(PathBuf, At)> {
+    let directory = main.parent().unwrap_or(Path::new(""));
+    let mut files: Vec<(PathBuf, At)> = Vec::new();
+    for pattern in patterns {
+        // The directory is a name, not a pattern, whatever characters it has.
+        let escaped = glob::Pattern::escape(&directory.to_string_lossy());
+        let full = Path::new(&escaped).join(&pattern.value);
+        let paths = match glob::glob(&full.to_string_lossy()) {
+            Ok(paths) => paths,
+            Err(error) => {
+                let message = format!("\"{}\" is no pattern: {}", pattern.value, error.msg);
+                reports.error(pattern.at, message, "write it like \"members.d/*.toml\"");
+                continue;
+            }
+        };
+        let before = files.len();
+        for found in paths {
+            match found {
+                Ok(path) if path == main || files.iter().any(|(other, _)| *other == path) => {}
+                Ok(path) => files.push((path, pattern.at)),
+                Err(error) => reports.error(pattern.at, error, "make the directory readable"),
+            }
+        }
+        let is_name = !pattern.value.contains(['*', '?', '[']);
+        if is_name && files.len() == before && !full.exists() {
+            let message = format!("there is no file \"{}\"", pattern.value);
+            reports.error(pattern.at, message, "paths are relative to this file's directory");
+        }
+    }
+    files
+}
+
+impl Document {
+    fn merge(&mut self, root: RootTable, reports: &mut Reports) {
+        once(&mut self.exchange, root.exchange, "[exchange]", reports);
+        once(&mut self.http, root.http, "[http]", reports);
+        once(&mut self.control, root.control, "[control]", reports);
+        once(&mut self.engine, root.engine, "[engine]", reports);
+        once(&mut self.rpki, root.rpki, "[rpki]", reports);
+        once(&mut self.irr, root.irr, "[irr]", reports);
+        let servers = root.route_server.into_iter().flat_map(|servers| servers.value);
+        self.route_servers.extend(servers.map(|server| server.value));
+        let members = root.member.into_iter().flat_map(|members| members.value);
+        self.members.extend(members.map(|member| member.value));
+    }
+}
+
+/// Takes over a table that may stand in one file only.
+fn once<T: Placed>(
+    slot: &mut Option<T>,
+    table: Option<Located<T>>,
+    header: &str,
+    reports: &mut Reports,
+) {
+    let Some(table) = table else { return };
+    if let Some(first) = slot {
+        let message = format!("{header} stands in {} already", reports.place(first.at()));
+        reports.error(table.at, message, "put all its keys into one file");
+    } else {
+        *slot = Some(table.value);
+    }
+}
+
+trait Placed {
+    fn at(&self) -> At;
+}
+
+macro_rules! placed {
+    ($($table:ty),*) => {$(
+        impl Placed for $table {
+            fn at(&self) -> At {
+                self.at
+            }
+        }
+    )*};
+}
+
+placed!(ExchangeTable, HttpTable, ControlTable, EngineTable, RpkiTable, IrrTable);

@@ -1,0 +1,83 @@
+//! What no single table can show to be wrong.
+
+mod members;
+mod servers;
+
+use policy::{Function, Policy, PolicyError};
+
+use crate::config::{
+    Config,
+    file::{Document, member::SessionTable, route_server::RouteServerTable},
+    report::{At, Reports},
+};
+
+/// The tables of a member's sessions, in the order of [`crate::config::Member::sessions`].
+type SessionTables<'t> = Vec<&'t SessionTable>;
+
+/// Looks at the whole.
+pub(super) fn check(
+    document: &Document,
+    tables: &[SessionTables<'_>],
+    config: &Config,
+    reports: &mut Reports,
+) {
+    control_socket(document, config, reports);
+    servers::check(document, config, reports);
+    members::check(document, tables, config, reports);
+    policies(document, config, reports);
+}
+
+fn control_socket(document: &Document, config: &Config, reports: &mut Reports) {
+    // sockaddr_un has 108 octets for the path and its final zero
+    const LONGEST_PATH_OCTETS: usize = 107;
+    let Some(socket) = document.control.as_ref().and_then(|control| control.socket.as_ref()) else {
+        return;
+    };
+    let octets = config.control.socket.as_os_str().len();
+    if octets > LONGEST_PATH_OCTETS {
+        let message = format!("the path of the control socket has {octets} octets");
+        reports.error(socket.at, message, format!("Linux takes {LONGEST_PATH_OCTETS} at most"));
+    }
+}
+
+/// What the policy of each route server cannot be compiled for.
+fn policies(document: &Document, config: &Config, reports: &mut Reports) {
+    for (index, table) in document.route_servers.iter().enumerate() {
+        let slots: Vec<_> =
+            config.sessions_of(index).map(|session| Some(session.key.clone())).collect();
+        let Some(policy) = config.policy_config(index, 0, &slots) else { continue };
+        for error in Policy::new(policy).err().unwrap_or_default() {
+            let message = error.to_string();
+            if let Some(at) = place(&error, table) {
+                reports.error(at, message, "");
+            }
+        }
+    }
+}
+
+/// Where a mistake of the policy stands; `None`: it has been reported already.
+fn place(error: &PolicyError, table: &RouteServerTable) -> Option<At> {
+    let whole = super::route_server::place(table);
+    let communities = table.communities.as_ref().map(|communities| &communities.value);
+    let list_place = |function: Function, pattern: Option<&policy::Pattern>| {
+        let lists = communities.map(|communities| communities.lists()).unwrap_or_default();
+        let list = lists.into_iter().find(|(listed, _)| *listed == function).map(|(_, list)| list);
+        let Some(list) = list else { return whole };
+        let element = list.value.iter().find(|element| Some(&element.value) == pattern);
+        element.map_or(list.at, |element| element.at)
+    };
+    match error {
+        PolicyError::PatternNotEncodable { function, pattern, .. }
+        | PolicyError::PatternWithoutPeer { function, pattern }
+        | PolicyError::VariableOutOfPlace { function, pattern, .. } => {
+            Some(list_place(*function, Some(pattern)))
+        }
+        PolicyError::AttachNotEncodable { .. } => {
+            let import = table.import.as_ref().map(|import| &import.value);
+            let attach = import.and_then(|import| import.attach_communities.as_ref());
+            Some(attach.map_or(whole, |attach| attach.at))
+        }
+        PolicyError::LengthRange { .. } | PolicyError::DuplicateAddress { .. } => None,
+        _ => Some(whole),
+    }
+}

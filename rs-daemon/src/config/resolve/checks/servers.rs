@@ -1,0 +1,162 @@
+//! Route servers beside each other, and beside the sources of data.
+
+use std::collections::HashMap;
+
+use policy::{CheckMode, NextHopMode};
+
+use crate::config::{
+    Config, ListenAddress, RouteServer,
+    file::{Document, route_server::RouteServerTable},
+    report::{At, Reports},
+    resolve::{route_server::place, session::is_wildcard},
+};
+
+pub(super) fn check(document: &Document, config: &Config, reports: &mut Reports) {
+    if config.route_servers.is_empty() && !reports.is_broken(0) {
+        let help = "add `[[route_server]]` with `name`, `router_id` and `listen`";
+        reports.error(At { file: 0, offset: 0 }, "there is no [[route_server]]", help);
+    }
+    names(document, config, reports);
+    listeners(document, config, reports);
+    router_ids(document, config, reports);
+    for (table, server) in document.route_servers.iter().zip(&config.route_servers) {
+        outside_data(table, server, config, reports);
+        lan(table, server, config, reports);
+        short_asn(table, server, reports);
+        if let Some(role) = table.session.role_rfc9234
+            && role.value
+            && server.kind == policy::Kind::Transitable
+        {
+            let help = "leave it out: routes that sponsors learnt from providers carry OTC";
+            reports.error(role.at, "roles are not possible on a transitable server", help);
+        }
+    }
+}
+
+fn names(document: &Document, config: &Config, reports: &mut Reports) {
+    let mut seen: HashMap<&str, At> = HashMap::new();
+    for (table, server) in document.route_servers.iter().zip(&config.route_servers) {
+        let Some(name) = &table.name else { continue };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.value.is_empty() || !name.value.chars().all(plain) {
+            let message = format!("\"{}\" cannot be a route server's name", name.value);
+            let help =
+                "it stands in commands and URLs: use letters, digits, \"-\", \"_\" and \".\"";
+            reports.error(name.at, message, help);
+        }
+        if let Some(first) = seen.insert(&server.name, name.at) {
+            let place = reports.place(first);
+            let message = format!("route server \"{}\" stands at {place} already", server.name);
+            reports.error(name.at, message, "give each its own name");
+        }
+    }
+}
+
+fn listeners(document: &Document, config: &Config, reports: &mut Reports) {
+    let mut seen: Vec<(&ListenAddress, &RouteServer)> = Vec::new();
+    for (table, server) in document.route_servers.iter().zip(&config.route_servers) {
+        let at = table.listen.as_ref().map_or(table.at, |listen| listen.at);
+        for address in &server.listen {
+            let taken = seen.iter().find(|(other, _)| collide(other, address));
+            if let Some((other, owner)) = taken
+                && owner.name != server.name
+            {
+                let message = format!(
+                    "{} listens on {}, which {} has already",
+                    server.name, address, owner.name
+                );
+                let help = if other == &address {
+                    "give each route server its own address"
+                } else {
+                    "name the addresses one by one instead of a wildcard"
+                };
+                reports.error(at, message, help);
+            }
+            seen.push((address, server));
+        }
+    }
+}
+
+/// Whether both cannot be bound, or not told apart.
+fn collide(a: &ListenAddress, b: &ListenAddress) -> bool {
+    let same_scope = a.interface == b.interface;
+    let wildcard = is_wildcard(a.address) || is_wildcard(b.address);
+    a.port == b.port
+        && a.address.is_ipv4() == b.address.is_ipv4()
+        && (wildcard || (a.address == b.address && same_scope))
+}
+
+/// RFC 6286 §2.1: unique within an AS.
+fn router_ids(document: &Document, config: &Config, reports: &mut Reports) {
+    let mut seen: HashMap<_, &RouteServer> = HashMap::new();
+    for (table, server) in document.route_servers.iter().zip(&config.route_servers) {
+        let Some(router_id) = table.router_id else { continue };
+        if let Some(first) = seen.insert((server.asn, server.router_id), server) {
+            let message = format!("router_id {} is {}'s as well", server.router_id, first.name);
+            let help = "give each route server of an AS its own (RFC 6286 §2.1)";
+            reports.warning(router_id.at, message, help);
+        }
+    }
+}
+
+/// Checks that need data which nobody delivers.
+fn outside_data(
+    table: &RouteServerTable,
+    server: &RouteServer,
+    config: &Config,
+    reports: &mut Reports,
+) {
+    let import = table.import.as_ref().map(|import| &import.value);
+    let whole = place(table);
+    if config.irr.is_none() && !reports.is_broken(0) {
+        let at = import.and_then(|import| import.irr.as_ref()).map_or(whole, |irr| irr.at);
+        let help = "add [irr] with `server` or `dump`, or write `irr = \"off\"` in \
+                    [route_server.import]";
+        match server.import.irr {
+            CheckMode::Reject => {
+                let message = format!(
+                    "{} refuses what the IRR does not know, but there is no [irr]: it would \
+                     refuse everything",
+                    server.name
+                );
+                reports.error(at, message, help);
+            }
+            CheckMode::PerMember | CheckMode::Tag => {
+                let message = format!("{} looks at the IRR, but there is no [irr]", server.name);
+                reports.error(at, message, help);
+            }
+            CheckMode::Off => {}
+        }
+    }
+    let has_rpki = !config.rpki.caches.is_empty() || !config.rpki.json.is_empty();
+    if server.import.rpki != CheckMode::Off && !has_rpki {
+        let at = import.and_then(|import| import.rpki.as_ref()).map_or(whole, |rpki| rpki.at);
+        let message = format!(
+            "{} does origin validation, but [rpki] names no cache and no file: nothing is INVALID",
+            server.name
+        );
+        let help = "add [[rpki.cache]], or write `rpki = \"off\"` in [route_server.import]";
+        reports.warning(at, message, help);
+    }
+}
+
+fn lan(table: &RouteServerTable, server: &RouteServer, config: &Config, reports: &mut Reports) {
+    if server.import.next_hop == NextHopMode::Lan && config.exchange.peering_lan.is_empty() {
+        let import = table.import.as_ref().map(|import| &import.value);
+        let at = import.and_then(|import| import.next_hop.as_ref()).map(|next_hop| next_hop.at);
+        let message = "next_hop = \"lan\", but [exchange] has no peering_lan";
+        reports.error(at.unwrap_or_else(|| place(table)), message, "add `peering_lan` there");
+    }
+}
+
+fn short_asn(table: &RouteServerTable, server: &RouteServer, reports: &mut Reports) {
+    if server.short_asn.is_none() && server.asn.0 > 0xFFFF && server.export.communities {
+        let message = format!(
+            "{}: AS{} does not fit 16 bits and there is no short_asn: standard communities that \
+             name it are off",
+            server.name, server.asn
+        );
+        let help = "set `short_asn` to a private number, or tell members to use large communities";
+        reports.warning(place(table), message, help);
+    }
+}
