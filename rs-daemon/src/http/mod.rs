@@ -1,1 +1,163 @@
-//! HTTP: metrics, JSON API, birdwatcher API, looking glass.
+//! HTTP: metrics, health, the JSON API, the birdwatcher API and the looking glass. Read-only.
+//!
+//! Loopback by default, but written as if it were not: connections are counted and live for a
+//! limited time, headers must come soon and be short, answers that are long are produced page by
+//! page while the client reads, and too many questions at once are told 429.
+
+mod api;
+mod limits;
+mod metrics;
+mod stream;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::control::Operations;
+use limits::Gate;
+
+/// Connections at once; more wait in the kernel's backlog.
+const MAX_CONNECTIONS: usize = 256;
+/// Longest wait for a request's header, also between requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest request header.
+const MAX_HEADER_OCTETS: usize = 16 * 1024;
+/// Longest life of a connection: no client that reads slowly keeps its place for ever.
+const CONNECTION_LIFE: Duration = Duration::from_secs(600);
+
+/// What the routes share.
+#[derive(Clone, Debug)]
+struct App {
+    operations: Operations,
+    gate: Gate,
+}
+
+/// A bound HTTP port.
+#[derive(Debug)]
+pub struct HttpListener {
+    listener: TcpListener,
+}
+
+impl HttpListener {
+    /// Binds. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(listen: SocketAddr) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(listen).await? })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until `stop`.
+    pub async fn run(self, operations: Operations, stop: CancellationToken) {
+        let router = router(App { operations, gate: Gate::new() });
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: a hot loop would not help.
+                    warn!(%error, "HTTP: accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (router, stop) = (router.clone(), stop.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    _ = timeout(CONNECTION_LIFE, serve_connection(stream, router)) => {}
+                }
+                drop(slot);
+            });
+        }
+    }
+}
+
+/// Binds `listen` and answers until `stop`.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn serve(
+    listen: SocketAddr,
+    operations: Operations,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    HttpListener::bind(listen).await?.run(operations, stop).await;
+    Ok(())
+}
+
+async fn serve_connection(stream: TcpStream, router: Router) {
+    let _ = stream.set_nodelay(true);
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_OCTETS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
+    if let Err(error) = served {
+        debug!(%error, "HTTP: connection");
+    }
+}
+
+fn router(app: App) -> Router {
+    let limited = Router::new()
+        .route("/metrics", get(metrics::serve))
+        .nest("/api/v1", api::router())
+        .layer(middleware::from_fn_with_state(app.clone(), limits::limit));
+    Router::new()
+        // Health must answer when everything else is busy.
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .merge(limited)
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .layer(middleware::map_response(harden))
+        .with_state(app)
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    match app.operations.runtime().status().await {
+        Ok(status) if status.ready => "ready\n".into_response(),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+    }
+}
+
+/// Nothing served here is ever to be run as something else, framed, or to fetch from elsewhere.
+async fn harden(mut response: Response) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                          connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
+                          form-action 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

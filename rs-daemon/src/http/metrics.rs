@@ -1,0 +1,312 @@
+//! `/metrics`: copied counters as Prometheus text.
+//!
+//! Cardinality is bounded by the configuration: a fixed number of series for each configured
+//! session, family and reject reason. Nothing that a peer sends becomes a label, but NOTIFICATION
+//! codes, which are two octets and of which only the last of each session is shown.
+
+mod family;
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
+use prometheus::{TEXT_FORMAT, TextEncoder};
+
+use super::App;
+use crate::control::answers::StatusAnswer;
+use crate::runtime::status::{
+    DataStatus, DirectionCounters, EngineCounters, SessionState, SessionStatus,
+};
+use family::{Family, Labels, unix_secs};
+
+/// Everything that a scrape shows, as copied out of the running parts.
+pub(super) struct Snapshot {
+    pub(super) status: StatusAnswer,
+    pub(super) sessions: Vec<SessionStatus>,
+    pub(super) engine: EngineCounters,
+    pub(super) data: DataStatus,
+}
+
+pub(super) async fn serve(State(app): State<App>) -> Response {
+    let operations = &app.operations;
+    let (status, sessions) = match (operations.status().await, operations.sessions(None).await) {
+        (Ok(status), Ok(sessions)) => (status, sessions),
+        (Err(refusal), _) | (_, Err(refusal)) => {
+            return (StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()).into_response();
+        }
+    };
+    let runtime = operations.runtime();
+    let snapshot = Snapshot { status, sessions, engine: runtime.counters(), data: runtime.data() };
+    match text(&snapshot) {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+pub(super) fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
+    let mut families = sessions(snapshot);
+    families.extend(routes(snapshot));
+    families.extend(servers(snapshot));
+    families.extend(engine(snapshot));
+    families.extend(outside(snapshot));
+    families.retain(|family| !family.get_metric().is_empty());
+    families.extend(ProcessCollector::for_self().collect());
+    TextEncoder::new().encode_to_string(&families)
+}
+
+fn sessions(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let mut state = Family::gauge("rs_session_state", "1 for the state the session is in.");
+    let mut up = Family::gauge("rs_session_up_seconds", "Seconds since Established, 0 if not.");
+    let mut flaps =
+        Family::counter("rs_session_flaps_total", "Times the session left Established.");
+    let mut messages = Family::counter("rs_messages_total", "Messages by direction and type.");
+    let mut octets = Family::counter("rs_message_bytes_total", "Octets of messages.");
+    let mut malformed =
+        Family::counter("rs_updates_malformed_total", "Malformed UPDATEs by RFC 7606 action.");
+    let mut queue = Family::gauge("rs_send_queue_bytes", "Octets waiting to be written.");
+    let mut lagging = Family::gauge("rs_lagging", "1 while the peer waits for a resync.");
+    let mut dirty =
+        Family::gauge("rs_dirty_routes", "Routes changed while the peer did not drain.");
+    let mut info = Family::gauge("rs_session_info", "1, with the member's name.");
+    let now = std::time::SystemTime::now();
+    for session in &snapshot.sessions {
+        let labels = Labels::of(session);
+        for each in SessionState::ALL {
+            state.add(labels.with("state", each.name()), f64::from(each == session.state));
+        }
+        let established = session.state == SessionState::Established;
+        let secs = now.duration_since(session.since).map_or(0.0, |age| age.as_secs_f64());
+        up.add(labels.plain(), if established { secs.floor() } else { 0.0 });
+        flaps.add_count(labels.plain(), session.flaps);
+        for (direction, counters) in
+            [("received", &session.messages.received), ("sent", &session.messages.sent)]
+        {
+            for (kind, count) in by_type(counters) {
+                messages.add_count(labels.with("direction", direction).and("type", kind), count);
+            }
+            octets.add_count(labels.with("direction", direction), counters.octets);
+        }
+        let faults = &session.malformed;
+        for (action, count) in [
+            ("attribute-discard", faults.attribute_discard),
+            ("treat-as-withdraw", faults.treat_as_withdraw),
+            ("afi-safi-disable", faults.afi_safi_disable),
+            ("session-reset", faults.session_reset),
+        ] {
+            malformed.add_count(labels.with("action", action), count);
+        }
+        queue.add_count(labels.plain(), session.send_queue_octets);
+        lagging.add(labels.plain(), f64::from(session.lagging));
+        dirty.add_count(labels.plain(), session.dirty_nlri);
+        info.add(labels.with("name", &session.name), 1.0);
+    }
+    let notifications = notifications(&snapshot.sessions);
+    [state, up, flaps, messages, octets, notifications, malformed, queue, lagging, dirty, info]
+        .map(Family::finish)
+        .into()
+}
+
+fn by_type(counters: &DirectionCounters) -> [(&'static str, u64); 5] {
+    [
+        ("open", counters.open),
+        ("update", counters.update),
+        ("notification", counters.notification),
+        ("keepalive", counters.keepalive),
+        ("route-refresh", counters.route_refresh),
+    ]
+}
+
+/// The counters count by direction; the codes are those of the last message. A series appears
+/// with the first NOTIFICATION of its code.
+fn notifications(sessions: &[SessionStatus]) -> Family {
+    let mut family = Family::counter(
+        "rs_notifications_total",
+        "NOTIFICATION messages, under the code of the session's last one.",
+    );
+    for session in sessions {
+        let Some(last) = &session.last_notification else { continue };
+        let (direction, count) = if last.sent {
+            ("sent", session.messages.sent.notification)
+        } else {
+            ("received", session.messages.received.notification)
+        };
+        let labels = Labels::of(session)
+            .with("direction", direction)
+            .and("code", &last.code.to_string())
+            .and("subcode", &last.subcode.to_string());
+        family.add_count(labels, count.max(1));
+    }
+    family
+}
+
+fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let mut routes = Family::gauge(
+        "rs_routes",
+        "Routes of a session: in its Adj-RIB-In, of these eligible and rejected, and sent to it.",
+    );
+    let mut filtered = Family::gauge("rs_filtered_routes", "Rejected routes by reason.");
+    let mut limit = Family::gauge("rs_prefix_limit", "Most routes the session may announce.");
+    for session in &snapshot.sessions {
+        let labels = Labels::of(session);
+        for (index, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
+            let counts = &session.routes[index];
+            for (kind, count) in [
+                ("received", counts.received),
+                ("accepted", counts.accepted),
+                ("filtered", counts.filtered),
+                ("exported", counts.exported),
+            ] {
+                routes.add_count(labels.with("family", name).and("kind", kind), count);
+            }
+            for (reason, count) in &counts.filtered_by_reason {
+                filtered.add_count(labels.with("family", name).and("reason", reason), *count);
+            }
+            if let Some(most) = session.limits[index] {
+                limit.add(labels.with("family", name), f64::from(most));
+            }
+        }
+    }
+    [routes, filtered, limit].map(Family::finish).into()
+}
+
+fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let status = &snapshot.status;
+    let mut best = Family::gauge("rs_destinations", "Destinations with an eligible route.");
+    let mut configured = Family::gauge("rs_sessions_configured", "Sessions in the configuration.");
+    let mut established = Family::gauge("rs_sessions_established", "Sessions in Established.");
+    let mut refused = Family::counter(
+        "rs_connections_refused_total",
+        "Connections refused: from an address that is not configured, or too many.",
+    );
+    let mut accepted = Family::counter("rs_connections_accepted_total", "Connections taken.");
+    for server in &status.route_servers {
+        let labels = Labels::server(&server.name);
+        for (index, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
+            best.add_count(labels.with("family", name), server.destinations[index]);
+        }
+        configured.add(labels.plain(), f64::from(server.sessions_configured));
+        established.add(labels.plain(), f64::from(server.sessions_established));
+        // Listeners of one server are summed up: several may differ by interface only.
+        let sum = |field: fn(&crate::runtime::status::ListenerStatus) -> u64| {
+            server.listeners.iter().map(field).sum::<u64>()
+        };
+        refused.add_count(labels.with("reason", "unconfigured"), sum(|l| l.refused_unconfigured));
+        refused.add_count(labels.with("reason", "limit"), sum(|l| l.refused_limit));
+        accepted.add_count(labels.plain(), sum(|l| l.accepted));
+    }
+    let daemon = &status.daemon;
+    let none = Labels::none();
+    let mut build = Family::gauge("rs_build_info", "1, with the version.");
+    build.add(none.with("version", &daemon.version), 1.0);
+    let mut reload = Family::gauge(
+        "rs_config_last_reload_success",
+        "Whether the last configuration that was read was taken.",
+    );
+    reload.add(none.plain(), f64::from(daemon.last_reload_success));
+    let mut reloaded = Family::gauge(
+        "rs_config_last_reload_timestamp_seconds",
+        "When the configuration in force was read.",
+    );
+    reloaded.add(none.plain(), unix_secs(daemon.last_reload));
+    let mut draining = Family::gauge("rs_draining", "Whether GRACEFUL_SHUTDOWN is added.");
+    draining.add(none.plain(), f64::from(daemon.draining));
+    let mut ready = Family::gauge("rs_ready", "Whether /readyz says so.");
+    ready.add(none.plain(), f64::from(daemon.ready));
+    let mut inbox = Family::gauge("rs_shard_inbox", "Routes waiting at each shard.");
+    for (index, waiting) in daemon.shard_inbox.iter().enumerate() {
+        inbox.add_count(none.with("shard", &index.to_string()), *waiting);
+    }
+    [
+        best,
+        configured,
+        established,
+        refused,
+        accepted,
+        build,
+        reload,
+        reloaded,
+        draining,
+        ready,
+        inbox,
+    ]
+    .map(Family::finish)
+    .into()
+}
+
+fn engine(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let engine = &snapshot.engine;
+    let mut batches = Family::counter("rs_batches_total", "Batches that shards published.");
+    let mut lagged = Family::counter(
+        "rs_lane_full_total",
+        "Times a worker's lane was full and routes were noted instead of sent.",
+    );
+    let mut full = Family::counter(
+        "rs_inbox_full_total",
+        "Times a session stopped reading because a shard was busy.",
+    );
+    batches.add_count(Labels::none().plain(), engine.batches);
+    lagged.add_count(Labels::none().plain(), engine.lagged);
+    full.add_count(Labels::none().plain(), engine.inbox_full);
+    vec![
+        batches.finish(),
+        lagged.finish(),
+        full.finish(),
+        family::histogram(
+            "rs_flush_duration_seconds",
+            "Time a worker spent writing queues in one turn.",
+            &engine.flush_duration,
+        ),
+        family::histogram(
+            "rs_propagation_seconds",
+            "From octets read to octets queued at the other members.",
+            &engine.propagation,
+        ),
+    ]
+}
+
+fn outside(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let data = &snapshot.data;
+    let none = Labels::none();
+    let mut vrps = Family::gauge("rs_rpki_vrps", "VRPs of each cache or file.");
+    let mut serial = Family::gauge("rs_rpki_serial", "RTR serial of each cache.");
+    let mut sync = Family::gauge("rs_rpki_last_sync_timestamp_seconds", "When data came last.");
+    let mut active = Family::gauge("rs_rpki_active", "Whether the cache's data are in use.");
+    for source in &data.rpki {
+        let labels = none.with("cache", &source.name);
+        vrps.add_count(labels.clone(), source.vrps);
+        if let Some(number) = source.serial {
+            serial.add(labels.clone(), f64::from(number));
+        }
+        if let Some(at) = source.last_sync {
+            sync.add(labels.clone(), unix_secs(at));
+        }
+        active.add(labels, f64::from(source.active));
+    }
+    let mut in_force = Family::gauge("rs_rpki_vrps_in_force", "VRPs in force.");
+    in_force.add_count(none.plain(), data.vrps);
+    let mut aspas = Family::gauge("rs_rpki_aspas_in_force", "ASPA records in force.");
+    aspas.add_count(none.plain(), data.aspas);
+    let mut age = Family::gauge("rs_irr_set_age_seconds", "Age of each IRR set's answer.");
+    let mut prefixes = Family::gauge("rs_irr_set_prefixes", "Prefixes of each IRR set.");
+    let now = std::time::SystemTime::now();
+    // Several members may name one set.
+    let sets: BTreeMap<_, _> = data.irr.iter().map(|set| (&set.name, set)).collect();
+    for (name, set) in sets {
+        let labels = none.with("set", name);
+        if let Some(fetched) = set.fetched {
+            let secs = now.duration_since(fetched).map_or(0.0, |age| age.as_secs_f64());
+            age.add(labels.clone(), secs.floor());
+        }
+        for (index, family) in ["ipv4", "ipv6"].into_iter().enumerate() {
+            prefixes.add_count(labels.with("family", family), set.prefixes[index]);
+        }
+    }
+    [vrps, serial, sync, active, in_force, aspas, age, prefixes].map(Family::finish).into()
+}
+
+#[cfg(test)]
+mod tests;

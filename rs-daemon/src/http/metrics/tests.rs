@@ -1,0 +1,166 @@
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::control::answers::RpkiAnswer;
+use crate::control::sample;
+use crate::runtime::status::{
+    DaemonStatus, HistogramSnapshot, IrrSetStatus, ListenerStatus, NotificationStatus,
+    RouteCounters, RouteServerStatus, RpkiSourceStatus,
+};
+
+fn snapshot() -> Snapshot {
+    let mut session = sample::session("rs1", 65010, "192.0.2.10");
+    session.name = "Quotes \" and \\ and\nlines".into();
+    session.limits = [Some(100), None];
+    session.routes[0] = RouteCounters {
+        received: 12,
+        accepted: 10,
+        filtered: 2,
+        exported: 400,
+        filtered_by_reason: vec![("bogon-prefix".into(), 2)],
+    };
+    session.messages.sent.notification = 2;
+    session.last_notification = Some(NotificationStatus {
+        sent: true,
+        code: 6,
+        subcode: 2,
+        text: "Cease".into(),
+        at: sample::time(sample::NOON),
+    });
+    let mut zoned = sample::session("rs1", 65020, "fe80::1");
+    zoned.id.interface = Some("eth1".into());
+    zoned.state = SessionState::Active;
+    Snapshot {
+        status: status(),
+        sessions: vec![session, zoned],
+        engine: EngineCounters {
+            propagation: HistogramSnapshot {
+                bounds: vec![0.001, 0.01],
+                cumulative: vec![3, 5, 6],
+                sum_secs: 0.25,
+            },
+            ..EngineCounters::default()
+        },
+        data: data(),
+    }
+}
+
+fn status() -> StatusAnswer {
+    let server = RouteServerStatus {
+        name: "rs1".into(),
+        kind: "regular".into(),
+        asn: 64500,
+        router_id: "192.0.2.250".parse().unwrap(),
+        listeners: vec![ListenerStatus {
+            address: "192.0.2.250:179".parse().unwrap(),
+            interface: None,
+            refused_unconfigured: 3,
+            refused_limit: 0,
+            accepted: 7,
+        }],
+        sessions_configured: 2,
+        sessions_established: 1,
+        epoch: 1,
+        routes: [RouteCounters::default(), RouteCounters::default()],
+        destinations: [10, 0],
+    };
+    let daemon = DaemonStatus {
+        version: "0.1.0".into(),
+        started: sample::time(sample::NOON),
+        last_reload: sample::time(sample::NOON),
+        last_reload_success: true,
+        workers: 2,
+        shards: 1,
+        sessions_configured: 2,
+        sessions_established: 1,
+        draining: false,
+        ready: true,
+        resident_octets: 1_000_000,
+        shard_inbox: vec![5],
+    };
+    StatusAnswer { daemon, route_servers: vec![server], rpki: RpkiAnswer::default() }
+}
+
+fn data() -> DataStatus {
+    DataStatus {
+        rpki: vec![RpkiSourceStatus {
+            name: "127.0.0.1:3323".into(),
+            state: "connected".into(),
+            active: true,
+            preference: 1,
+            version: Some(1),
+            session: Some(7),
+            serial: Some(42),
+            vrps: 450_000,
+            aspas: 0,
+            last_sync: Some(sample::time(sample::NOON)),
+            last_error: None,
+        }],
+        vrps: 450_000,
+        aspas: 0,
+        irr: vec![IrrSetStatus {
+            name: "AS-ALICE".into(),
+            asns: 2,
+            prefixes: [10, 20],
+            fetched: Some(sample::time(sample::NOON)),
+            stale: false,
+            last_error: None,
+        }],
+    }
+}
+
+#[test]
+fn every_documented_metric_is_there() {
+    let text = text(&snapshot()).unwrap();
+    for series in [
+        r#"rs_session_state{route_server="rs1",peer="192.0.2.10",asn="65010",state="established"} 1"#,
+        r#"rs_session_state{route_server="rs1",peer="fe80::1%eth1",asn="65020",state="active"} 1"#,
+        r#"rs_session_up_seconds{route_server="rs1",peer="fe80::1%eth1",asn="65020"} 0"#,
+        r#"rs_session_flaps_total{route_server="rs1",peer="192.0.2.10",asn="65010"} 0"#,
+        r#"direction="sent",type="notification"} 2"#,
+        r#"rs_notifications_total{route_server="rs1",peer="192.0.2.10",asn="65010",direction="sent",code="6",subcode="2"} 2"#,
+        r#"family="ipv4",kind="exported"} 400"#,
+        r#"rs_filtered_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",reason="bogon-prefix"} 2"#,
+        r#"rs_prefix_limit{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 100"#,
+        r#"action="treat-as-withdraw"} 0"#,
+        "rs_send_queue_bytes{",
+        "rs_lagging{",
+        "rs_flush_duration_seconds_count 0",
+        r#"rs_propagation_seconds_bucket{le="0.01"} 5"#,
+        r#"rs_propagation_seconds_bucket{le="+Inf"} 6"#,
+        r#"rs_shard_inbox{shard="0"} 5"#,
+        r#"rs_rpki_vrps{cache="127.0.0.1:3323"} 450000"#,
+        r#"rs_rpki_serial{cache="127.0.0.1:3323"} 42"#,
+        "rs_rpki_last_sync_timestamp_seconds{",
+        r#"rs_irr_set_age_seconds{set="AS-ALICE"}"#,
+        "rs_config_last_reload_success 1",
+        "process_resident_memory_bytes",
+        r#"name="Quotes \" and \\ and\nlines""#,
+    ] {
+        assert!(text.contains(series), "{series} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let mut promtool = match Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+    {
+        Ok(promtool) => promtool,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("promtool is not installed: not checked");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let text = text(&snapshot()).unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
