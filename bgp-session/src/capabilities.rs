@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bgp_wire::iana::{AFI_IPV4, AFI_IPV6, SAFI_UNICAST, capability as code, error, open_error};
+use bgp_wire::iana::{AFI_IPV4, AFI_IPV6, SAFI_UNICAST, error, open_error};
 use bgp_wire::{
     AddPathFamily, Asn, Capability, DecodeContext, EncodingProfile, Families, Family,
     GracefulRestartFamily, LinkLocalForm, LongLivedFamily, Notification, OpenMessage, Role,
@@ -44,7 +44,7 @@ impl Omitted {
             open_error::UNSUPPORTED_OPTIONAL_PARAMETER => self.all = true,
             open_error::UNSUPPORTED_CAPABILITY if notification.data.is_empty() => self.all = true,
             open_error::UNSUPPORTED_CAPABILITY => {
-                let offered: Vec<u8> = offered.capabilities.iter().map(code_of).collect();
+                let offered: Vec<u8> = offered.capabilities.iter().map(Capability::code).collect();
                 let before = self.codes.len();
                 self.codes
                     .extend(listed_codes(&notification.data).filter(|code| offered.contains(code)));
@@ -76,7 +76,7 @@ impl Omitted {
     }
 
     fn omits(&self, capability: &Capability) -> bool {
-        self.all || self.codes.contains(&code_of(capability))
+        self.all || self.codes.contains(&capability.code())
     }
 }
 
@@ -91,25 +91,6 @@ fn listed_codes(data: &[u8]) -> impl Iterator<Item = u8> + '_ {
         };
         Some(code)
     })
-}
-
-/// The code of a capability.
-fn code_of(capability: &Capability) -> u8 {
-    match capability {
-        Capability::MultiProtocol { .. } => code::MULTIPROTOCOL,
-        Capability::RouteRefresh => code::ROUTE_REFRESH,
-        Capability::EnhancedRouteRefresh => code::ENHANCED_ROUTE_REFRESH,
-        Capability::FourOctetAs(_) => code::FOUR_OCTET_AS,
-        Capability::ExtendedNextHop(_) => code::EXTENDED_NEXT_HOP,
-        Capability::AddPath(_) => code::ADD_PATH,
-        Capability::ExtendedMessage => code::EXTENDED_MESSAGE,
-        Capability::GracefulRestart { .. } => code::GRACEFUL_RESTART,
-        Capability::LongLivedGracefulRestart(_) => code::LONG_LIVED_GRACEFUL_RESTART,
-        Capability::Role(_) => code::ROLE,
-        Capability::Hostname { .. } => code::HOSTNAME,
-        Capability::LinkLocalNextHop => code::LINK_LOCAL_NEXT_HOP,
-        Capability::Unknown { code, .. } => *code,
-    }
 }
 
 /// Our OPEN.

@@ -137,7 +137,8 @@ impl DownReason {
             return false;
         }
         match self {
-            Self::ConnectionLost | Self::PeerRestarted => true,
+            // The peer goes on with another connection, on which it sends everything again.
+            Self::ConnectionLost | Self::PeerRestarted | Self::Collision => true,
             Self::HoldTimerExpired | Self::SendHoldTimerExpired => {
                 negotiated.graceful_notifications
             }
@@ -149,7 +150,6 @@ impl DownReason {
                     && !reason.is_lasting()
                     && *reason != StopReason::GracefulRestart
             }
-            Self::Collision => false,
         }
     }
 

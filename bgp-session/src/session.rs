@@ -627,7 +627,7 @@ impl Session {
         if is_ours || is_scan {
             return;
         }
-        let hint = reason.hint().or_else(|| match (reason, ending.had_open) {
+        let hint = reason.hint().or(match (reason, ending.had_open) {
             (DownReason::ConnectionLost, false) => Some(
                 "the peer takes the TCP connection and closes it: it probably has no session \
                  with our address",
