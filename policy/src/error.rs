@@ -51,21 +51,6 @@ pub enum PolicyError {
         /// What does not fit.
         reason: NotEncodable,
     },
-    /// Roles on a route server that passes provider-learnt routes on.
-    #[error(
-        "AS{asn}: role_rfc9234 is not possible on a transitable route server: routes learnt from \
-         providers carry OTC (RFC 9234 §5)"
-    )]
-    RolesOnTransitable {
-        /// The member's AS.
-        asn: Asn,
-    },
-    /// A sponsor where there are none.
-    #[error("AS{asn}: role = \"transit-sponsor\" needs a route server of kind transitable")]
-    SponsorOutOfPlace {
-        /// The member's AS.
-        asn: Asn,
-    },
     /// An unusable range.
     #[error("AS{asn}: prefix_length {family}: {min} to {max} is no range of prefix lengths")]
     LengthRange {

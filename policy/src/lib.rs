@@ -52,4 +52,4 @@ pub use rpsl::PeerFilter;
 pub use trace::{
     Check, Datum, ExportRule, ExportStep, ImportStep, IrrEntry, NoTrace, Outcome, Recorder, Trace,
 };
-pub use verdict::{AttributeFacts, AttributeVerdict, IrrState, Verdict, VerdictClass};
+pub use verdict::{AttributeFacts, AttributeVerdict, CHECKS, IrrState, Verdict, VerdictClass};

@@ -69,6 +69,7 @@ impl PrefixIndex {
     }
 
     /// The entry that is the prefix.
+    #[cfg(test)]
     pub(crate) fn exact(&self, prefix: &Prefix) -> Option<usize> {
         self.nearest(prefix).filter(|&entry| self.get(entry) == *prefix)
     }

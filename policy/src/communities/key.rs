@@ -19,10 +19,6 @@ impl CommunityKey {
         self.0
     }
 
-    pub(crate) fn from_bits(bits: u128) -> Self {
-        Self(bits)
-    }
-
     /// The encoding.
     #[must_use]
     pub fn encoding(self) -> Encoding {

@@ -1,16 +1,14 @@
 //! Communities: patterns, schemes, and what they compile to.
 
+mod compiled;
+mod encode;
 mod key;
 mod pattern;
 mod scheme;
+mod scrub;
 
+pub(crate) use compiled::{ActionHit, Communities, attach, compile};
+pub(crate) use encode::Values;
 pub use key::CommunityKey;
 pub use pattern::{Encoding, ExtendedKind, Pattern, PatternSyntax, Term};
 pub use scheme::{Audience, CommunityScheme, Function, Preset, UnknownFunction};
-
-/// A control community that was found on a route.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct ActionHit {
-    pub(crate) community: CommunityKey,
-    pub(crate) function: Function,
-}

@@ -54,6 +54,12 @@ pub enum Function {
     RovNotChecked,
     /// Tag: ROV says Invalid.
     RovInvalid,
+    /// Tag: ASPA says Valid.
+    AspaValid,
+    /// Tag: ASPA says Unknown.
+    AspaUnknown,
+    /// Tag: ASPA says Invalid.
+    AspaInvalid,
     /// Tag: origin and prefix are in the member's IRR set.
     IrrPresent,
     /// Tag: IRR was not looked at.
@@ -103,7 +109,7 @@ pub enum Audience {
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::DoNotAnnounceToAny,
         Self::DoNotAnnounceToPeer,
         Self::AnnounceToPeer,
@@ -125,6 +131,9 @@ impl Function {
         Self::RovUnknown,
         Self::RovNotChecked,
         Self::RovInvalid,
+        Self::AspaValid,
+        Self::AspaUnknown,
+        Self::AspaInvalid,
         Self::IrrPresent,
         Self::IrrNotChecked,
         Self::IrrOriginPresent,
@@ -168,6 +177,9 @@ impl Function {
             Self::RovUnknown => "rov_unknown",
             Self::RovNotChecked => "rov_not_checked",
             Self::RovInvalid => "rov_invalid",
+            Self::AspaValid => "aspa_valid",
+            Self::AspaUnknown => "aspa_unknown",
+            Self::AspaInvalid => "aspa_invalid",
             Self::IrrPresent => "irr_present",
             Self::IrrNotChecked => "irr_not_checked",
             Self::IrrOriginPresent => "irr_origin_present",

@@ -1,19 +1,26 @@
 //! Import policy: what becomes of a route.
 
+mod attribute;
+mod checks;
 mod class;
+mod next_hop;
+mod path;
+mod prefix;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use bgp_wire::{Asn, PathAttributes, Prefix};
+use bgp_wire::Asn;
 
+pub use checks::CHECKS;
 pub use class::{IrrState, VerdictClass};
+pub(crate) use next_hop::NextHops;
 
 use crate::communities::ActionHit;
 use crate::outgoing::OutgoingAttributes;
-use crate::peer_set::Slot;
-use crate::policy::{Policy, RoutingData};
 use crate::reject::RejectReason;
-use crate::trace::Trace;
 
 /// What becomes of a route.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,30 +69,4 @@ pub struct AttributeFacts {
     pub scrubbed: u16,
     /// The unregistered link-local half of the next hop was taken off.
     pub link_local_stripped: bool,
-}
-
-impl Policy {
-    /// What the attributes alone decide: rows 1 to 9, 20 and 21.
-    pub fn attribute_verdict(
-        &self,
-        source: Slot,
-        attributes: &PathAttributes,
-        trace: &mut impl Trace,
-    ) -> AttributeVerdict {
-        let _ = (source, attributes, trace);
-        todo!()
-    }
-
-    /// What becomes of one prefix with these attributes: rows 10 to 19.
-    pub fn prefix_verdict(
-        &self,
-        source: Slot,
-        verdict: &AttributeVerdict,
-        prefix: &Prefix,
-        data: &RoutingData,
-        trace: &mut impl Trace,
-    ) -> Verdict {
-        let _ = (source, verdict, prefix, data, trace);
-        todo!()
-    }
 }
