@@ -21,11 +21,13 @@ pub struct AttributeSet {
     long_lived: OnceLock<Arc<Self>>,
 }
 
+type Plans = SmallVec<[(VerdictClass, Arc<ExportPlan>); 1]>;
+
 /// What a policy makes of an attribute set.
 pub(crate) struct Derived {
     epoch: u64,
     pub(crate) verdict: AttributeVerdict,
-    plans: Mutex<SmallVec<[(VerdictClass, Arc<ExportPlan>); 1]>>,
+    plans: Mutex<Plans>,
 }
 
 impl AttributeSet {

@@ -149,7 +149,7 @@ impl Shard {
         }
         let owed = self.tables[family.index()]
             .segments
-            .get(id.segment())
+            .get(self.tables[family.index()].segment_of(id))
             .is_some_and(|segment| mask::contains(&segment.owed, to));
         if owed { CandidateOutcome::Owed } else { CandidateOutcome::Undecided }
     }

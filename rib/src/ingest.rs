@@ -163,8 +163,9 @@ impl Shard {
                 flags: CandidateFlags { counted, llgr_stale: arrival.llgr_stale },
             });
         }
+        let segment = self.tables[f].segment_of(id);
         if let Some(peer) = self.peers.get_mut(arrival.slot) {
-            peer.occupy(family, id.segment());
+            peer.occupy(family, segment);
         }
         self.touch(family, id);
     }

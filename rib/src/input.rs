@@ -177,11 +177,15 @@ pub struct ShardConfig {
     /// A batch is published when one of its frames has this many octets: small enough that what
     /// lies in a worker's queue is fine-grained, large enough that handing it over costs nothing.
     pub batch_octets: usize,
+    /// Destinations in a segment, the unit of walks and of other passes over the table: 2,048
+    /// prefixes are some 40 kB on the wire, about what a socket takes at once, and well under a
+    /// millisecond of work.
+    pub segment_destinations: usize,
 }
 
 impl Default for ShardConfig {
     fn default() -> Self {
-        Self { batch_octets: 128 * 1024 }
+        Self { batch_octets: 128 * 1024, segment_destinations: 2048 }
     }
 }
 

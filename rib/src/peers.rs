@@ -47,7 +47,10 @@ pub(crate) struct PeerSlot {
     pub(crate) occupied: [Vec<u64>; 2],
     /// Segments that a sweep has yet to visit.
     pub(crate) sweep_left: u32,
-    pub(crate) stale_action: StaleAction,
+    /// Routes of rounds before this are to go.
+    pub(crate) remove_before: [u16; 2],
+    /// Routes of rounds before this are to be long-lived stale.
+    pub(crate) long_lived_before: [u16; 2],
     /// Sessions whose purge is to be confirmed when the sweep is through.
     pub(crate) purging: SmallVec<[Generation; 1]>,
     pub(crate) walk: Option<Walk>,
@@ -73,6 +76,19 @@ impl PeerSlot {
     /// Is this its established session?
     pub(crate) fn is_current(&self, generation: Generation) -> bool {
         self.session.is_some() && self.generation == generation
+    }
+
+    /// What is to become of a route of this round, if it may not stay as it is.
+    pub(crate) fn fate(&self, family: Family, round: u16) -> Option<StaleAction> {
+        let f = family.index();
+        let before = |limit: u16| (limit.wrapping_sub(round) as i16) > 0;
+        if before(self.remove_before[f]) {
+            Some(StaleAction::Remove)
+        } else if before(self.long_lived_before[f]) {
+            Some(StaleAction::LongLived)
+        } else {
+            None
+        }
     }
 
     /// The routes of the family so far are stale from here on.

@@ -67,12 +67,13 @@ impl Shard {
     pub fn new(config: ShardConfig, policy: Arc<Policy>, data: RoutingData) -> Self {
         let mut peers = Peers::default();
         peers.grow(policy.slots());
+        let segment = config.segment_destinations;
         Self {
             config,
             policy,
             data,
             version: OUTDATED + 1,
-            tables: Family::ALL.map(Table::new),
+            tables: Family::ALL.map(|family| Table::new(family, segment)),
             peers,
             sets: PeerSetTable::default(),
             partitioner: Partitioner::default(),

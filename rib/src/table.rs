@@ -12,26 +12,11 @@ use hashbrown::HashTable;
 use crate::destination::Destination;
 use crate::mask::Mask;
 
-/// Destinations in a segment, as a power of two. 2,048 prefixes are some 40 kB on the wire, about
-/// what a socket takes at once, and well under a millisecond of work.
-const SEGMENT_BITS: u32 = 11;
-
-/// Destinations in a segment.
-pub(crate) const SEGMENT: usize = 1 << SEGMENT_BITS;
-
 /// The place of a destination in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DestinationId(u32);
 
 impl DestinationId {
-    pub(crate) const fn segment(self) -> usize {
-        (self.0 >> SEGMENT_BITS) as usize
-    }
-
-    const fn offset(self) -> usize {
-        self.0 as usize & (SEGMENT - 1)
-    }
-
     /// The place with this number.
     pub(crate) const fn from_index(index: usize) -> Self {
         Self(index as u32)
@@ -66,20 +51,43 @@ const fn widen(hash: u32) -> u64 {
 pub(crate) struct Table {
     pub(crate) family: Family,
     pub(crate) segments: Vec<Segment>,
+    /// Destinations in a segment, as a power of two.
+    bits: u32,
     free: Vec<u32>,
     index: HashTable<IndexEntry>,
     hasher: RandomState,
 }
 
 impl Table {
-    pub(crate) fn new(family: Family) -> Self {
+    /// Segments are of the power of two nearest to `segment_len` from above.
+    pub(crate) fn new(family: Family, segment_len: usize) -> Self {
         Self {
             family,
+            bits: segment_len.max(1).next_power_of_two().trailing_zeros(),
             segments: Vec::new(),
             free: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::default(),
         }
+    }
+
+    /// Destinations in a segment.
+    pub(crate) fn segment_len(&self) -> usize {
+        1 << self.bits
+    }
+
+    /// The segment of a place.
+    pub(crate) fn segment_of(&self, id: DestinationId) -> usize {
+        id.0 as usize >> self.bits
+    }
+
+    /// The first place behind a place's segment.
+    pub(crate) fn segment_end(&self, id: DestinationId) -> usize {
+        (self.segment_of(id) + 1) << self.bits
+    }
+
+    fn offset(&self, id: DestinationId) -> usize {
+        id.0 as usize & (self.segment_len() - 1)
     }
 
     /// How many destinations there are.
@@ -103,7 +111,8 @@ impl Table {
             return DestinationId(entry.id);
         }
         let id = self.free.pop().map_or_else(|| self.fresh_place(), DestinationId);
-        self.segments[id.segment()].places[id.offset()] = Some(Destination::new(prefix, version));
+        let (segment, offset) = (self.segment_of(id), self.offset(id));
+        self.segments[segment].places[offset] = Some(Destination::new(prefix, version));
         self.index
             .insert_unique(widen(hash), IndexEntry { hash, id: id.0 }, |entry| widen(entry.hash));
         id
@@ -111,7 +120,8 @@ impl Table {
 
     /// Frees the place of a destination of which nothing is left.
     pub(crate) fn remove(&mut self, id: DestinationId) {
-        let Some(destination) = self.segments[id.segment()].places[id.offset()].take() else {
+        let (segment, offset) = (self.segment_of(id), self.offset(id));
+        let Some(destination) = self.segments[segment].places[offset].take() else {
             return;
         };
         let hash = self.hash(&destination.prefix);
@@ -123,17 +133,18 @@ impl Table {
 
     /// The destination at a place.
     pub(crate) fn get(&self, id: DestinationId) -> Option<&Destination> {
-        self.segments.get(id.segment())?.places.get(id.offset())?.as_ref()
+        self.segments.get(self.segment_of(id))?.places.get(self.offset(id))?.as_ref()
     }
 
     /// The destination at a place.
     pub(crate) fn get_mut(&mut self, id: DestinationId) -> Option<&mut Destination> {
-        self.segments.get_mut(id.segment())?.places.get_mut(id.offset())?.as_mut()
+        let (segment, offset) = (self.segment_of(id), self.offset(id));
+        self.segments.get_mut(segment)?.places.get_mut(offset)?.as_mut()
     }
 
     /// The places of a segment, free ones included.
     pub(crate) fn places(&self, segment: usize) -> impl Iterator<Item = DestinationId> + use<> {
-        let start = segment << SEGMENT_BITS;
+        let start = segment << self.bits;
         let len = self.segments.get(segment).map_or(0, |s| s.places.len());
         (start..start + len).map(DestinationId::from_index)
     }
@@ -142,17 +153,17 @@ impl Table {
     pub(crate) fn end(&self) -> usize {
         self.segments
             .last()
-            .map_or(0, |last| ((self.segments.len() - 1) << SEGMENT_BITS) + last.places.len())
+            .map_or(0, |last| ((self.segments.len() - 1) << self.bits) + last.places.len())
     }
 
     fn fresh_place(&mut self) -> DestinationId {
-        if self.segments.last().is_none_or(|last| last.places.len() == SEGMENT) {
+        if self.segments.last().is_none_or(|last| last.places.len() == 1 << self.bits) {
             self.segments.push(Segment::default());
         }
         let segment = self.segments.len() - 1;
         let places = &mut self.segments[segment].places;
         places.push(None);
-        DestinationId(((segment << SEGMENT_BITS) + places.len() - 1) as u32)
+        DestinationId((segment << self.bits) as u32 + places.len() as u32 - 1)
     }
 
     fn holds(&self, entry: IndexEntry, hash: u32, prefix: &Prefix) -> bool {
@@ -174,7 +185,7 @@ mod tests {
 
     #[test]
     fn places_are_found_freed_and_used_again() {
-        let mut table = Table::new(Family::V4);
+        let mut table = Table::new(Family::V4, 2048);
         let ids: Vec<_> = (0..5000).map(|n| table.find_or_insert(prefix(n), 0)).collect();
         assert_eq!((table.len(), table.segments.len(), table.end()), (5000, 3, 5000));
         for n in 0..5000 {
@@ -187,12 +198,12 @@ mod tests {
         assert_eq!(table.get(ids[17]).map(|d| d.prefix), None);
         assert_eq!(table.find_or_insert(prefix(9999), 0), ids[17]);
         assert_eq!(table.len(), 5000);
-        assert_eq!(table.places(2).count(), 5000 - 2 * SEGMENT);
+        assert_eq!(table.places(2).count(), 5000 - 2 * 2048);
     }
 
     #[test]
     fn prefixes_that_differ_in_length_only_are_different() {
-        let mut table = Table::new(Family::V6);
+        let mut table = Table::new(Family::V6, 2048);
         let ids: Vec<_> = (0..=128)
             .map(|len| table.find_or_insert(Prefix::from_bits(Family::V6, 0, len).unwrap(), 0))
             .collect();

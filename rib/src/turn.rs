@@ -81,14 +81,15 @@ impl Shard {
         let Self { tables, peers, sets, outbox, partitioner, .. } = self;
         let table = &mut tables[f];
         // Taken out for the call, so that the destination can be borrowed beside it.
-        let owed = std::mem::take(&mut table.segments[id.segment()].owed);
+        let segment = table.segment_of(id);
+        let owed = std::mem::take(&mut table.segments[segment].owed);
         let mut vacant = false;
         if let Some(destination) = table.get_mut(id) {
             let mut cx = Context { ordering, peers, sets, outbox };
             partitioner.decide(destination, &owed, &mut cx);
             vacant = destination.is_vacant();
         }
-        table.segments[id.segment()].owed = owed;
+        table.segments[segment].owed = owed;
         if vacant {
             table.remove(id);
         }

@@ -13,11 +13,11 @@ use policy::{OutgoingAttributes, RejectReason, Slot, Verdict, VerdictClass};
 use crate::destination::{Candidate, Destination};
 use crate::mask;
 use crate::partition::path_id;
-use crate::table::{DestinationId, SEGMENT};
+use crate::table::DestinationId;
 use crate::{AttributeSet, Shard};
 
 /// Destinations looked at for one page: a few tenths of a millisecond.
-const PAGE_SCAN: usize = 8 * SEGMENT;
+const PAGE_SCAN: usize = 16 * 1024;
 
 /// How the prefix of a [`RouteFilter`] is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,8 +168,8 @@ impl Shard {
                 continue;
             }
             let id = DestinationId::from_index(place);
-            if !self.may_be_in(filter, table.family, id.segment()) {
-                place = (id.segment() + 1) * SEGMENT;
+            if !self.may_be_in(filter, table.family, table.segment_of(id)) {
+                place = table.segment_end(id);
                 continue;
             }
             if page.routes.len() >= limit || looked_at >= PAGE_SCAN {
@@ -241,7 +241,8 @@ impl Shard {
     ) -> Option<Arc<OutgoingAttributes>> {
         let family = destination.prefix.family();
         let masks = &self.peers.masks;
-        let owed = &self.tables[family.index()].segments.get(id.segment())?.owed;
+        let table = &self.tables[family.index()];
+        let owed = &table.segments.get(table.segment_of(id))?.owed;
         let told = mask::contains(&masks.up[family.index()], to)
             && !(mask::contains(owed, to) && mask::contains(&masks.initial, to));
         if !told {

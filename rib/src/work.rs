@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 use crate::destination::Candidate;
 use crate::mask::{self, Mask};
 use crate::peers::StaleAction;
-use crate::table::SEGMENT;
 use crate::{Changed, Shard, ShardOutput};
 
 /// Segments with something to sweep, as a queue of (family, segment).
@@ -79,7 +78,7 @@ impl Shard {
 
     /// Works on, visiting about `budget` destinations; end the turn afterwards.
     pub fn work(&mut self, budget: usize) {
-        let segments = (budget / SEGMENT).max(1);
+        let segments = (budget / self.tables[0].segment_len()).max(1);
         let share = segments.div_ceil(3).max(1);
         for _ in 0..share {
             if !self.sweep_next() {
@@ -97,14 +96,18 @@ impl Shard {
     /// Lets the stale routes of a slot go, or turns them into long-lived stale ones.
     pub(crate) fn sweep(&mut self, slot: Slot, families: Families, action: StaleAction) {
         let Some(peer) = self.peers.get_mut(slot) else { return };
-        peer.stale_action = action;
         let mut marked: SmallVec<[(Family, usize); 8]> = SmallVec::new();
         for family in families.iter() {
             if !peer.stale[family.index()] {
                 continue;
             }
-            if action == StaleAction::Remove {
-                peer.stale[family.index()] = false;
+            let f = family.index();
+            match action {
+                StaleAction::Remove => {
+                    peer.stale[f] = false;
+                    peer.remove_before[f] = peer.round[f];
+                }
+                StaleAction::LongLived => peer.long_lived_before[f] = peer.round[f],
             }
             marked.extend(peer.segments(family).map(|segment| (family, segment)));
         }
@@ -145,23 +148,21 @@ impl Shard {
                     at += 1;
                     continue;
                 }
-                let stale = candidate.round != self.peers.round(source, family);
-                let long_lived = self
-                    .peers
-                    .get(source)
-                    .is_some_and(|peer| peer.stale_action == StaleAction::LongLived);
-                if !stale || (long_lived && candidate.flags.llgr_stale) {
-                    mask::insert(&mut kept, source);
-                    at += 1;
-                } else if long_lived && !candidate.set.refuses_llgr() {
+                let fate = self.peers.get(source).and_then(|p| p.fate(family, candidate.round));
+                let long_lived = fate == Some(StaleAction::LongLived);
+                if fate == Some(StaleAction::Remove)
+                    || (long_lived && candidate.set.refuses_llgr())
+                {
+                    gone.push(destination.candidates.remove(at));
+                    continue;
+                }
+                if long_lived && !candidate.flags.llgr_stale {
                     candidate.set = candidate.set.long_lived();
                     candidate.flags.llgr_stale = true;
-                    mask::insert(&mut kept, source);
                     changed = true;
-                    at += 1;
-                } else {
-                    gone.push(destination.candidates.remove(at));
                 }
+                mask::insert(&mut kept, source);
+                at += 1;
             }
             if !gone.is_empty() {
                 gone.iter().for_each(|candidate| self.forget(family, candidate));
