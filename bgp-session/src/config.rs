@@ -138,7 +138,11 @@ impl SessionConfig {
 
     /// The hold time as OPEN carries it.
     pub(crate) fn hold_time_secs(&self) -> u16 {
-        u16::try_from(self.hold_time.as_secs()).unwrap_or(u16::MAX)
+        match u16::try_from(self.hold_time.as_secs()).unwrap_or(u16::MAX) {
+            // RFC 4271 §4.2: no other speaker would accept them.
+            1 | 2 => 3,
+            secs => secs,
+        }
     }
 
     /// How long unread output is tolerated with a negotiated hold time; `None`: for ever.

@@ -8,6 +8,7 @@ use crate::active::Active;
 use crate::context::Context;
 use crate::events::Event;
 use crate::seek::{Seek, retry_time};
+use crate::timers::later;
 
 #[derive(Debug)]
 pub(crate) struct Connect {
@@ -19,7 +20,7 @@ impl Connect {
     pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
         cx.counters.connect_attempts += 1;
         cx.outbox.push_back(Output::Connect);
-        Self { retry_at: cx.now + retry_time(cx.config) }
+        Self { retry_at: later(cx.now, retry_time(cx.config)) }
     }
 
     pub(crate) fn handle(self, cx: &mut Context<'_>, event: &Event) -> Seek {
@@ -33,7 +34,7 @@ impl Connect {
             // closed may still connect to us, so this session listens on.
             Event::TcpConnectionFails => {
                 cx.counters.connect_failures += 1;
-                Seek::Active(Active::until(cx.now + retry_time(cx.config)))
+                Seek::Active(Active::until(later(cx.now, retry_time(cx.config))))
             }
             _ => Seek::Connect(self),
         }

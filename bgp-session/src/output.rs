@@ -14,8 +14,8 @@ use crate::{ConnectionId, DownReason, Negotiated};
 pub enum Output {
     /// Open a TCP connection to the peer. At most one attempt is wanted at a time.
     Connect,
-    /// Give the attempt up. If it has just succeeded, say so all the same: the connection is
-    /// answered with a `Close`.
+    /// Give the attempt up: no [`crate::Input::ConnectFailed`] about it from now on. If it has just
+    /// succeeded, close it, or say so: it is answered with a `Close`.
     CancelConnect,
     /// Write whole messages, ahead of queued UPDATEs but never inside one.
     Transmit {

@@ -16,6 +16,7 @@ use crate::idle::Idle;
 use crate::open_sent::{OUTBOUND_OPEN_TIME, OpenSent};
 use crate::reason::Comeback;
 use crate::seek::{Seek, idle_hold_time, retry_time};
+use crate::timers::{SendHoldTimer, later};
 use crate::{
     ConnectionId, Direction, DownReason, Input, LastError, Negotiated, Output, SessionConfig,
     SessionCounters, State, StopReason,
@@ -140,7 +141,7 @@ impl Session {
             Input::Octets { id, octets } => self.read(now, id, octets),
             Input::UpdateFault(notification) => self.update_fault(now, notification),
             Input::SendBlocked => self.with_send_hold(|timer| timer.blocked(now)),
-            Input::SendProgress => self.with_send_hold(crate::timers::SendHoldTimer::progress),
+            Input::SendProgress => self.with_send_hold(SendHoldTimer::progress),
             Input::RequestRefresh(refresh) => self.request_refresh(now, refresh),
         }
         self.report_state(now);
@@ -278,8 +279,8 @@ impl Session {
     fn stop(&mut self, now: Instant, reason: StopReason) {
         let until = match reason.comeback() {
             Comeback::OnStart => None,
-            Comeback::AfterIdleHold => Some(now + idle_hold_time(&self.core.config, 0)),
-            Comeback::After(time) => Some(now + time),
+            Comeback::AfterIdleHold => Some(later(now, idle_hold_time(&self.core.config, 0))),
+            Comeback::After(time) => Some(later(now, time)),
         };
         // What is down until somebody starts it does not come back through a mere reset.
         let stays_down = matches!(&self.seek, Seek::Idle(Idle { until: None, .. }));
@@ -309,7 +310,7 @@ impl Session {
             && !self.core.config.passive
             && !has_outbound
         {
-            active.retry_by(now + delay);
+            active.retry_by(later(now, delay));
         }
     }
 }
@@ -520,7 +521,7 @@ impl Session {
         }
     }
 
-    fn with_send_hold(&mut self, act: impl FnOnce(&mut crate::timers::SendHoldTimer)) {
+    fn with_send_hold(&mut self, act: impl FnOnce(&mut SendHoldTimer)) {
         let established = self.connections.iter_mut().find_map(|c| match &mut c.progress {
             Progress::Established(state) => Some(state),
             Progress::OpenSent(_) | Progress::OpenConfirm(_) => None,
@@ -570,7 +571,7 @@ impl Session {
             }
             _ => false,
         };
-        let is_error = reason.is_error();
+        let (is_error, is_stop) = (reason.is_error(), matches!(reason, DownReason::Stopped(_)));
         if let Some(since) = ending.established_at {
             self.core.counters.flaps += 1;
             self.core.outbox.push_back(Output::Down(reason));
@@ -578,7 +579,8 @@ impl Session {
                 self.failures = 0;
                 self.short_sessions = 0;
             }
-            self.short_sessions += 1;
+            // Ends of our own making say nothing about the peer.
+            self.short_sessions += u32::from(!is_stop);
         }
         let is_settled = self.connections.iter().any(Connection::has_open);
         if is_settled || matches!(self.seek, Seek::Idle(_)) {
@@ -605,7 +607,7 @@ impl Session {
 
     /// Idle for a while (RFC 4271 §8.1.1, DampPeerOscillations). What else is open is refused.
     fn hold_off(&mut self, now: Instant, time: Duration) {
-        let idle = Idle { until: Some(now + time), stopped: None };
+        let idle = Idle { until: Some(later(now, time)), stopped: None };
         self.seek.become_instead(&mut self.core.at(now), Seek::Idle(idle));
         for connection in std::mem::take(&mut self.connections) {
             self.core.counters.connections_refused += 1;

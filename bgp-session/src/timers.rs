@@ -6,6 +6,14 @@ use std::time::{Duration, Instant};
 /// kill a peer that has spoken.
 pub(crate) const HOLD_GRANT: Duration = Duration::from_secs(10);
 
+/// The longest time that any timer runs; what is configured beyond it is as good as for ever.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// A moment in the future, whatever was configured: an [`Instant`] cannot go on for ever.
+pub(crate) fn later(now: Instant, time: Duration) -> Instant {
+    now + time.min(FOR_EVER)
+}
+
 /// What the hold timer says when asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expiry {
@@ -28,7 +36,7 @@ pub(crate) struct HoldTimer {
 impl HoldTimer {
     pub(crate) fn new(period: Duration, now: Instant) -> Self {
         let period = (!period.is_zero()).then_some(period);
-        let deadline = period.map(|period| now + period);
+        let deadline = period.map(|period| later(now, period));
         Self { period, deadline, granted: false, read_since_grant: false }
     }
 
@@ -38,7 +46,7 @@ impl HoldTimer {
 
     /// A message arrived that proves the peer alive (RFC 4271 §6.5: KEEPALIVE or UPDATE).
     pub(crate) fn restart(&mut self, now: Instant) {
-        self.deadline = self.period.map(|period| now + period);
+        self.deadline = self.period.map(|period| later(now, period));
         self.granted = false;
         self.read_since_grant = false;
     }
@@ -50,7 +58,7 @@ impl HoldTimer {
 
     /// Brings the end nearer, never further away.
     pub(crate) fn shorten(&mut self, now: Instant, rest: Duration) {
-        let end = now + rest;
+        let end = later(now, rest);
         self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
     }
 
@@ -84,7 +92,7 @@ impl KeepaliveTimer {
     /// A period of zero never runs: no KEEPALIVEs with hold time zero.
     pub(crate) fn new(period: Duration, now: Instant) -> Self {
         let period = (!period.is_zero()).then_some(period);
-        Self { period, deadline: period.map(|period| now + period) }
+        Self { period, deadline: period.map(|period| later(now, period)) }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -96,7 +104,7 @@ impl KeepaliveTimer {
     pub(crate) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.deadline.is_some_and(|deadline| deadline <= now);
         if due {
-            self.deadline = self.period.map(|period| now + period);
+            self.deadline = self.period.map(|period| later(now, period));
         }
         due
     }
@@ -120,7 +128,7 @@ impl SendHoldTimer {
 
     pub(crate) fn blocked(&mut self, now: Instant) {
         if self.deadline.is_none() {
-            self.deadline = self.period.map(|period| now + period);
+            self.deadline = self.period.map(|period| later(now, period));
         }
     }
 

@@ -28,19 +28,19 @@ struct Link {
     cancelled: bool,
 }
 
-pub struct Side {
-    pub session: Session,
+pub(crate) struct Side {
+    pub(crate) session: Session,
     /// Whether connections to it are taken.
-    pub listens: bool,
+    pub(crate) listens: bool,
     connecting: Option<usize>,
-    pub established: u32,
-    pub downs: Vec<bgp_session::DownReason>,
+    pub(crate) established: u32,
+    pub(crate) downs: Vec<bgp_session::DownReason>,
 }
 
-pub struct Pair {
-    pub now: Instant,
-    pub start: Instant,
-    pub sides: [Side; 2],
+pub(crate) struct Pair {
+    pub(crate) now: Instant,
+    pub(crate) start: Instant,
+    pub(crate) sides: [Side; 2],
     links: Vec<Link>,
     under_way: BTreeMap<(Instant, u64), (usize, Packet)>,
     /// When the last packet of a (link, direction) arrives: TCP keeps its order.
@@ -49,12 +49,12 @@ pub struct Pair {
     /// The latencies of packets, used in turn.
     latencies: Vec<Duration>,
     /// Packets are lost; TCP would repeat them, so connections open at that time are dead.
-    pub cable_is_out: bool,
+    pub(crate) cable_is_out: bool,
     dead: BTreeSet<usize>,
 }
 
 /// Configurations of two sides that fit.
-pub fn configs(passive: [bool; 2], router_ids: [u8; 2]) -> [SessionConfig; 2] {
+pub(crate) fn configs(passive: [bool; 2], router_ids: [u8; 2]) -> [SessionConfig; 2] {
     let asns = [Asn(64500), Asn(65010)];
     [0, 1].map(|side| SessionConfig {
         local_as: asns[side],
@@ -66,7 +66,7 @@ pub fn configs(passive: [bool; 2], router_ids: [u8; 2]) -> [SessionConfig; 2] {
 }
 
 impl Pair {
-    pub fn new(configs: [SessionConfig; 2], latencies: Vec<Duration>) -> Self {
+    pub(crate) fn new(configs: [SessionConfig; 2], latencies: Vec<Duration>) -> Self {
         let now = Instant::now();
         let sides = configs.map(|config| Side {
             session: Session::new(config, now),
@@ -89,18 +89,18 @@ impl Pair {
         }
     }
 
-    pub fn start_both(&mut self) {
+    pub(crate) fn start_both(&mut self) {
         self.input(0, Input::Start);
         self.input(1, Input::Start);
     }
 
-    pub fn input(&mut self, side: usize, input: Input<'_>) {
+    pub(crate) fn input(&mut self, side: usize, input: Input<'_>) {
         self.sides[side].session.handle(self.now, input);
         self.outputs(side);
     }
 
     /// Lets time pass.
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
             let packet = self.under_way.keys().next().map(|(at, _)| *at);
@@ -125,29 +125,29 @@ impl Pair {
     }
 
     /// Both sides are Established, and on the same connection.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         let ids = [0, 1].map(|side| {
             self.sides[side].session.negotiated().map(|negotiated| negotiated.connection)
         });
         ids[0].is_some() && ids[0] == ids[1]
     }
 
-    pub fn states(&self) -> [State; 2] {
+    pub(crate) fn states(&self) -> [State; 2] {
         [0, 1].map(|side| self.sides[side].session.state())
     }
 
-    pub fn pull_cable(&mut self) {
+    pub(crate) fn pull_cable(&mut self) {
         self.cable_is_out = true;
         self.dead.extend(0..self.links.len());
         self.under_way.clear();
     }
 
-    pub fn plug_cable(&mut self) {
+    pub(crate) fn plug_cable(&mut self) {
         self.cable_is_out = false;
     }
 
     /// One side loses all state, as in a crash; its connections are dead.
-    pub fn crash(&mut self, side: usize) {
+    pub(crate) fn crash(&mut self, side: usize) {
         self.dead.extend(0..self.links.len());
         self.under_way.clear();
         let config = self.sides[side].session.config().clone();
@@ -241,7 +241,7 @@ impl Pair {
     }
 
     /// What it looks like, for failures.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         format!(
             "{:?} after {:?}, established {:?}, downs {:?}",
             self.states(),
@@ -256,12 +256,12 @@ fn link(id: ConnectionId) -> usize {
     id.0 as usize
 }
 
-pub fn millis(millis: u64) -> Duration {
+pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// A pair that runs with the same latency everywhere.
-pub fn even(passive: [bool; 2], router_ids: [u8; 2]) -> Pair {
+pub(crate) fn even(passive: [bool; 2], router_ids: [u8; 2]) -> Pair {
     let mut pair = Pair::new(configs(passive, router_ids), vec![millis(10)]);
     pair.start_both();
     pair.run(secs(1));

@@ -11,15 +11,15 @@ use bgp_wire::{
 };
 use bytes::{BufMut, BytesMut};
 
-pub const LOCAL_AS: Asn = Asn(64500);
-pub const PEER_AS: Asn = Asn(65010);
+pub(crate) const LOCAL_AS: Asn = Asn(64500);
+pub(crate) const PEER_AS: Asn = Asn(65010);
 
-pub fn secs(secs: u64) -> Duration {
+pub(crate) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// A passive session with both families and nothing optional.
-pub fn config() -> SessionConfig {
+pub(crate) fn config() -> SessionConfig {
     SessionConfig {
         local_as: LOCAL_AS,
         peer_as: PEER_AS,
@@ -31,12 +31,12 @@ pub fn config() -> SessionConfig {
     }
 }
 
-pub fn active() -> SessionConfig {
+pub(crate) fn active() -> SessionConfig {
     SessionConfig { passive: false, ..config() }
 }
 
 /// An OPEN that the session accepts.
-pub fn open() -> OpenMessage {
+pub(crate) fn open() -> OpenMessage {
     OpenMessage {
         version: 4,
         my_as: 65010,
@@ -52,13 +52,13 @@ pub fn open() -> OpenMessage {
 }
 
 /// The same with more capabilities.
-pub fn open_with(capabilities: impl IntoIterator<Item = Capability>) -> OpenMessage {
+pub(crate) fn open_with(capabilities: impl IntoIterator<Item = Capability>) -> OpenMessage {
     let mut open = open();
     open.capabilities.extend(capabilities);
     open
 }
 
-pub fn encode(message: &Message) -> Vec<u8> {
+pub(crate) fn encode(message: &Message) -> Vec<u8> {
     let mut out = BytesMut::new();
     match message {
         Message::Open(open) => open.encode(&mut out),
@@ -76,7 +76,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
 }
 
 /// Takes octets apart; panics unless they are whole messages.
-pub fn decode(octets: &[u8]) -> Vec<Message> {
+pub(crate) fn decode(octets: &[u8]) -> Vec<Message> {
     let mut buffer = BytesMut::from(octets);
     let mut messages = Vec::new();
     while let Some((kind, body)) = next_frame(&mut buffer, 4096).unwrap() {
@@ -87,14 +87,13 @@ pub fn decode(octets: &[u8]) -> Vec<Message> {
 }
 
 /// The body of an End-of-RIB for IPv4.
-pub fn end_of_rib() -> Message {
+pub(crate) fn end_of_rib() -> Message {
     Message::Update(vec![0; 4].into())
 }
 
-pub struct Rig {
-    pub session: Session,
-    pub now: Instant,
-    pub start: Instant,
+pub(crate) struct Rig {
+    pub(crate) session: Session,
+    pub(crate) now: Instant,
     next_id: u32,
     /// Connections on which output is allowed.
     live: BTreeSet<ConnectionId>,
@@ -104,13 +103,12 @@ pub struct Rig {
 }
 
 impl Rig {
-    pub fn new(config: SessionConfig) -> Self {
+    pub(crate) fn new(config: SessionConfig) -> Self {
         let now = Instant::now();
         let session = Session::new(config, now);
         Self {
             session,
             now,
-            start: now,
             next_id: 1,
             live: BTreeSet::new(),
             connecting: false,
@@ -120,18 +118,21 @@ impl Rig {
     }
 
     /// A session that has been started.
-    pub fn started(config: SessionConfig) -> Self {
+    pub(crate) fn started(config: SessionConfig) -> Self {
         let mut rig = Self::new(config);
         rig.input(Input::Start);
         rig
     }
 
     /// One that is Established on the connection that is returned.
-    pub fn established(config: SessionConfig) -> (Self, ConnectionId) {
+    pub(crate) fn established(config: SessionConfig) -> (Self, ConnectionId) {
         Self::established_with(config, open())
     }
 
-    pub fn established_with(config: SessionConfig, open: OpenMessage) -> (Self, ConnectionId) {
+    pub(crate) fn established_with(
+        config: SessionConfig,
+        open: OpenMessage,
+    ) -> (Self, ConnectionId) {
         let mut rig = Self::started(config);
         let id = rig.inbound();
         rig.send(id, &Message::Open(open));
@@ -140,7 +141,7 @@ impl Rig {
         (rig, id)
     }
 
-    pub fn input(&mut self, input: Input<'_>) -> Vec<Output> {
+    pub(crate) fn input(&mut self, input: Input<'_>) -> Vec<Output> {
         match &input {
             Input::ConnectionClosed { id } => {
                 self.live.remove(id);
@@ -153,19 +154,19 @@ impl Rig {
     }
 
     /// A new connection; `Transmit` of the OPEN is checked.
-    pub fn inbound(&mut self) -> ConnectionId {
+    pub(crate) fn inbound(&mut self) -> ConnectionId {
         let (id, outputs) = self.connection(Direction::Inbound);
         assert!(matches!(sent(&outputs, id).as_slice(), [Message::Open(_)]), "{outputs:?}");
         id
     }
 
-    pub fn outbound(&mut self) -> ConnectionId {
+    pub(crate) fn outbound(&mut self) -> ConnectionId {
         let (id, outputs) = self.connection(Direction::Outbound);
         assert!(matches!(sent(&outputs, id).as_slice(), [Message::Open(_)]), "{outputs:?}");
         id
     }
 
-    pub fn connection(&mut self, direction: Direction) -> (ConnectionId, Vec<Output>) {
+    pub(crate) fn connection(&mut self, direction: Direction) -> (ConnectionId, Vec<Output>) {
         let id = ConnectionId(self.next_id);
         self.next_id += 1;
         self.live.insert(id);
@@ -176,20 +177,20 @@ impl Rig {
         (id, outputs)
     }
 
-    pub fn send(&mut self, id: ConnectionId, message: &Message) -> Vec<Output> {
+    pub(crate) fn send(&mut self, id: ConnectionId, message: &Message) -> Vec<Output> {
         self.octets(id, &encode(message))
     }
 
-    pub fn octets(&mut self, id: ConnectionId, octets: &[u8]) -> Vec<Output> {
+    pub(crate) fn octets(&mut self, id: ConnectionId, octets: &[u8]) -> Vec<Output> {
         self.input(Input::Octets { id, octets })
     }
 
     /// Lets time pass, timers acting at their time, with nothing unread.
-    pub fn pass(&mut self, time: Duration) -> Vec<Output> {
+    pub(crate) fn pass(&mut self, time: Duration) -> Vec<Output> {
         self.pass_with(time, false)
     }
 
-    pub fn pass_with(&mut self, time: Duration, unread_input: bool) -> Vec<Output> {
+    pub(crate) fn pass_with(&mut self, time: Duration, unread_input: bool) -> Vec<Output> {
         let end = self.now + time;
         let mut outputs = Vec::new();
         while let Some(deadline) = self.session.poll_timeout().filter(|at| *at <= end) {
@@ -201,7 +202,7 @@ impl Rig {
     }
 
     /// Calls the timers now.
-    pub fn timeout(&mut self, unread_input: bool) -> Vec<Output> {
+    pub(crate) fn timeout(&mut self, unread_input: bool) -> Vec<Output> {
         self.session.handle_timeout(self.now, unread_input);
         let next = self.session.poll_timeout();
         assert!(next.is_none_or(|at| at > self.now), "a timer that is over still runs");
@@ -258,7 +259,7 @@ impl Rig {
 }
 
 /// The messages for a connection among some outputs.
-pub fn sent(outputs: &[Output], to: ConnectionId) -> Vec<Message> {
+pub(crate) fn sent(outputs: &[Output], to: ConnectionId) -> Vec<Message> {
     let mut messages = Vec::new();
     for output in outputs {
         if let Output::Transmit { id, octets } = output
@@ -271,28 +272,28 @@ pub fn sent(outputs: &[Output], to: ConnectionId) -> Vec<Message> {
 }
 
 /// Code and subcode of the NOTIFICATION for a connection.
-pub fn refused_with(outputs: &[Output], to: ConnectionId) -> Option<(u8, u8)> {
+pub(crate) fn refused_with(outputs: &[Output], to: ConnectionId) -> Option<(u8, u8)> {
     refusal(outputs, to).map(|notification| (notification.code, notification.subcode))
 }
 
-pub fn refusal(outputs: &[Output], to: ConnectionId) -> Option<Notification> {
+pub(crate) fn refusal(outputs: &[Output], to: ConnectionId) -> Option<Notification> {
     sent(outputs, to).into_iter().find_map(|message| match message {
         Message::Notification(notification) => Some(notification),
         _ => None,
     })
 }
 
-pub fn is_closed(outputs: &[Output], which: ConnectionId) -> bool {
+pub(crate) fn is_closed(outputs: &[Output], which: ConnectionId) -> bool {
     outputs.iter().any(|output| matches!(output, Output::Close { id, .. } if *id == which))
 }
 
-pub fn down_reason(outputs: &[Output]) -> Option<&bgp_session::DownReason> {
+pub(crate) fn down_reason(outputs: &[Output]) -> Option<&bgp_session::DownReason> {
     outputs.iter().find_map(|output| match output {
         Output::Down(reason) => Some(reason),
         _ => None,
     })
 }
 
-pub fn refresh(family: Family) -> Message {
+pub(crate) fn refresh(family: Family) -> Message {
     Message::RouteRefresh(RouteRefresh::new(family, 0))
 }

@@ -261,3 +261,68 @@ fn an_active_session_connects_soon_after_a_loss() {
     assert!(rig.pass(secs(4)).is_empty());
     assert!(rig.pass(secs(1)).contains(&Output::Connect), "idle_hold, not connect_retry");
 }
+
+#[test]
+fn idle_hold_refuses_connections_meanwhile() {
+    let (mut rig, id) = Rig::established(config());
+    rig.octets(id, &[0; 19]);
+    assert_eq!(rig.session.state(), State::Idle);
+    let (id, outputs) = rig.connection(bgp_session::Direction::Inbound);
+    assert_eq!(refused_with(&outputs, id), Some((6, 5)));
+    rig.pass(secs(5));
+    rig.inbound();
+}
+
+#[test]
+fn resets_of_ours_are_no_flapping_of_the_peer() {
+    let mut rig = Rig::started(config());
+    for _ in 0..20 {
+        let id = rig.inbound();
+        rig.send(id, &Message::Open(open()));
+        rig.send(id, &Message::Keepalive);
+        rig.input(Input::Stop(bgp_session::StopReason::AdministrativeReset(None)));
+        rig.pass(secs(5));
+    }
+    let id = rig.inbound();
+    rig.send(id, &Message::Open(open()));
+    rig.send(id, &Message::Keepalive);
+    rig.input(Input::ConnectionClosed { id });
+    assert_eq!(rig.session.state(), State::Active);
+}
+
+#[test]
+fn times_of_zero_and_of_ages_are_survived() {
+    for time in [std::time::Duration::ZERO, std::time::Duration::MAX] {
+        let config = SessionConfig {
+            connect_retry: time,
+            idle_hold: time,
+            send_hold_time: Some(time),
+            open_time: time,
+            jitter_percent: 0,
+            ..active()
+        };
+        let mut rig = Rig::started(config);
+        let outputs = rig.pass(secs(3));
+        assert!(outputs.len() <= 6, "no hot loop: {outputs:?}");
+        let id = rig.inbound();
+        rig.send(id, &Message::Open(open()));
+        rig.send(id, &Message::Keepalive);
+        rig.input(Input::SendBlocked);
+        let reason = bgp_session::StopReason::MaxPrefixes {
+            family: None,
+            limit: 1,
+            restart_after: Some(time),
+        };
+        rig.input(Input::Stop(reason));
+        assert_eq!(rig.session.state(), State::Idle);
+        rig.pass(secs(3));
+    }
+}
+
+#[test]
+fn a_hold_time_of_one_or_two_seconds_is_never_offered() {
+    let mut rig = Rig::started(SessionConfig { hold_time: secs(2), ..config() });
+    let (id, outputs) = rig.connection(bgp_session::Direction::Inbound);
+    let Message::Open(open) = sent(&outputs, id).remove(0) else { panic!("{outputs:?}") };
+    assert_eq!(open.hold_time, 3);
+}
