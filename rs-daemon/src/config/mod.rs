@@ -11,6 +11,7 @@ mod model;
 mod report;
 mod resolve;
 mod secret;
+mod syntax;
 mod table;
 mod value;
 

@@ -69,13 +69,10 @@ impl Reports {
         self.errors.push(Report { at, message: message.to_string(), help: some(help.into()) });
     }
 
-    /// Notes a line that is no TOML.
-    pub(super) fn syntax_error(&mut self, at: At, message: impl Display, help: impl Into<String>) {
+    /// Notes a line that is no TOML and is not looked at.
+    pub(super) fn broken_line(&mut self, at: At) {
         let (line, _) = self.position(at);
-        if !self.broken_lines.contains(&(at.file, line)) {
-            self.error(at, message, help);
-            self.broken_lines.push((at.file, line));
-        }
+        self.broken_lines.push((at.file, line));
     }
 
     /// Notes something that is allowed but probably not meant.
@@ -112,14 +109,14 @@ impl Reports {
         (finish(errors), finish(warnings))
     }
 
-    /// Whether that place is on a line that could not be read as TOML.
-    pub(super) fn on_broken_line(&self, at: At) -> bool {
-        !self.broken_lines.is_empty() && self.broken_lines.contains(&(at.file, self.position(at).0))
-    }
-
-    /// Whether the file has lines that could not be read: what seems to be missing may be there.
-    pub(super) fn is_broken(&self, file: usize) -> bool {
-        self.broken_lines.iter().any(|(broken, _)| *broken == file)
+    /// Whether a line that could not be read has that word: what seems to be missing may be
+    /// there. A file of any index counts for tables, which may stand in each.
+    pub(super) fn may_hide(&self, file: Option<usize>, word: &str) -> bool {
+        self.broken_lines.iter().any(|(broken, line)| {
+            let text = self.sources.get(*broken).map_or("", |source| source.text.as_str());
+            file.is_none_or(|file| file == *broken)
+                && text.lines().nth(line - 1).is_some_and(|text| text.contains(word))
+        })
     }
 
     fn finish_one(&self, report: Report) -> ConfigError {

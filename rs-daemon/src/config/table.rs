@@ -63,7 +63,7 @@ impl<'d> Keys<'d> {
         reports: &mut Reports,
     ) -> Option<Located<T>> {
         let Some(spanned) = self.table.get(name) else {
-            if default == REQUIRED && !reports.is_broken(self.file) {
+            if default == REQUIRED && !reports.may_hide(Some(self.file), name) {
                 let message = format!("{} has no `{name}`", self.header);
                 let example = T::example();
                 let help = match example.is_empty() {
@@ -101,10 +101,8 @@ pub(super) fn read_entries<T: ConfigTable>(
     let known = T::keys();
     for key in table.keys().filter(|key| known.iter().all(|known| known.name != key.get_ref())) {
         let place = At { file: at.file, offset: key.span().start };
-        if !reports.on_broken_line(place) {
-            let help = suggestion(key.get_ref(), T::HEADER, &known);
-            reports.error(place, format!("{} has no key `{}`", T::HEADER, key.get_ref()), help);
-        }
+        let help = suggestion(key.get_ref(), T::HEADER, &known);
+        reports.error(place, format!("{} has no key `{}`", T::HEADER, key.get_ref()), help);
     }
     value
 }

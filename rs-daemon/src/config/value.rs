@@ -45,10 +45,8 @@ impl<'d> Input<'d> {
 
     /// Reports that a value of type `T` was wanted.
     pub(super) fn mismatch<T: FromValue>(self, reports: &mut Reports) {
-        if !reports.on_broken_line(self.at()) {
-            let message = format!("expected {}, found {}", T::kind(), self.found());
-            reports.error(self.at(), message, T::example());
-        }
+        let message = format!("expected {}, found {}", T::kind(), self.found());
+        reports.error(self.at(), message, T::example());
     }
 }
 

@@ -24,6 +24,7 @@ use self::{
 };
 use super::{
     report::{At, Located, Reports},
+    syntax::without_broken,
     table::{ConfigTable, TableDoc, config_table, read_entries},
 };
 
@@ -138,13 +139,13 @@ fn read_included(path: &Path, at: At, document: &mut Document, reports: &mut Rep
 
 fn read_text(path: PathBuf, text: &str, reports: &mut Reports) -> RootTable {
     let file = reports.add_source(path, text.to_owned());
-    let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let offset = error.span().map_or(0, |span| span.start);
-        let help = "the file format is TOML: key = value, text in quotes, [tables] in brackets";
-        reports.syntax_error(At { file, offset }, error.message(), help);
+    let text = without_broken(text, file, reports);
+    let at = At { file, offset: 0 };
+    match DeTable::parse(&text) {
+        Ok(table) => read_entries(table.get_ref(), at, reports),
+        // Nothing is left that could not be parsed.
+        Err(_) => read_entries(&DeTable::new(), at, reports),
     }
-    read_entries(table.get_ref(), At { file, offset: 0 }, reports)
 }
 
 /// The files that the globs name, each once, in alphabetical order for each glob.

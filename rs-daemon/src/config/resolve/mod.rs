@@ -86,7 +86,7 @@ fn values<T: Clone>(list: &Option<Located<Vec<Located<T>>>>) -> Vec<T> {
 
 fn exchange(table: Option<&ExchangeTable>, reports: &mut Reports) -> Exchange {
     let Some(table) = table else {
-        if !reports.is_broken(0) {
+        if !reports.may_hide(None, "exchange") {
             let help = "add `[exchange]` with `name`, `asn` and `peering_lan`";
             reports.error(At { file: 0, offset: 0 }, "there is no [exchange]", help);
         }
@@ -185,7 +185,7 @@ fn irr(table: &IrrTable, reports: &mut Reports) -> Irr {
         cache: value(&table.cache),
         dump: values(&table.dump),
     };
-    if table.server.is_none() && irr.dump.is_empty() && !reports.is_broken(table.at.file) {
+    if table.server.is_none() && irr.dump.is_empty() && !reports.may_hide(Some(table.at.file), "server") {
         let help = "add `server = \"127.0.0.1:43\"` or `dump = [\"ripe.db.gz\"]`";
         reports.error(table.at, "[irr] has neither `server` nor `dump`", help);
     }

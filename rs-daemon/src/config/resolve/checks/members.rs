@@ -71,7 +71,7 @@ fn one_member(table: &MemberTable, member: &Member, config: &Config, reports: &m
         && let Some(irr) = import.value.irr
         && irr.value != CheckMode::Off
         && config.irr.is_none()
-        && !reports.is_broken(0)
+        && !reports.may_hide(None, "[irr")
     {
         let help = "add [irr] with `server` or `dump`, or leave `irr` out here";
         reports.error(irr.at, "the IRR is to be looked at, but there is no [irr]", help);

@@ -12,7 +12,7 @@ use crate::config::{
 };
 
 pub(super) fn check(document: &Document, config: &Config, reports: &mut Reports) {
-    if config.route_servers.is_empty() && !reports.is_broken(0) {
+    if config.route_servers.is_empty() && !reports.may_hide(None, "route_server") {
         let help = "add `[[route_server]]` with `name`, `router_id` and `listen`";
         reports.error(At { file: 0, offset: 0 }, "there is no [[route_server]]", help);
     }
@@ -108,7 +108,7 @@ fn outside_data(
 ) {
     let import = table.import.as_ref().map(|import| &import.value);
     let whole = place(table);
-    if config.irr.is_none() && !reports.is_broken(0) {
+    if config.irr.is_none() && !reports.may_hide(None, "[irr") {
         let at = import.and_then(|import| import.irr.as_ref()).map_or(whole, |irr| irr.at);
         let help = "add [irr] with `server` or `dump`, or write `irr = \"off\"` in \
                     [route_server.import]";
