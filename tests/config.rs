@@ -114,3 +114,30 @@ fn every_case_says_what_it_said() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[test]
+fn the_example_loads_without_a_warning() {
+    let config = config::load(&repository().join("config.example.toml")).unwrap();
+    assert_eq!(config.warnings, []);
+    let listen = config.route_servers.iter().flat_map(|server| &server.listen);
+    for address in listen {
+        assert!(address.address.is_loopback() && address.port > 1024, "{address}");
+    }
+    assert!(config.sessions().all(|session| session.key.address.is_loopback()));
+    assert!(config.sessions().count() >= 3);
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let path = repository().join("docs/configuration.md");
+    let now = config::reference();
+    if std::env::var_os("RS_BLESS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(written == now, "docs/configuration.md is old: run this test with RS_BLESS=1");
+}

@@ -13,3 +13,4 @@ pub mod import;
 pub mod irr;
 pub mod net;
 pub mod runtime;
+pub mod start;

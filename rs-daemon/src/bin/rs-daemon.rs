@@ -1,3 +1,5 @@
-//! Entry point.
+//! Entry point of the daemon.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    rs_daemon::start::main()
+}

@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod file;
 mod model;
+mod reference;
 mod report;
 mod resolve;
 mod secret;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub use error::ConfigError;
 pub use model::*;
+pub use reference::reference;
 pub use secret::Secret;
 
 use report::Reports;

@@ -89,11 +89,6 @@ impl Reports {
         format!("{name}:{}", self.position(at).0)
     }
 
-    /// Whether anything was wrong.
-    pub(super) fn has_errors(&self) -> bool {
-        !self.errors.is_empty()
-    }
-
     /// Errors and warnings, each in the order of files and lines.
     pub(super) fn finish(mut self) -> (Vec<ConfigError>, Vec<ConfigError>) {
         let mut errors = std::mem::take(&mut self.errors);

@@ -26,7 +26,10 @@ pub(super) fn without_broken(text: &str, file: usize, reports: &mut Reports) -> 
             true => error.message().to_owned(),
             false => "what begins here is not finished".to_owned(),
         };
-        let help = "the file format is TOML: key = value, text in quotes, [tables] in brackets";
+        let help = match error.message().contains("duplicate") {
+            true => "a key, and a table in single brackets, may stand once",
+            false => "the file is TOML: key = value, text in quotes, [tables] in brackets",
+        };
         reports.error(At { file, offset: at }, message, help);
         for line in line_starts(&text[..end]).filter(|line| *line >= start) {
             reports.broken_line(At { file, offset: line });

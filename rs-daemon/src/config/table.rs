@@ -36,6 +36,8 @@ pub(super) trait ConfigTable: Sized {
     const HEADER: &'static str;
     /// What it describes.
     fn about() -> String;
+    /// Where it begins.
+    fn at(&self) -> At;
     /// Its keys, in the order of the reference.
     fn keys() -> Vec<KeyDoc>;
     /// Reads its keys.
@@ -159,6 +161,10 @@ macro_rules! config_table {
 
             fn about() -> String {
                 [$($about),*].concat().trim().to_owned()
+            }
+
+            fn at(&self) -> $crate::config::report::At {
+                self.at
             }
 
             fn keys() -> Vec<$crate::config::table::KeyDoc> {

@@ -201,7 +201,7 @@ impl Document {
 }
 
 /// Takes over a table that may stand in one file only.
-fn once<T: Placed>(
+fn once<T: ConfigTable>(
     slot: &mut Option<T>,
     table: Option<Located<T>>,
     header: &str,
@@ -215,19 +215,3 @@ fn once<T: Placed>(
         *slot = Some(table.value);
     }
 }
-
-trait Placed {
-    fn at(&self) -> At;
-}
-
-macro_rules! placed {
-    ($($table:ty),*) => {$(
-        impl Placed for $table {
-            fn at(&self) -> At {
-                self.at
-            }
-        }
-    )*};
-}
-
-placed!(ExchangeTable, HttpTable, ControlTable, EngineTable, RpkiTable, IrrTable);

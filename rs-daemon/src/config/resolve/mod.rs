@@ -185,7 +185,10 @@ fn irr(table: &IrrTable, reports: &mut Reports) -> Irr {
         cache: value(&table.cache),
         dump: values(&table.dump),
     };
-    if table.server.is_none() && irr.dump.is_empty() && !reports.may_hide(Some(table.at.file), "server") {
+    if table.server.is_none()
+        && irr.dump.is_empty()
+        && !reports.may_hide(Some(table.at.file), "server")
+    {
         let help = "add `server = \"127.0.0.1:43\"` or `dump = [\"ripe.db.gz\"]`";
         reports.error(table.at, "[irr] has neither `server` nor `dump`", help);
     }

@@ -1,0 +1,119 @@
+//! `rs-daemon`: what the command line asks for.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::config;
+
+/// Wrong usage, or a configuration that cannot be run.
+const EXIT_REFUSED: u8 = 2;
+
+/// A BGP route server for Internet exchanges.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rs-daemon",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    /// Only validate the configuration; exit status 0: it can be run, 2: it cannot.
+    #[arg(long)]
+    check: bool,
+    /// How to log to stderr [default: human on a terminal, else json].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The one asked for, else what suits stderr.
+    fn or_default(asked: Option<Self>) -> Self {
+        let default = if std::io::stderr().is_terminal() { Self::Human } else { Self::Json };
+        asked.unwrap_or(default)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an exchange with synthetic members on loopback, to look around.
+    Demo,
+}
+
+/// The command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(Args::parse())
+}
+
+fn run(args: Args) -> ExitCode {
+    let log_format = LogFormat::or_default(args.log_format);
+    match (args.command, args.config) {
+        (Some(Command::Demo), _) => demo(log_format),
+        (None, Some(config)) if args.check => check(&config),
+        (None, Some(config)) => serve(&config, log_format),
+        // clap does not let this through.
+        (None, None) => ExitCode::from(EXIT_REFUSED),
+    }
+}
+
+/// `--check`: everything that is wrong on stderr, or a line that says what would be run.
+fn check(path: &Path) -> ExitCode {
+    match config::load(path) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                eprintln!("warning: {warning}");
+            }
+            println!(
+                "{}: fine; route servers: {}, members: {}, sessions: {}",
+                path.display(),
+                config.route_servers.len(),
+                config.members.len(),
+                config.sessions().count()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(errors) => {
+            for error in &errors {
+                eprintln!("{error}");
+            }
+            let plural = if errors.len() == 1 { "" } else { "s" };
+            eprintln!("{}: {} mistake{plural}", path.display(), errors.len());
+            ExitCode::from(EXIT_REFUSED)
+        }
+    }
+}
+
+fn serve(_config: &Path, _log_format: LogFormat) -> ExitCode {
+    eprintln!("the runtime is not linked in yet");
+    ExitCode::FAILURE
+}
+
+fn demo(_log_format: LogFormat) -> ExitCode {
+    eprintln!("the demo is not linked in yet");
+    ExitCode::FAILURE
+}
