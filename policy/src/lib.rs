@@ -27,6 +27,8 @@ mod prefix_index;
 mod reject;
 mod rov;
 pub mod rpsl;
+#[cfg(test)]
+mod testing;
 mod trace;
 mod verdict;
 
