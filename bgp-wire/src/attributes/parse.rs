@@ -180,8 +180,8 @@ impl Parser {
 
     fn finish(mut self) -> Result<ParsedAttributes, Fault> {
         let missing = |code| Fault::withdraw(code, FaultKind::Missing);
-        self.attributes.origin = self.origin.ok_or(missing(code::ORIGIN))?;
-        let as_path = self.as_path.take().ok_or(missing(code::AS_PATH))?;
+        self.attributes.origin = self.origin.ok_or_else(|| missing(code::ORIGIN))?;
+        let as_path = self.as_path.take().ok_or_else(|| missing(code::AS_PATH))?;
         self.attributes.as_path = self.merge_four_octets(as_path);
         self.attributes.unknown = self.unknown.into();
         debug_assert!(self.faults.iter().all(|f| f.action == FaultAction::AttributeDiscard));
