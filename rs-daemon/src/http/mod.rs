@@ -5,6 +5,7 @@
 //! page while the client reads, and too many questions at once are told 429.
 
 mod api;
+mod birdwatcher;
 mod limits;
 mod metrics;
 mod stream;
@@ -131,6 +132,7 @@ fn router(app: App) -> Router {
     let limited = Router::new()
         .route("/metrics", get(metrics::serve))
         .nest("/api/v1", api::router())
+        .nest("/birdwatcher", birdwatcher::router())
         .layer(middleware::from_fn_with_state(app.clone(), limits::limit));
     Router::new()
         // Health must answer when everything else is busy.
