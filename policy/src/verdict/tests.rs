@@ -8,8 +8,8 @@ use bgp_wire::{AsPath, Asn, Community, Family, NextHop, PathAttributes, Prefix, 
 use crate::testing::*;
 use crate::{
     AspaTable, CheckMode, ImportPolicy, IrrState, Kind, LengthRange, MemberAddress, MemberIrr,
-    MoreSpecifics, NextHopMode, PolicyConfig, Recorder, RejectReason, Role, RoutingData,
-    RovState, Slot, Verdict,
+    MoreSpecifics, NextHopMode, PolicyConfig, Recorder, RejectReason, Role, RoutingData, RovState,
+    Slot, Verdict,
 };
 
 const SESSIONS: [Slot; 3] = [V4, V6, LL];
