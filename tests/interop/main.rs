@@ -1,0 +1,15 @@
+//! Real daemons as members of an exchange whose route server is ours, in namespaces on one bridge.
+//!
+//! Needs root and Debian's bird2, openbgpd, frr, gobgpd and exabgp; fails without them. `test.sh`
+//! installs them and runs this.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests are outside of what clippy takes for a test"
+)]
+
+mod attributes;
+mod link_local;
+mod md5;
+mod path_hiding;
