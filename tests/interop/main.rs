@@ -3,11 +3,7 @@
 //! Needs root and Debian's bird2, openbgpd, frr, gobgpd and exabgp; fails without them. `test.sh`
 //! installs them and runs this.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "helpers of tests are outside of what clippy takes for a test"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy does not take a test's helpers for tests")]
 
 mod attributes;
 mod link_local;

@@ -35,7 +35,7 @@ fn programs() -> &'static Path {
         let directory = build_directory();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "rs-daemon", "--bins"]);
+        build.args(["build", "--quiet", "--workspace", "--bins"]);
         build.arg("--target-dir").arg(directory.parent().expect("a target directory"));
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         if directory.ends_with("release") {
