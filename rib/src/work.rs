@@ -150,8 +150,7 @@ impl Shard {
                 }
                 let fate = self.peers.get(source).and_then(|p| p.fate(family, candidate.round));
                 let long_lived = fate == Some(StaleAction::LongLived);
-                if fate == Some(StaleAction::Remove)
-                    || (long_lived && candidate.set.refuses_llgr())
+                if fate == Some(StaleAction::Remove) || (long_lived && candidate.set.refuses_llgr())
                 {
                     gone.push(destination.candidates.remove(at));
                     continue;

@@ -174,8 +174,7 @@ impl Exchange {
 
     /// Plain members that are all up, everything settled.
     pub fn plain(members: usize, shards: usize) -> Self {
-        let mut exchange =
-            Self::new(&vec![MemberKind::PLAIN; members], shards, policy(members, 1));
+        let mut exchange = Self::new(&vec![MemberKind::PLAIN; members], shards, policy(members, 1));
         (0..members as u16).for_each(|slot| exchange.up(slot));
         exchange.settle();
         exchange

@@ -108,9 +108,8 @@ fn best(candidates: &[(u16, ExportPlan)], med: MedMode) -> Option<&(u16, ExportP
             })
     });
     // The router identifiers of the exchange.
-    running.min_by_key(|(source, plan)| {
-        (Reverse(plan.preference), *source ^ 5, address_of(*source))
-    })
+    running
+        .min_by_key(|(source, plan)| (Reverse(plan.preference), *source ^ 5, address_of(*source)))
 }
 
 fn plan(
@@ -138,8 +137,7 @@ fn outgoing(
     let entry = plan.entries.iter().find(|entry| entry.peers.contains(Slot(member)))?;
     let attributes = &entry.attributes.attributes;
     let v6_next_hop = matches!(attributes.next_hop, NextHop::V6 { .. });
-    let takes_next_hop =
-        kind.extended_next_hop || prefix.family() == Family::V6 || !v6_next_hop;
+    let takes_next_hop = kind.extended_next_hop || prefix.family() == Family::V6 || !v6_next_hop;
     let takes_stale = kind.llgr || !attributes.communities.contains(&LLGR_STALE);
     (takes_next_hop && takes_stale).then(|| attributes.clone())
 }
