@@ -103,7 +103,7 @@ pub struct SetStatus {
     /// AS numbers in it.
     pub origins: usize,
     /// Route and route6 objects.
-    pub prefixes: usize,
+    pub prefixes: [usize; 2],
     /// When it was fetched, in seconds since 1970.
     pub fetched_unix_secs: Option<u64>,
     /// Members that name it.

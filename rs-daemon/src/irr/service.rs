@@ -242,7 +242,8 @@ impl Keeper {
             name: name.to_string(),
             status,
             origins: set.map_or(0, |s| s.origins.len()),
-            prefixes: set.map_or(0, |s| s.prefixes.len()),
+            prefixes: bgp_wire::Family::ALL
+                .map(|f| set.map_or(0, |s| s.prefixes.iter().filter(|p| p.family() == f).count())),
             fetched_unix_secs: set.map(|s| s.fetched_unix_secs),
             members: users.unwrap_or(0),
         }
