@@ -1,3 +1,1 @@
 //! Shared parts of the test package.
-
-pub mod support;

@@ -328,7 +328,7 @@ pub struct MemberAddress {
 }
 
 /// One session, as policy sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PeerPolicy {
     /// The member's AS.
     pub asn: Asn,
@@ -394,7 +394,7 @@ impl PeerPolicy {
 }
 
 /// A route server's policy as configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PolicyConfig {
     /// Counts the policies of a run; a later one is greater.
     pub epoch: u64,

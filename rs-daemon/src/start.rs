@@ -108,9 +108,20 @@ fn check(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(_config: &Path, _log_format: LogFormat) -> ExitCode {
-    eprintln!("the runtime is not linked in yet");
-    ExitCode::FAILURE
+fn serve(config: &Path, log_format: LogFormat) -> ExitCode {
+    init_log(log_format);
+    crate::runtime::run(config)
+}
+
+/// Logs go to stderr; `RUST_LOG` says how much, `info` by default.
+fn init_log(format: LogFormat) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Human => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
 }
 
 fn demo(_log_format: LogFormat) -> ExitCode {

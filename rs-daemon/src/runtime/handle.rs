@@ -1,17 +1,31 @@
 //! The one way in which control socket, HTTP and metrics reach the running route server.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
-use crate::config::Config;
+use arc_swap::ArcSwap;
+use policy::{Policy, RoutingData};
+use rib::{Changed, Shard};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{oneshot, watch};
 
+use super::engine::Engine;
+use super::listener::Listener;
+use super::locked;
 use super::query::{
     Cursor, DiffReport, Explanation, ReloadReport, RoutePage, RouteQuery, SessionAction,
     ShutdownKind,
 };
+use super::registry::{Registry, id};
 use super::status::{
     DaemonStatus, DataStatus, EngineCounters, RouteServerStatus, SessionId, SessionStatus,
 };
+use super::supervisor::Request;
+use super::to_shards::ShardMessage;
+use super::worker::Command;
+use crate::config::Config;
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -41,21 +55,120 @@ pub enum HandleError {
     Stopping,
 }
 
+/// What the threads and the handle share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) workers: Arc<[UnboundedSender<Command>]>,
+    pub(crate) requests: UnboundedSender<Request>,
+    pub(crate) config: ArcSwap<Config>,
+    pub(crate) listeners: ArcSwap<Vec<Arc<Listener>>>,
+    pub(crate) started: SystemTime,
+    /// When a configuration was last loaded, and whether the last attempt succeeded.
+    pub(crate) reload: Mutex<(SystemTime, bool)>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) ready: AtomicBool,
+    pub(crate) epoch: AtomicU64,
+    pub(crate) data: ArcSwap<RoutingData>,
+    pub(crate) data_status: ArcSwap<DataStatus>,
+    pub(crate) stopped: watch::Sender<bool>,
+}
+
+impl Inner {
+    /// Asks each shard of a route server between two turns.
+    pub(crate) async fn ask_shards<T: Send + 'static>(
+        &self,
+        route_server: usize,
+        question: impl Fn(&mut Shard) -> T + Clone + Send + 'static,
+    ) -> Result<Vec<T>, HandleError> {
+        let asked: Vec<_> = (0..self.engine.inboxes.len())
+            .map(|shard| self.post(shard, route_server, question.clone()))
+            .collect();
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.push(answer.await.map_err(|_| HandleError::Stopping)?);
+        }
+        Ok(answers)
+    }
+
+    /// Asks one shard.
+    pub(crate) async fn ask_shard<T: Send + 'static>(
+        &self,
+        shard: usize,
+        route_server: usize,
+        question: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> Result<T, HandleError> {
+        self.post(shard, route_server, question).await.map_err(|_| HandleError::Stopping)
+    }
+
+    fn post<T: Send + 'static>(
+        &self,
+        shard: usize,
+        route_server: usize,
+        question: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (answer, answered) = oneshot::channel();
+        let run = Box::new(move |shard: &mut Shard| {
+            // Who asked may have gone.
+            let _ = answer.send(question(shard));
+        });
+        self.engine.inboxes[shard].push(1, ShardMessage::Inspect { route_server, run });
+        answered
+    }
+
+    /// Every session as its worker sees it, without the shards' counts.
+    pub(crate) async fn snapshot(&self) -> Vec<SessionStatus> {
+        let mut asked = Vec::new();
+        for worker in &*self.workers {
+            let (answer, answered) = oneshot::channel();
+            if worker.send(Command::Snapshot { only: None, answer }).is_ok() {
+                asked.push(answered);
+            }
+        }
+        let mut sessions = Vec::new();
+        for answered in asked {
+            sessions.extend(answered.await.unwrap_or_default());
+        }
+        sessions.sort_by(|a, b| a.id.cmp(&b.id));
+        sessions
+    }
+}
+
 /// A cheap handle to the running route server.
 #[derive(Clone, Debug)]
 pub struct RuntimeHandle {
-    _private: (),
+    pub(super) inner: Arc<Inner>,
 }
 
 impl RuntimeHandle {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
     /// Every configured session, by route server and address.
     pub async fn sessions(&self) -> Vec<SessionStatus> {
-        Vec::new()
+        let mut sessions = self.inner.snapshot().await;
+        let servers = self.inner.engine.route_servers.load_full();
+        for (index, server) in servers.iter().enumerate() {
+            let of_server = sessions.iter_mut().filter(|s| s.id.route_server == server.name);
+            self.inner.fill_routes(index, of_server).await;
+        }
+        sessions
     }
 
     /// One session.
     pub async fn session(&self, id: &SessionId) -> Result<SessionStatus, HandleError> {
-        Err(HandleError::NoSession(id.to_string()))
+        let registered = self.inner.registry.named(id)?;
+        let (index, slot) = (registered.route_server, registered.slot);
+        let (answer, answered) = oneshot::channel();
+        let worker = self.inner.engine.placement.worker_of(index, slot);
+        self.inner.workers[worker]
+            .send(Command::Snapshot { only: Some((index, slot)), answer })
+            .map_err(|_| HandleError::Stopping)?;
+        let mut sessions = answered.await.map_err(|_| HandleError::Stopping)?;
+        self.inner.fill_routes(index, sessions.iter_mut()).await;
+        sessions.pop().ok_or_else(|| HandleError::NoSession(id.to_string()))
     }
 
     /// The session that an operator means: an address (zone optional where unique) or an AS with
@@ -63,80 +176,169 @@ impl RuntimeHandle {
     pub fn find_session(
         &self,
         peer: &str,
-        _route_server: Option<&str>,
+        route_server: Option<&str>,
     ) -> Result<SessionId, HandleError> {
-        Err(HandleError::NoSession(peer.to_owned()))
+        let found = self.inner.registry.matching(peer, route_server);
+        match &found[..] {
+            [] => Err(HandleError::NoSession(peer.to_owned())),
+            [one] => Ok(id(&one.key)),
+            several => {
+                let names: Vec<_> = several.iter().map(|one| id(&one.key).to_string()).collect();
+                let candidates = names.join(", ");
+                Err(HandleError::Ambiguous { asked: peer.to_owned(), candidates })
+            }
+        }
     }
 
     /// Every route server.
     pub async fn route_servers(&self) -> Vec<RouteServerStatus> {
-        Vec::new()
+        let sessions = self.sessions().await;
+        let mut servers = Vec::new();
+        for index in 0..self.inner.engine.route_servers.load().len() {
+            servers.extend(self.inner.route_server_status(index, &sessions).await);
+        }
+        servers
     }
 
     /// The process.
     pub async fn status(&self) -> Result<DaemonStatus, HandleError> {
-        Err(HandleError::Stopping)
+        self.inner.daemon_status().await
     }
 
     /// Routes, a page at a time, so that no answer holds a shard long.
     pub async fn routes(
         &self,
-        _query: &RouteQuery,
-        _from: Option<&Cursor>,
-        _limit: usize,
+        query: &RouteQuery,
+        from: Option<&Cursor>,
+        limit: usize,
     ) -> Result<RoutePage, HandleError> {
-        Ok(RoutePage::default())
+        self.inner.routes(query, from, limit).await
     }
 
     /// Why `to` has, or has not, got `prefix`.
-    pub async fn explain(&self, _prefix: &str, to: &SessionId) -> Result<Explanation, HandleError> {
-        Err(HandleError::NoSession(to.to_string()))
+    pub async fn explain(&self, prefix: &str, to: &SessionId) -> Result<Explanation, HandleError> {
+        self.inner.explain(prefix, to).await
     }
 
     /// Does something to a session.
     pub async fn session_action(
         &self,
         id: &SessionId,
-        _action: SessionAction,
+        action: SessionAction,
     ) -> Result<(), HandleError> {
-        Err(HandleError::NoSession(id.to_string()))
+        let session = self.inner.registry.named(id)?;
+        let (route_server, slot) = (session.route_server, session.slot);
+        let soft_in = action == SessionAction::SoftIn;
+        let (done, finished) = oneshot::channel();
+        let worker = self.inner.engine.placement.worker_of(route_server, slot);
+        self.inner.workers[worker]
+            .send(Command::Act { route_server, slot, action, done })
+            .map_err(|_| HandleError::Stopping)?;
+        match finished.await {
+            Ok(true) => Ok(()),
+            Ok(false) if soft_in => Err(HandleError::Invalid(format!(
+                "{id} is not established, or does not understand ROUTE-REFRESH"
+            ))),
+            Ok(false) => Err(HandleError::NoSession(id.to_string())),
+            Err(_) => Err(HandleError::Stopping),
+        }
     }
 
     /// Loads the configuration again (`None`: the file of the start) and applies the difference.
-    pub async fn reload(&self, _path: Option<&Path>) -> Result<ReloadReport, HandleError> {
-        Ok(ReloadReport::default())
+    pub async fn reload(&self, path: Option<&Path>) -> Result<ReloadReport, HandleError> {
+        let path = path.map(PathBuf::from);
+        self.request(|answer| Request::Reload { path, answer }).await
+    }
+
+    /// Applies a configuration that is not in a file.
+    pub async fn apply(&self, config: Config) -> Result<ReloadReport, HandleError> {
+        let config = Box::new(config);
+        self.request(|answer| Request::Apply { config, answer }).await
     }
 
     /// What loading `path` would change; changes nothing.
-    pub async fn diff(&self, _path: &Path) -> Result<DiffReport, HandleError> {
-        Ok(DiffReport::default())
+    pub async fn diff(&self, path: &Path) -> Result<DiffReport, HandleError> {
+        let path = path.to_owned();
+        self.request(|answer| Request::Diff { path, answer }).await
     }
 
     /// Adds GRACEFUL_SHUTDOWN (RFC 8326) to everything exported, or takes it away again.
-    pub async fn drain(&self, _on: bool) -> Result<(), HandleError> {
-        Ok(())
+    pub async fn drain(&self, on: bool) -> Result<(), HandleError> {
+        self.request(|answer| Request::Drain { on, answer }).await
+    }
+
+    async fn request<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, HandleError>>) -> Request,
+    ) -> Result<T, HandleError> {
+        let (answer, answered) = oneshot::channel();
+        self.inner.requests.send(request(answer)).map_err(|_| HandleError::Stopping)?;
+        answered.await.map_err(|_| HandleError::Stopping)?
     }
 
     /// Ends the process.
-    pub fn shutdown(&self, _kind: ShutdownKind) {}
+    pub fn shutdown(&self, kind: ShutdownKind) {
+        // If nobody listens, it is ending already.
+        let _ = self.inner.requests.send(Request::Shutdown(kind));
+    }
+
+    /// Waits until it has ended.
+    pub async fn stopped(&self) {
+        let mut stopped = self.inner.stopped.subscribe();
+        // An error means that the sender is gone, which is an end too.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }
 
     /// The configuration in force.
     pub async fn config(&self) -> Result<Arc<Config>, HandleError> {
-        Err(HandleError::Stopping)
+        Ok(self.inner.config.load_full())
+    }
+
+    /// The policy in force on a route server.
+    pub fn policy(&self, route_server: &str) -> Result<Arc<Policy>, HandleError> {
+        let servers = self.inner.engine.route_servers.load();
+        servers
+            .iter()
+            .find(|server| &*server.name == route_server)
+            .map(|server| server.policy.load_full())
+            .ok_or_else(|| HandleError::NoRouteServer(route_server.to_owned()))
+    }
+
+    /// New routing data for all route servers.
+    pub fn set_data(&self, data: RoutingData, changed: Changed) {
+        // If nobody listens, it is ending.
+        let _ = self.inner.requests.send(Request::Data { data, changed });
+    }
+
+    /// What is known of the sources of routing data.
+    pub fn set_data_status(&self, status: DataStatus) {
+        self.inner.data_status.store(Arc::new(status));
     }
 
     /// Numbers of the engine.
     pub fn counters(&self) -> EngineCounters {
-        EngineCounters::default()
+        let stats = &self.inner.engine.stats;
+        EngineCounters {
+            flush_duration: stats.flush.snapshot(),
+            propagation: stats.propagation.snapshot(),
+            batches: stats.shards.batches.load(Ordering::Relaxed),
+            lagged: stats.shards.lagged.load(Ordering::Relaxed),
+            inbox_full: stats.inbox_full.load(Ordering::Relaxed),
+        }
     }
 
     /// RPKI and IRR.
     pub fn data(&self) -> DataStatus {
-        DataStatus::default()
+        DataStatus::clone(&self.inner.data_status.load())
     }
 
     /// Fetches every IRR set again now.
     pub async fn irr_refresh(&self) -> Result<(), HandleError> {
-        Ok(())
+        Err(HandleError::Invalid("no IRR source is configured".to_owned()))
+    }
+
+    /// When a configuration was last loaded, and whether the last attempt succeeded.
+    pub fn last_reload(&self) -> (SystemTime, bool) {
+        *locked(&self.inner.reload)
     }
 }

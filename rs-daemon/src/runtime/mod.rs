@@ -1,10 +1,45 @@
 //! Threads, sockets, queues: the running route server.
 
+mod answers;
+mod connection;
+mod daemon;
+mod dirty;
+mod driver;
+mod engine;
 pub mod handle;
+mod histogram;
+mod inbound;
+mod inbox;
+mod lane;
 mod limits;
+mod linger;
+mod listener;
+mod outbound;
+mod peer_config;
+mod placement;
 pub mod query;
+mod registry;
+mod reload;
+mod run;
 mod send_queue;
+mod session_status;
+mod session_task;
 mod shape;
+mod shard_thread;
+mod slots;
 pub mod status;
+mod supervisor;
+mod to_shards;
+mod worker;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use daemon::{Daemon, Options, StartError};
 pub use handle::{HandleError, RuntimeHandle};
+pub use run::{run, serve};
+
+/// Locks. A thread that panicked with the lock held has ended the process or left a value that is
+/// as good as any: no lock here guards an invariant over several fields.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,538 @@
+//! Answers made of what workers and shards say, in the words of [`super::status`] and
+//! [`super::query`].
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bgp_wire::{
+    Asn, Community, ExtendedCommunity, Family, Ipv6ExtendedCommunity, LargeCommunity, NextHop,
+    Origin, PathAttributes, Prefix,
+};
+use policy::{Policy, RejectReason, RovState, Slot};
+use rib::{AnyCommunity, CandidateOutcome, RouteFilter, RouteView, Shard, SlotCounters};
+
+use super::HandleError;
+use super::handle::Inner;
+use super::locked;
+use super::query::{
+    Cursor, ExplainedCandidate, ExplainedCheck, Explanation, PrefixMatch, RejectEntry, RouteEntry,
+    RoutePage, RouteQuery,
+};
+use super::registry::key;
+use super::status::{
+    DaemonStatus, RouteCounters, RouteServerStatus, SessionId, SessionState, SessionStatus,
+};
+
+/// The most routes of one page: what a shard lists between two turns.
+const MAX_PAGE: usize = 1000;
+
+/// What a shard says of all slots.
+struct Counted {
+    slots: Vec<SlotCounters>,
+    exported: Vec<[u64; 2]>,
+    destinations: [usize; 2],
+}
+
+fn counted(shard: &mut Shard) -> Counted {
+    Counted {
+        slots: shard.counters().slots.clone(),
+        exported: shard.exported(),
+        destinations: shard.counters().destinations,
+    }
+}
+
+impl Inner {
+    /// Adds the shards' counts to sessions of a route server.
+    pub(super) async fn fill_routes(
+        &self,
+        route_server: usize,
+        sessions: impl Iterator<Item = &mut SessionStatus>,
+    ) {
+        // While stopping there are none to count.
+        let Ok(shards) = self.ask_shards(route_server, counted).await else { return };
+        for session in sessions {
+            for family in Family::ALL {
+                let routes = &mut session.routes[family.index()];
+                *routes = slot_routes(&shards, Slot(session.slot), family);
+            }
+        }
+    }
+
+    pub(super) async fn route_server_status(
+        &self,
+        index: usize,
+        sessions: &[SessionStatus],
+    ) -> Option<RouteServerStatus> {
+        let config = self.config.load_full();
+        let server = config.route_servers.get(index)?;
+        let shared = self.engine.route_servers.load().get(index).cloned()?;
+        let shards = self.ask_shards(index, counted).await.unwrap_or_default();
+        let mine = || sessions.iter().filter(|s| s.id.route_server == server.name);
+        let mut routes = [RouteCounters::default(), RouteCounters::default()];
+        for session in mine() {
+            for (sum, of_session) in routes.iter_mut().zip(&session.routes) {
+                add(sum, of_session);
+            }
+        }
+        let established = mine().filter(|s| s.state == SessionState::Established).count();
+        let listeners = self.listeners.load();
+        Some(RouteServerStatus {
+            name: Arc::clone(&server.name),
+            kind: server.kind.name().to_owned(),
+            asn: server.asn.0,
+            router_id: server.router_id,
+            listeners: listeners
+                .iter()
+                .filter(|listener| listener.route_server == index)
+                .map(|listener| listener.status())
+                .collect(),
+            sessions_configured: number(mine().count()),
+            sessions_established: number(established),
+            epoch: shared.policy.load().epoch(),
+            routes,
+            destinations: [0, 1].map(|f| shards.iter().map(|s| s.destinations[f] as u64).sum()),
+        })
+    }
+
+    pub(super) async fn daemon_status(&self) -> Result<DaemonStatus, HandleError> {
+        let (last_reload, last_reload_success) = *locked(&self.reload);
+        let mut sessions_established = 0;
+        for session in self.snapshot().await {
+            sessions_established += u32::from(session.state == SessionState::Established);
+        }
+        Ok(DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            last_reload,
+            last_reload_success,
+            workers: u16::try_from(self.workers.len()).unwrap_or(u16::MAX),
+            shards: u16::try_from(self.engine.inboxes.len()).unwrap_or(u16::MAX),
+            sessions_configured: number(self.registry.len()),
+            sessions_established,
+            draining: self.draining.load(Ordering::Acquire),
+            ready: self.ready.load(Ordering::Acquire),
+            resident_octets: resident_octets(),
+            shard_inbox: self.engine.inboxes.iter().map(|inbox| inbox.cost() as u64).collect(),
+        })
+    }
+
+    fn route_server_of(&self, query: &RouteQuery) -> Result<usize, HandleError> {
+        let servers = self.engine.route_servers.load();
+        let from_session = query.from.as_ref().or(query.to.as_ref()).map(|s| &*s.route_server);
+        let Some(name) = query.route_server.as_deref().or(from_session) else {
+            return match servers.len() {
+                1 => Ok(0),
+                _ => Err(HandleError::Invalid("say which route server".to_owned())),
+            };
+        };
+        servers
+            .iter()
+            .position(|server| &*server.name == name)
+            .ok_or_else(|| HandleError::NoRouteServer(name.to_owned()))
+    }
+
+    fn filter(&self, query: &RouteQuery, index: usize) -> Result<RouteFilter, HandleError> {
+        let slot_of = |id: &Option<SessionId>| match id {
+            None => Ok(None),
+            Some(id) => match self.registry.get(&key(id)) {
+                Some(session) if session.route_server == index => Ok(Some(session.slot)),
+                _ => Err(HandleError::NoSession(id.to_string())),
+            },
+        };
+        Ok(RouteFilter {
+            family: query.family.as_deref().map(parse_family).transpose()?,
+            prefix: match &query.prefix {
+                None => None,
+                Some(text) => Some((parse_prefix(text)?, prefix_match(query.prefix_match))),
+            },
+            from: slot_of(&query.from)?,
+            to: slot_of(&query.to)?,
+            filtered: query.filtered,
+            community: query.community.as_deref().map(parse_community).transpose()?,
+            origin: query.origin.map(Asn),
+            best: query.best,
+        })
+    }
+
+    pub(super) async fn routes(
+        &self,
+        query: &RouteQuery,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<RoutePage, HandleError> {
+        let index = self.route_server_of(query)?;
+        let filter = self.filter(query, index)?;
+        let limit = limit.clamp(1, MAX_PAGE);
+        let shared = self.engine.route_servers.load().get(index).cloned();
+        let shared = shared.ok_or(HandleError::Stopping)?;
+        let naming = Naming { name: Arc::clone(&shared.name), policy: shared.policy.load_full() };
+        if filter.prefix.is_some_and(|(_, how)| how == rib::PrefixMatch::Longest) {
+            return self.longest(index, filter, &naming).await;
+        }
+        let (mut shard, mut place) = match from {
+            None => (0, rib::Cursor::START),
+            Some(cursor) => parse_cursor(cursor)?,
+        };
+        let mut page = RoutePage::default();
+        while shard < self.engine.inboxes.len() {
+            let (filter, wanted) = (filter.clone(), limit - page.routes.len());
+            let part = self
+                .ask_shard(shard, index, move |shard| shard.routes(&filter, place, wanted))
+                .await?;
+            page.routes.extend(part.routes.iter().map(|view| naming.entry(view)));
+            (shard, place) = match part.next {
+                Some(next) => (shard, next),
+                None => (shard + 1, rib::Cursor::START),
+            };
+            if page.routes.len() >= limit {
+                break;
+            }
+        }
+        if shard < self.engine.inboxes.len() {
+            page.next = Some(format_cursor(shard, place));
+        }
+        Ok(page)
+    }
+
+    /// Each shard gives its longest match; the longest of these is the answer.
+    async fn longest(
+        &self,
+        index: usize,
+        filter: RouteFilter,
+        naming: &Naming,
+    ) -> Result<RoutePage, HandleError> {
+        let pages = self
+            .ask_shards(index, move |shard| shard.routes(&filter, rib::Cursor::START, MAX_PAGE))
+            .await?;
+        let all: Vec<RouteView> = pages.into_iter().flat_map(|page| page.routes).collect();
+        let longest = all.iter().map(|view| view.prefix.len()).max();
+        let routes = all
+            .iter()
+            .filter(|view| Some(view.prefix.len()) == longest)
+            .map(|view| naming.entry(view))
+            .collect();
+        Ok(RoutePage { routes, next: None })
+    }
+
+    pub(super) async fn explain(
+        &self,
+        prefix: &str,
+        to: &SessionId,
+    ) -> Result<Explanation, HandleError> {
+        let session = self.registry.named(to)?;
+        let (index, slot) = (session.route_server, session.slot);
+        let prefix = parse_prefix(prefix)?;
+        let shared = self.engine.route_servers.load().get(index).cloned();
+        let shared = shared.ok_or(HandleError::Stopping)?;
+        let naming = Naming { name: Arc::clone(&shared.name), policy: shared.policy.load_full() };
+        let shard = rib::shard_of(&prefix, self.engine.inboxes.len());
+        let found = self.ask_shard(shard, index, move |shard| shard.explain(&prefix, slot)).await?;
+        Ok(naming.explanation(&found, to))
+    }
+}
+
+/// Names for slots.
+struct Naming {
+    name: Arc<str>,
+    policy: Arc<Policy>,
+}
+
+impl Naming {
+    fn session(&self, slot: Slot) -> (SessionId, u32) {
+        match self.policy.peer(slot) {
+            Some(peer) => (
+                SessionId {
+                    route_server: Arc::clone(&self.name),
+                    address: peer.address,
+                    interface: peer.interface.clone(),
+                },
+                peer.asn.0,
+            ),
+            // Its session was removed a moment ago and its routes are being purged.
+            None => (
+                SessionId {
+                    route_server: Arc::clone(&self.name),
+                    address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                    interface: None,
+                },
+                0,
+            ),
+        }
+    }
+
+    fn entry(&self, view: &RouteView) -> RouteEntry {
+        let (from, from_asn) = self.session(view.source);
+        let attributes = match &view.outgoing {
+            Some(outgoing) => &outgoing.attributes,
+            None => view.set.attributes(),
+        };
+        let rov = view.class.map(|class| rov_name(class.rov()).to_owned());
+        let irr = view.class.map(|class| {
+            let failed = class.fails_irr();
+            if failed { "not-in-set" } else { "in-set" }.to_owned()
+        });
+        RouteEntry {
+            prefix: view.prefix.to_string(),
+            from,
+            from_asn,
+            reject: view.reject.map(reject_entry),
+            best: view.best,
+            stale: view.stale || view.long_lived_stale,
+            age_secs: view.received.map(|at| Instant::now().duration_since(at).as_secs()),
+            path_id: view.path_id,
+            rov,
+            irr,
+            ..attribute_entry(attributes)
+        }
+    }
+
+    fn explanation(&self, found: &rib::Explanation, to: &SessionId) -> Explanation {
+        let candidates: Vec<_> =
+            found.candidates.iter().map(|candidate| self.candidate(candidate)).collect();
+        let summary = match (&found.chosen[..], &candidates[..]) {
+            (_, []) => format!("there is no route for {}", found.prefix),
+            ([], _) => format!("{to} has no route for {}", found.prefix),
+            (chosen, _) => {
+                let from: Vec<_> = chosen
+                    .iter()
+                    .filter_map(|at| candidates.get(*at))
+                    .map(|c| format!("AS{} ({})", c.route.from_asn, c.route.from.address))
+                    .collect();
+                format!("{to} has {} from {}", found.prefix, from.join(", "))
+            }
+        };
+        Explanation {
+            prefix: found.prefix.to_string(),
+            to: to.clone(),
+            candidates,
+            chosen: found.chosen.clone(),
+            summary,
+        }
+    }
+
+    fn candidate(&self, candidate: &rib::ExplainedCandidate) -> ExplainedCandidate {
+        let import = candidate.import.iter().map(|step| ExplainedCheck {
+            check: step.check.name.to_owned(),
+            outcome: step.result.to_owned(),
+            detail: step.detail.clone(),
+        });
+        let export = candidate.export.iter().map(|step| ExplainedCheck {
+            check: step.rule.to_string(),
+            outcome: if step.withheld { "withheld" } else { "noted" }.to_owned(),
+            detail: step.detail.clone(),
+        });
+        ExplainedCandidate {
+            route: self.entry(&candidate.route),
+            checks: import.chain(export).collect(),
+            outcome: self.outcome(candidate.outcome),
+        }
+    }
+
+    fn outcome(&self, outcome: CandidateOutcome) -> String {
+        let who = |slot: Slot| {
+            let (session, asn) = self.session(slot);
+            format!("AS{asn} ({})", session.address)
+        };
+        match outcome {
+            CandidateOutcome::Given => "given".to_owned(),
+            CandidateOutcome::Owed => "will be given when the walk comes to it".to_owned(),
+            CandidateOutcome::Rejected(reason) => format!("rejected: {reason}"),
+            CandidateOutcome::Withheld => "withheld by export policy".to_owned(),
+            CandidateOutcome::OwnRoute => "the member's own route".to_owned(),
+            CandidateOutcome::NoSession => "the member has no session for the family".to_owned(),
+            CandidateOutcome::NeedsExtendedNextHop => {
+                "the member can't take an IPv6 next hop for IPv4 (RFC 8950)".to_owned()
+            }
+            CandidateOutcome::NeedsLongLivedGracefulRestart => {
+                "long-lived stale, and the member has no LLGR (RFC 9494)".to_owned()
+            }
+            CandidateOutcome::TooLarge => "fits no message that the member takes".to_owned(),
+            CandidateOutcome::HigherMed { than } => {
+                format!("higher MED than that of {}", who(than))
+            }
+            CandidateOutcome::LessPreferred { than } => {
+                format!("less preferred than that of {}", who(than))
+            }
+            CandidateOutcome::Undecided => "not decided yet".to_owned(),
+        }
+    }
+}
+
+fn attribute_entry(attributes: &PathAttributes) -> RouteEntry {
+    let text = |list: &[Community]| list.iter().map(ToString::to_string).collect();
+    RouteEntry {
+        prefix: String::new(),
+        from: SessionId {
+            route_server: Arc::from(""),
+            address: Ipv4Addr::UNSPECIFIED.into(),
+            interface: None,
+        },
+        from_asn: 0,
+        next_hop: attributes.next_hop.to_string(),
+        gateway: gateway(&attributes.next_hop),
+        as_path: attributes.as_path.to_string(),
+        origin: origin_name(attributes.origin).to_owned(),
+        med: attributes.med,
+        communities: text(&attributes.communities),
+        extended_communities: attributes
+            .extended_communities
+            .iter()
+            .map(ToString::to_string)
+            .chain(attributes.ipv6_extended_communities.iter().map(ToString::to_string))
+            .collect(),
+        large_communities: attributes.large_communities.iter().map(ToString::to_string).collect(),
+        otc: attributes.otc.map(|asn| asn.0),
+        atomic_aggregate: attributes.atomic_aggregate,
+        aggregator: attributes.aggregator.as_ref().map(|a| format!("{} {}", a.asn, a.address)),
+        unknown: attributes
+            .unknown
+            .iter()
+            .map(|raw| {
+                let hex = raw.value.iter().map(|octet| format!("{octet:02x}")).collect();
+                (raw.flags, raw.code, hex)
+            })
+            .collect(),
+        path_id: None,
+        reject: None,
+        best: false,
+        stale: false,
+        age_secs: None,
+        rov: None,
+        irr: None,
+    }
+}
+
+fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Igp => "igp",
+        Origin::Egp => "egp",
+        Origin::Incomplete => "incomplete",
+    }
+}
+
+fn gateway(next_hop: &NextHop) -> IpAddr {
+    match next_hop {
+        NextHop::V4(address) => IpAddr::V4(*address),
+        NextHop::V6 { global, link_local } => {
+            IpAddr::V6(global.or(*link_local).unwrap_or(Ipv6Addr::UNSPECIFIED))
+        }
+    }
+}
+
+fn rov_name(state: RovState) -> &'static str {
+    match state {
+        RovState::NotChecked => "not-checked",
+        RovState::NotFound => "not-found",
+        RovState::Valid => "valid",
+        RovState::Invalid => "invalid",
+    }
+}
+
+fn reject_entry(reason: RejectReason) -> RejectEntry {
+    RejectEntry {
+        code: reason.code(),
+        euro_ix: reason.euro_ix(),
+        name: reason.name().to_owned(),
+        text: reason.to_string(),
+    }
+}
+
+fn slot_routes(shards: &[Counted], slot: Slot, family: Family) -> RouteCounters {
+    let f = family.index();
+    let mut routes = RouteCounters::default();
+    for shard in shards {
+        routes.exported += shard.exported.get(slot.index()).map_or(0, |counts| counts[f]);
+        let Some(counts) = shard.slots.get(slot.index()) else { continue };
+        routes.received += u64::from(counts.received[f]);
+        routes.accepted += u64::from(counts.accepted[f]);
+        routes.filtered += u64::from(counts.filtered_total(family));
+        for reason in RejectReason::ALL {
+            let filtered = u64::from(counts.filtered(family, reason));
+            add_reason(&mut routes.filtered_by_reason, reason.name(), filtered);
+        }
+    }
+    routes
+}
+
+fn add(sum: &mut RouteCounters, one: &RouteCounters) {
+    sum.received += one.received;
+    sum.accepted += one.accepted;
+    sum.filtered += one.filtered;
+    sum.exported += one.exported;
+    for (name, count) in &one.filtered_by_reason {
+        add_reason(&mut sum.filtered_by_reason, name, *count);
+    }
+}
+
+fn add_reason(reasons: &mut Vec<(String, u64)>, name: &str, count: u64) {
+    if count == 0 {
+        return;
+    }
+    match reasons.iter_mut().find(|(known, _)| known == name) {
+        Some((_, sum)) => *sum += count,
+        None => reasons.push((name.to_owned(), count)),
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn resident_octets() -> u64 {
+    // Second field of statm: resident pages, of 4 KiB on every machine this is built for.
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+// What people write.
+
+fn parse_prefix(text: &str) -> Result<Prefix, HandleError> {
+    let invalid = || HandleError::Invalid(format!("{text:?} is neither a prefix nor an address"));
+    if let Ok(prefix) = text.parse() {
+        return Ok(prefix);
+    }
+    let address: IpAddr = text.parse().map_err(|_| invalid())?;
+    Prefix::new(address, if address.is_ipv4() { 32 } else { 128 }).ok_or_else(invalid)
+}
+
+fn parse_family(text: &str) -> Result<Family, HandleError> {
+    Family::ALL
+        .into_iter()
+        .find(|family| family.to_string() == text || format!("ip{text}") == family.to_string())
+        .ok_or_else(|| HandleError::Invalid(format!("{text:?} is not a family")))
+}
+
+fn prefix_match(how: PrefixMatch) -> rib::PrefixMatch {
+    match how {
+        PrefixMatch::Exact => rib::PrefixMatch::Exact,
+        PrefixMatch::Covering => rib::PrefixMatch::Covering,
+        PrefixMatch::Covered => rib::PrefixMatch::Covered,
+        PrefixMatch::Longest => rib::PrefixMatch::Longest,
+    }
+}
+
+fn parse_community(text: &str) -> Result<AnyCommunity, HandleError> {
+    text.parse::<Community>()
+        .map(AnyCommunity::Standard)
+        .or_else(|_| text.parse::<LargeCommunity>().map(AnyCommunity::Large))
+        .or_else(|_| text.parse::<ExtendedCommunity>().map(AnyCommunity::Extended))
+        .or_else(|_| text.parse::<Ipv6ExtendedCommunity>().map(AnyCommunity::Ipv6Extended))
+        .map_err(|_| HandleError::Invalid(format!("{text:?} is not a community")))
+}
+
+fn format_cursor(shard: usize, place: rib::Cursor) -> Cursor {
+    Cursor(format!("{shard}.{}.{}", place.family, place.place))
+}
+
+fn parse_cursor(cursor: &Cursor) -> Result<(usize, rib::Cursor), HandleError> {
+    let mut parts = cursor.0.split('.');
+    let parsed = (|| {
+        let shard = parts.next()?.parse().ok()?;
+        let family = parts.next()?.parse().ok()?;
+        let place = parts.next()?.parse().ok()?;
+        parts.next().is_none().then_some((shard, rib::Cursor { family, place }))
+    })();
+    parsed.ok_or_else(|| HandleError::Invalid(format!("{:?} is not a cursor", cursor.0)))
+}

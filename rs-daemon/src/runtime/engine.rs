@@ -1,0 +1,52 @@
+//! What all threads of a running daemon share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use policy::Policy;
+use rib::Generation;
+
+use super::histogram::Histogram;
+use super::placement::Placement;
+use super::shard_thread::ShardStats;
+use super::to_shards::Inboxes;
+
+/// See the module. Nothing here is process-wide: several daemons run in one process, as in tests.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) inboxes: Inboxes,
+    pub(crate) placement: Placement,
+    /// By route server. A reload may append.
+    pub(crate) route_servers: ArcSwap<Vec<Arc<RouteServerShared>>>,
+    pub(crate) stats: EngineStats,
+}
+
+/// What the workers need of one route server.
+#[derive(Debug)]
+pub(crate) struct RouteServerShared {
+    pub(crate) name: Arc<str>,
+    /// In force for what workers ingest; a shard may still hold an older one and plans again.
+    pub(crate) policy: ArcSwap<Policy>,
+    generations: AtomicU32,
+}
+
+impl RouteServerShared {
+    pub(crate) fn new(name: Arc<str>, policy: Arc<Policy>) -> Self {
+        Self { name, policy: ArcSwap::new(policy), generations: AtomicU32::new(1) }
+    }
+
+    /// A generation greater than all before it, whatever slot it is for.
+    pub(crate) fn next_generation(&self) -> Generation {
+        Generation(self.generations.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Numbers of the engine.
+#[derive(Debug, Default)]
+pub(crate) struct EngineStats {
+    pub(crate) flush: Histogram,
+    pub(crate) propagation: Histogram,
+    pub(crate) inbox_full: AtomicU64,
+    pub(crate) shards: Arc<ShardStats>,
+}

@@ -1,0 +1,44 @@
+//! Closing a connection so that the peer gets to see the last NOTIFICATION.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::worker::Worker;
+
+/// Writes what is left, then reads into the void until the peer closes too or `time` is over: a
+/// socket closed with unread input answers with a reset, which can overtake the NOTIFICATION.
+pub(super) fn close(worker: Rc<Worker>, connection: Rc<Connection>, time: Duration) {
+    if time.is_zero() || connection.is_broken() {
+        return;
+    }
+    worker.lingering.set(worker.lingering.get() + 1);
+    tokio::task::spawn_local(async move {
+        // Whether the peer was quick enough changes nothing.
+        let _ = tokio::time::timeout(time, drain(&connection)).await;
+        worker.lingering.set(worker.lingering.get().saturating_sub(1));
+    });
+}
+
+async fn drain(connection: &Connection) {
+    while !connection.queue.borrow().is_empty() && !connection.is_broken() {
+        if connection.stream.writable().await.is_err() {
+            return;
+        }
+        connection.retry();
+        connection.flush();
+    }
+    if socket2::SockRef::from(&connection.stream).shutdown(std::net::Shutdown::Write).is_err() {
+        return;
+    }
+    let mut void = [0; 4096];
+    loop {
+        if connection.stream.readable().await.is_err() {
+            return;
+        }
+        match connection.read(&mut void) {
+            Ok(Some(0)) | Err(_) => return,
+            Ok(Some(_) | None) => {}
+        }
+    }
+}

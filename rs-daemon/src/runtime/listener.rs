@@ -1,0 +1,185 @@
+//! Listening sockets: who connects is matched with a configured session by route server, address
+//! and interface, and handed to the worker that owns it. Everybody else is refused and counted.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::limits::{LISTEN_BACKLOG, REFUSED_LOG_INTERVAL};
+use super::placement::Placement;
+use super::registry::Registry;
+use super::status::ListenerStatus;
+use super::worker::Command;
+use crate::config::{ListenAddress, MemberSession, SessionKey};
+use crate::net::{self, NetError};
+
+/// After an accept that failed (no file descriptors left, most likely): it comes back by itself,
+/// a hot loop would not help.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listening socket of a route server.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) route_server: usize,
+    pub(crate) name: Arc<str>,
+    pub(crate) configured: ListenAddress,
+    pub(crate) address: SocketAddr,
+    socket: std::net::TcpListener,
+    refused_unconfigured: AtomicU64,
+    refused_limit: AtomicU64,
+    accepted: AtomicU64,
+}
+
+impl Listener {
+    /// Opens it.
+    pub(crate) fn open(
+        route_server: usize,
+        name: Arc<str>,
+        configured: ListenAddress,
+    ) -> Result<Self, NetError> {
+        let interface = configured.interface.as_deref();
+        let address = net::socket_address(configured.address, configured.port, interface)?;
+        let socket = net::listen(address, LISTEN_BACKLOG)?;
+        let address = socket.local_addr().unwrap_or(address);
+        Ok(Self {
+            route_server,
+            name,
+            configured,
+            address,
+            socket,
+            refused_unconfigured: AtomicU64::new(0),
+            refused_limit: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether connections of this peer arrive here.
+    fn serves(&self, key: &SessionKey) -> bool {
+        self.configured.address.is_ipv4() == key.address.is_ipv4()
+            && (self.configured.interface.is_none() || self.configured.interface == key.interface)
+    }
+
+    /// Sets or removes the peer's MD5 key, and answers GTSM peers as they ask.
+    pub(crate) fn protect(&self, session: &MemberSession, on: bool) -> Result<(), NetError> {
+        if !self.serves(&session.key) {
+            return Ok(());
+        }
+        if session.ttl_security && on {
+            net::set_listener_hops(&self.socket)?;
+        }
+        let key = session.password.as_ref().filter(|_| on);
+        let peer = SocketAddr::new(session.key.address, 0);
+        // A key that was never set needs no removal, and no kernel support for MD5 either.
+        match key {
+            Some(key) => net::set_listener_key(&self.socket, peer, Some(key.expose().as_bytes())),
+            None => {
+                let removed = net::set_listener_key(&self.socket, peer, None);
+                if session.password.is_some() { removed } else { Ok(()) }
+            }
+        }
+    }
+
+    pub(crate) fn status(&self) -> ListenerStatus {
+        ListenerStatus {
+            address: self.address,
+            interface: self.configured.interface.clone(),
+            refused_unconfigured: self.refused_unconfigured.load(Ordering::Relaxed),
+            refused_limit: self.refused_limit.load(Ordering::Relaxed),
+            accepted: self.accepted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Accepts until the task is aborted.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        registry: Arc<Registry>,
+        placement: Placement,
+        workers: Arc<[UnboundedSender<Command>]>,
+    ) -> io::Result<()> {
+        let socket = TcpListener::from_std(self.socket.try_clone()?)?;
+        let mut refused = Refused::default();
+        loop {
+            match socket.accept().await {
+                Ok((stream, remote)) => {
+                    if !self.hand_over(stream, remote, &registry, &placement, &workers) {
+                        self.refused_unconfigured.fetch_add(1, Ordering::Relaxed);
+                        refused.log(&self.name, remote);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(rs = %self.name, address = %self.address, %error, "accept");
+                    self.refused_limit.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn hand_over(
+        &self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        registry: &Registry,
+        placement: &Placement,
+        workers: &[UnboundedSender<Command>],
+    ) -> bool {
+        let Some(session) = registry.get(&self.key_of(remote)) else { return false };
+        let taken = stream.into_std().and_then(|stream| {
+            net::prepare_accepted(&stream, session.ttl_security)?;
+            Ok(stream)
+        });
+        let stream = match taken {
+            Ok(stream) => stream,
+            Err(error) => {
+                // The peer may have gone already.
+                tracing::debug!(rs = %self.name, peer = %remote, %error, "cannot take a connection");
+                return true;
+            }
+        };
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        let (route_server, slot) = (session.route_server, session.slot);
+        let worker = placement.worker_of(route_server, slot);
+        // A worker that is gone is shutting down, and so are we.
+        let _ = workers[worker].send(Command::Accepted { route_server, slot, stream });
+        true
+    }
+
+    fn key_of(&self, remote: SocketAddr) -> SessionKey {
+        let interface = match remote {
+            SocketAddr::V6(v6) if net::is_link_local(IpAddr::V6(*v6.ip())) => {
+                net::interface_name(v6.scope_id()).ok().map(Arc::from)
+            }
+            _ => None,
+        };
+        SessionKey { route_server: Arc::clone(&self.name), address: remote.ip(), interface }
+    }
+}
+
+/// Log lines about refused connections, at most one in a while.
+#[derive(Debug, Default)]
+struct Refused {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Refused {
+    fn log(&mut self, route_server: &str, remote: SocketAddr) {
+        let now = Instant::now();
+        if self.last.is_some_and(|last| now.duration_since(last) < REFUSED_LOG_INTERVAL) {
+            self.unsaid += 1;
+            return;
+        }
+        self.last = Some(now);
+        tracing::warn!(
+            rs = route_server,
+            peer = %remote.ip(),
+            unsaid = std::mem::take(&mut self.unsaid),
+            "connection from an address that is not configured, refused"
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! What a worker needs to know of one configured session.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgp_session::SessionConfig;
+use bgp_wire::Family;
+use policy::Slot;
+use rib::{LimitConfig, PeerLimit};
+
+use crate::config::{
+    Config, Limit, LimitAction, LimitCount, ListenAddress, MemberSession, PrefixLimits,
+    RouteServer, Secret, SessionKey,
+};
+use crate::net;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerConfig {
+    pub(crate) key: SessionKey,
+    pub(crate) route_server: usize,
+    pub(crate) slot: Slot,
+    pub(crate) member: u32,
+    pub(crate) asn: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) session: SessionConfig,
+    pub(crate) port: u16,
+    pub(crate) password: Option<Secret>,
+    pub(crate) ttl_security: bool,
+    /// The listener whose address our own attempts come from.
+    pub(crate) local: Option<ListenAddress>,
+    pub(crate) limits: PrefixLimits,
+    /// The counter that all shards share; it belongs to the slot and survives reloads.
+    pub(crate) limit: Arc<PeerLimit>,
+    pub(crate) disabled: Option<Arc<str>>,
+}
+
+impl PeerConfig {
+    /// Of one session of a configuration.
+    pub(crate) fn new(
+        config: &Config,
+        session: &MemberSession,
+        slot: Slot,
+        limit: Arc<PeerLimit>,
+        restarting_until: Option<Instant>,
+    ) -> Self {
+        let server = &config.route_servers[session.route_server];
+        let member = &config.members[session.member];
+        Self {
+            key: session.key.clone(),
+            route_server: session.route_server,
+            slot,
+            member: u32::try_from(session.member).unwrap_or(u32::MAX),
+            asn: session.asn.0,
+            name: Arc::clone(&member.name),
+            session: session_config(config, session, restarting_until),
+            port: session.port,
+            password: session.password.clone(),
+            ttl_security: session.ttl_security,
+            local: local_address(server, session),
+            limits: session.limits,
+            limit,
+            disabled: session.disabled.clone(),
+        }
+    }
+
+    /// Where we connect to.
+    pub(crate) fn remote(&self) -> Result<SocketAddr, net::NetError> {
+        net::socket_address(self.key.address, self.port, self.key.interface.as_deref())
+    }
+
+    /// Where our attempts come from (any port).
+    pub(crate) fn local(&self) -> Result<Option<SocketAddr>, net::NetError> {
+        self.local
+            .as_ref()
+            .map(|local| net::socket_address(local.address, 0, local.interface.as_deref()))
+            .transpose()
+    }
+
+    /// Whether `new` can only take effect with a new session, and why.
+    pub(crate) fn needs_restart(&self, new: &Self) -> Option<&'static str> {
+        if self.password != new.password {
+            Some("its password changed")
+        } else if self.ttl_security != new.ttl_security {
+            Some("ttl_security changed")
+        } else if self.local != new.local {
+            Some("the route server's address changed")
+        } else if self.limits.count != new.limits.count {
+            Some("what its prefix limit counts changed")
+        } else if self.session.needs_reset(&new.session) {
+            Some("what is negotiated changed")
+        } else {
+            None
+        }
+    }
+
+    /// Whether anything at all differs that its worker should know.
+    pub(crate) fn differs(&self, new: &Self) -> bool {
+        self.member != new.member
+            || self.name != new.name
+            || self.port != new.port
+            || self.session != new.session
+            || self.limits != new.limits
+            || self.disabled != new.disabled
+            || self.needs_restart(new).is_some()
+    }
+}
+
+/// What the configuration says, with what only a running daemon knows.
+fn session_config(
+    config: &Config,
+    session: &MemberSession,
+    restarting_until: Option<Instant>,
+) -> SessionConfig {
+    let mut made = config.session_config(session).unwrap_or_default();
+    made.jitter_percent = jitter(&session.key);
+    if let Some(graceful_restart) = &mut made.graceful_restart {
+        graceful_restart.restarting_until = restarting_until;
+    }
+    made
+}
+
+/// RFC 4271 §10 asks for timers of 75 to 100 %, so that sessions do not beat in step. Taken from
+/// the session's name: the same after a reload, different between sessions.
+fn jitter(key: &SessionKey) -> u8 {
+    use std::hash::BuildHasher;
+    let hash = foldhash::fast::FixedState::default().hash_one(key);
+    75 + u8::try_from(hash % 26).unwrap_or_default()
+}
+
+/// The listener in the peer's family and scope.
+fn local_address(server: &RouteServer, session: &MemberSession) -> Option<ListenAddress> {
+    let peer = session.key.address;
+    server
+        .listen
+        .iter()
+        .find(|listen| {
+            listen.address.is_ipv4() == peer.is_ipv4()
+                && net::is_link_local(listen.address) == net::is_link_local(peer)
+                && listen.interface == session.key.interface
+        })
+        .cloned()
+}
+
+/// A limit as the shards know it.
+pub(crate) fn limit_config(limits: &PrefixLimits) -> LimitConfig {
+    let fixed = |limit: Limit| match limit {
+        Limit::Fixed(n) => Some(n),
+        Limit::Off | Limit::Dynamic => None,
+    };
+    LimitConfig {
+        families: [fixed(limits.v4), fixed(limits.v6)],
+        total: fixed(limits.total),
+        action: match limits.action {
+            LimitAction::Warn => rib::LimitAction::Warn,
+            LimitAction::Block => rib::LimitAction::Block,
+            LimitAction::Restart | LimitAction::Shutdown => rib::LimitAction::Close,
+        },
+        count_accepted: limits.count == LimitCount::Accepted,
+    }
+}
+
+/// When the session comes back after it broke its limit; `None`: when it is enabled.
+pub(crate) fn restart_after(limits: &PrefixLimits) -> Option<Duration> {
+    (limits.action == LimitAction::Restart).then_some(limits.restart_after)
+}
+
+/// The limit that a family's routes count towards.
+pub(crate) fn limit_of(limits: &PrefixLimits, family: Family) -> (Option<Family>, u32) {
+    let config = limit_config(limits);
+    match (config.families[family.index()], config.total) {
+        (Some(limit), _) => (Some(family), limit),
+        (None, Some(total)) => (None, total),
+        (None, None) => (Some(family), 0),
+    }
+}

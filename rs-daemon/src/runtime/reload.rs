@@ -1,0 +1,278 @@
+//! From one configuration to the next, touching only what differs.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::HandleError;
+use super::daemon::{compile, new_shard};
+use super::engine::RouteServerShared;
+use super::listener::Listener;
+use super::peer_config::PeerConfig;
+use super::query::{DiffReport, ReloadReport};
+use super::registry::id;
+use super::slots::SlotTable;
+use super::supervisor::Supervisor;
+use super::to_shards::ShardMessage;
+use super::worker::Command;
+use crate::config::{Config, MemberSession, SessionKey};
+
+impl Supervisor {
+    /// What would change for sessions and policies; changes nothing.
+    pub(super) fn compare(&self, new: &Config) -> ReloadReport {
+        let old = self.inner.config.load();
+        let mut report = ReloadReport {
+            warnings: new.warnings.iter().map(ToString::to_string).collect(),
+            ..ReloadReport::default()
+        };
+        for session in old.sessions().filter(|session| new.session(&session.key).is_none()) {
+            report.removed.push(id(&session.key));
+        }
+        for session in new.sessions() {
+            match self.peers.get(&session.key) {
+                None => report.added.push(id(&session.key)),
+                Some(peer) => {
+                    if let Some(reason) = peer.needs_restart(&self.changed(new, session, peer)) {
+                        report.restarted.push((id(&session.key), reason.to_owned()));
+                    }
+                }
+            }
+        }
+        report.policy_changed = changed_policies(&old, new);
+        report.needs_restart = needs_restart(&old, new);
+        report
+    }
+
+    fn changed(&self, new: &Config, session: &MemberSession, peer: &PeerConfig) -> PeerConfig {
+        PeerConfig::new(new, session, peer.slot, Arc::clone(&peer.limit), None)
+    }
+
+    /// Applies a configuration. An error means that nothing has changed.
+    pub(super) async fn apply(&mut self, new: Config) -> Result<ReloadReport, HandleError> {
+        let old = self.inner.config.load_full();
+        let new = keep_route_server_order(&old, new)?;
+        let report = self.compare(&new);
+        let opened = self.open_new_listeners(&old, &new)?;
+        self.check_policies(&new)?;
+        self.install_route_servers(&old, &new)?;
+
+        // Who is gone stops first: from the new policy on nothing names it, and until it has
+        // stopped the old one holds.
+        for session in old.sessions().filter(|session| new.session(&session.key).is_none()) {
+            self.take_away(session).await;
+        }
+        self.close_listeners(&new);
+        for listener in opened {
+            self.listeners.push((Arc::new(listener), None));
+            self.listen(self.listeners.len() - 1);
+        }
+        self.publish_listeners();
+        for session in new.sessions() {
+            self.slots[session.route_server].assign(&session.key);
+        }
+        let drain = self.inner.draining.load(std::sync::atomic::Ordering::Acquire);
+        let touched: Vec<usize> = (0..new.route_servers.len())
+            .filter(|index| {
+                let name = &new.route_servers[*index].name;
+                report.policy_changed.contains(name)
+                    || report.added.iter().any(|session| session.route_server == *name)
+                    || report.removed.iter().any(|session| session.route_server == *name)
+            })
+            .collect();
+        // The policy stands ahead of the new sessions in every shard's inbox.
+        self.set_policies(&new, &touched, drain)?;
+        for session in new.sessions() {
+            self.update(&old, &new, session);
+        }
+        self.inner.config.store(Arc::new(new));
+        tracing::info!(
+            added = report.added.len(),
+            removed = report.removed.len(),
+            restarted = report.restarted.len(),
+            policies = report.policy_changed.len(),
+            "configuration loaded"
+        );
+        for needed in &report.needs_restart {
+            tracing::warn!(%needed, "takes effect when the daemon is restarted");
+        }
+        Ok(report)
+    }
+
+    /// Every policy of the new configuration must compile before anything is touched.
+    fn check_policies(&self, new: &Config) -> Result<(), HandleError> {
+        for index in 0..new.route_servers.len() {
+            let mut scratch = SlotTable::default();
+            for session in new.sessions_of(index) {
+                if scratch.assign(&session.key).is_none() {
+                    return Err(HandleError::Config("too many sessions".to_owned()));
+                }
+            }
+            compile(new, index, 0, &scratch, false)
+                .map_err(|error| HandleError::Config(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// New route servers get their shards.
+    fn install_route_servers(&mut self, old: &Config, new: &Config) -> Result<(), HandleError> {
+        for index in old.route_servers.len()..new.route_servers.len() {
+            let mut table = SlotTable::default();
+            for session in new.sessions_of(index) {
+                table.assign(&session.key);
+            }
+            let policy = compile(new, index, 0, &table, false)
+                .map_err(|error| HandleError::Config(error.to_string()))?;
+            self.slots.push(table);
+            let data = self.inner.data.load();
+            for inbox in &*self.inner.engine.inboxes {
+                let shard = Box::new(new_shard(&policy, &data));
+                inbox.push(1, ShardMessage::Install(shard));
+            }
+            let name = Arc::clone(&new.route_servers[index].name);
+            let mut servers = (**self.inner.engine.route_servers.load()).clone();
+            servers.push(Arc::new(RouteServerShared::new(name, policy)));
+            self.inner.engine.route_servers.store(Arc::new(servers));
+        }
+        Ok(())
+    }
+
+    async fn take_away(&mut self, session: &MemberSession) {
+        self.inner.registry.remove(&session.key);
+        self.peers.remove(&session.key);
+        if let Err(error) = self.protect(session, false) {
+            tracing::warn!(%error, "the peer's key stays on the listener");
+        }
+        let route_server = session.route_server;
+        let epoch = self.inner.epoch.load(std::sync::atomic::Ordering::Acquire) + 1;
+        let Some(slot) = self.slots[route_server].release(&session.key, epoch) else { return };
+        let (done, finished) = oneshot::channel();
+        self.command(route_server, slot, Command::Remove { route_server, slot, done });
+        // An error means that the worker is gone, and the session with it.
+        let _ = finished.await;
+    }
+
+    /// Tells a session what is new for it, if anything is.
+    fn update(&mut self, old: &Config, new: &Config, session: &MemberSession) {
+        let before = old.session(&session.key);
+        let protection = |s: &MemberSession| (s.password.clone(), s.ttl_security);
+        if before.map(protection) != Some(protection(session)) {
+            if let Some(before) = before.filter(|b| b.password.is_some()) {
+                let _ = self.protect(before, false);
+            }
+            if let Err(error) = self.protect(session, true) {
+                tracing::error!(%error, session = %session.key, "cannot protect the session");
+            }
+        }
+        let unchanged = self
+            .peers
+            .get(&session.key)
+            .is_some_and(|peer| !peer.differs(&self.changed(new, session, peer)));
+        if !unchanged {
+            self.add(new, session, false);
+        }
+    }
+
+    fn open_new_listeners(&self, old: &Config, new: &Config) -> Result<Vec<Listener>, HandleError> {
+        let mut opened = Vec::new();
+        for (index, server) in new.route_servers.iter().enumerate() {
+            for address in &server.listen {
+                let known =
+                    old.route_servers.get(index).is_some_and(|o| o.listen.contains(address));
+                if !known {
+                    let name = Arc::clone(&server.name);
+                    let listener = Listener::open(index, name, address.clone())
+                        .map_err(|error| HandleError::Config(error.to_string()))?;
+                    opened.push(listener);
+                }
+            }
+        }
+        for listener in &opened {
+            for session in new.sessions_of(listener.route_server) {
+                listener
+                    .protect(session, true)
+                    .map_err(|error| HandleError::Config(error.to_string()))?;
+            }
+        }
+        Ok(opened)
+    }
+
+    fn close_listeners(&mut self, new: &Config) {
+        self.listeners.retain_mut(|(listener, task)| {
+            let server = new.route_servers.get(listener.route_server);
+            let kept = server.is_some_and(|server| server.listen.contains(&listener.configured));
+            if !kept {
+                tracing::info!(rs = %listener.name, address = %listener.address, "closed");
+                if let Some(task) = task.take() {
+                    task.abort();
+                }
+            }
+            kept
+        });
+    }
+
+    /// What loading `new` would change.
+    pub(super) async fn diff(&self, new: &Config) -> Result<DiffReport, HandleError> {
+        let old = self.inner.config.load_full();
+        let new = keep_route_server_order(&old, new.clone())?;
+        self.check_policies(&new)?;
+        Ok(DiffReport { sessions: self.compare(&new), members: Vec::new() })
+    }
+}
+
+/// A route server keeps its number for the life of the process, since slots and shards are known
+/// by it: those that are gone stay, empty, until a restart.
+fn keep_route_server_order(old: &Config, mut new: Config) -> Result<Config, HandleError> {
+    let names: Vec<_> = new.route_servers.iter().map(|server| Arc::clone(&server.name)).collect();
+    let mut order = Vec::new();
+    for server in &old.route_servers {
+        let Some(at) = names.iter().position(|name| *name == server.name) else {
+            return Err(HandleError::Config(format!(
+                "route server {} is gone; removing a route server needs a restart of the daemon",
+                server.name
+            )));
+        };
+        order.push(at);
+    }
+    order.extend(
+        (0..names.len())
+            .filter(|at| old.route_servers.iter().all(|server| server.name != names[*at])),
+    );
+    new.route_servers = order.iter().map(|at| new.route_servers[*at].clone()).collect();
+    for session in new.members.iter_mut().flat_map(|member| &mut member.sessions) {
+        if let Some(at) = order.iter().position(|at| *at == session.route_server) {
+            session.route_server = at;
+        }
+    }
+    Ok(new)
+}
+
+/// Names of route servers of both whose policy differs, but for added and removed sessions.
+fn changed_policies(old: &Config, new: &Config) -> Vec<Arc<str>> {
+    let mut changed = Vec::new();
+    for (index, server) in new.route_servers.iter().enumerate() {
+        let Some((before, _)) = old.route_server(&server.name) else { continue };
+        let keys: Vec<Option<SessionKey>> = new
+            .sessions_of(index)
+            .filter(|session| old.session(&session.key).is_some())
+            .map(|session| Some(session.key.clone()))
+            .collect();
+        if old.policy_config(before, 0, &keys) != new.policy_config(index, 0, &keys) {
+            changed.push(Arc::clone(&server.name));
+        }
+    }
+    changed
+}
+
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let mut needed = Vec::new();
+    if old.engine != new.engine {
+        needed.push("[engine] changed".to_owned());
+    }
+    if old.http != new.http {
+        needed.push("[http] changed".to_owned());
+    }
+    if old.control != new.control {
+        needed.push("[control] changed".to_owned());
+    }
+    needed
+}

@@ -1,0 +1,113 @@
+//! The daemon as a program: configuration, threads, control socket, HTTP, signals, systemd.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::daemon::{Daemon, Options};
+use super::handle::RuntimeHandle;
+use super::query::ShutdownKind;
+use crate::config::{self, Config};
+use crate::control::server::ControlListener;
+use crate::control::{ControlSettings, Operations};
+use crate::http::HttpListener;
+
+/// Exit status for a configuration that cannot be run.
+const EXIT_REFUSED: u8 = 2;
+
+/// Runs the daemon until it is told to stop. Logs through `tracing`; errors that keep it from
+/// starting go to stderr, too, where whoever typed the command sees them.
+#[must_use]
+pub fn run(config_path: &Path) -> ExitCode {
+    let config = match config::load(config_path) {
+        Ok(config) => config,
+        Err(errors) => {
+            for error in &errors {
+                eprintln!("{error}");
+            }
+            return ExitCode::from(EXIT_REFUSED);
+        }
+    };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    match serve(config, Some(config_path.to_owned())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            eprintln!("rs-daemon: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a configuration, with all that the program has around it.
+///
+/// # Errors
+/// When something cannot be listened on, or a thread cannot be made.
+pub fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
+    let (http, control) = (config.http.clone(), config.control.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // What must be free is taken before the first member is let in.
+        let settings = ControlSettings { socket: control.socket, group: control.group };
+        let control = ControlListener::bind(&settings)
+            .map_err(|e| format!("control socket {}: {e}", settings.socket.display()))?;
+        let http = match http.listen {
+            None => None,
+            Some(address) => Some(
+                HttpListener::bind(address).await.map_err(|e| format!("HTTP on {address}: {e}"))?,
+            ),
+        };
+        let daemon = Daemon::start(config, Options { config_path: path, ..Options::default() })?;
+        let handle = daemon.handle().clone();
+        let stop = CancellationToken::new();
+        let operations = Operations::new(handle.clone());
+        tokio::spawn(control.run(operations.clone(), stop.clone()));
+        if let Some(http) = http {
+            tokio::spawn(http.run(operations, stop.clone()));
+        }
+        tokio::spawn(obey_signals(handle.clone()));
+        notify(&[NotifyState::Ready]);
+        handle.stopped().await;
+        stop.cancel();
+        notify(&[NotifyState::Stopping]);
+        daemon.join();
+        Ok(())
+    })
+}
+
+/// SIGHUP reloads; SIGTERM and SIGINT stop.
+async fn obey_signals(handle: RuntimeHandle) {
+    let signals = (
+        signal(SignalKind::hangup()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        tracing::error!("no signal handlers: SIGHUP and SIGTERM act as the system likes");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                notify(&[NotifyState::Reloading]);
+                // What came of it is logged by the supervisor.
+                let _ = handle.reload(None).await;
+                notify(&[NotifyState::Ready]);
+            }
+            _ = terminate.recv() => handle.shutdown(ShutdownKind::Cease),
+            _ = interrupt.recv() => handle.shutdown(ShutdownKind::Cease),
+        }
+    }
+}
+
+/// Tells systemd, where it is there.
+fn notify(states: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(false, states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

@@ -1,0 +1,251 @@
+//! A thread that owns one shard of each route server: takes its inbox in turns, publishes what
+//! the shards decide once to each worker with interested members.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bgp_wire::{Family, Nlri};
+use hashbrown::HashSet;
+use policy::Slot;
+use rib::{Batch, Generation, Shard, ShardOutput};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::inbox::{Costed, Inbox};
+use super::lane::LaneSender;
+use super::limits::{IDLE_WORK, TURN_BUDGET};
+use super::placement::Placement;
+use super::to_shards::ShardMessage;
+
+/// While something lags, the thread looks that often whether a lane has room again.
+const LAGGED_RETRY: Duration = Duration::from_millis(2);
+
+/// From a shard to a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) route_server: usize,
+    pub(crate) what: Delivered,
+}
+
+/// What is delivered.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivered {
+    Output(ShardOutput),
+    /// NLRI whose batches found the lane full.
+    Lagged(Family, Arc<[Nlri]>),
+}
+
+/// From a shard to the supervisor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ShardEvent {
+    /// Nothing is left of what this session and older ones of the slot sent.
+    Purged { shard: usize, route_server: usize, slot: Slot, generation: Generation },
+    /// Every destination was judged by the policy of this epoch.
+    PolicyApplied { shard: usize, route_server: usize, epoch: u64 },
+}
+
+/// Numbers shared with whoever reads them.
+#[derive(Debug, Default)]
+pub(crate) struct ShardStats {
+    pub(crate) batches: AtomicU64,
+    pub(crate) lagged: AtomicU64,
+}
+
+/// NLRI kept for a worker whose lane is full, for each route server and family.
+type Lagging = Vec<[HashSet<Nlri, foldhash::fast::RandomState>; 2]>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct ShardThread {
+    pub(crate) index: usize,
+    pub(crate) inbox: Arc<Inbox<ShardMessage>>,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) lanes: Vec<LaneSender<Delivery>>,
+    pub(crate) placement: Placement,
+    pub(crate) events: UnboundedSender<ShardEvent>,
+    pub(crate) stats: Arc<ShardStats>,
+    lagging: Vec<Lagging>,
+    taken: VecDeque<Costed<ShardMessage>>,
+    outputs: Vec<ShardOutput>,
+    stopped: bool,
+}
+
+impl ShardThread {
+    pub(crate) fn new(
+        index: usize,
+        inbox: Arc<Inbox<ShardMessage>>,
+        shards: Vec<Shard>,
+        lanes: Vec<LaneSender<Delivery>>,
+        placement: Placement,
+        events: UnboundedSender<ShardEvent>,
+        stats: Arc<ShardStats>,
+    ) -> Self {
+        Self {
+            index,
+            inbox,
+            shards,
+            lagging: lanes.iter().map(|_| Vec::new()).collect(),
+            lanes,
+            placement,
+            events,
+            stats,
+            taken: VecDeque::new(),
+            outputs: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        while !self.stopped {
+            self.receive();
+            self.handle_turn();
+            if self.taken.is_empty() {
+                self.work();
+            }
+            self.finish_turn();
+        }
+    }
+
+    fn receive(&mut self) {
+        if !self.taken.is_empty() || self.shards.iter().any(Shard::pending_work) {
+            self.inbox.take(&mut self.taken);
+            return;
+        }
+        let lags = self.lagging.iter().any(|lagging| !is_empty(lagging));
+        self.inbox.wait(&mut self.taken, lags.then_some(LAGGED_RETRY));
+    }
+
+    fn handle_turn(&mut self) {
+        let mut spent = 0;
+        while let Some(Costed { cost, message }) = self.taken.pop_front() {
+            spent += cost;
+            self.handle(message);
+            if self.taken.is_empty() && spent < TURN_BUDGET {
+                self.inbox.take(&mut self.taken);
+            }
+            if spent >= TURN_BUDGET {
+                break;
+            }
+        }
+        self.inbox.done(spent);
+    }
+
+    fn handle(&mut self, message: ShardMessage) {
+        match message {
+            ShardMessage::Input { route_server, input } => {
+                if let Some(shard) = self.shards.get_mut(route_server) {
+                    shard.handle(input);
+                }
+            }
+            ShardMessage::Inspect { route_server, run } => {
+                // What was handled so far in this turn is decided first: an answer shows the
+                // state between turns.
+                self.finish_turn();
+                if let Some(shard) = self.shards.get_mut(route_server) {
+                    run(shard);
+                }
+            }
+            ShardMessage::Install(shard) => self.shards.push(*shard),
+            ShardMessage::Stop => self.stopped = true,
+        }
+    }
+
+    fn work(&mut self) {
+        for shard in &mut self.shards {
+            if shard.pending_work() {
+                shard.work(IDLE_WORK);
+            }
+        }
+    }
+
+    fn finish_turn(&mut self) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for route_server in 0..self.shards.len() {
+            self.shards[route_server].finish_turn(&mut outputs);
+            for output in outputs.drain(..) {
+                self.publish(route_server, output);
+            }
+        }
+        self.outputs = outputs;
+        for worker in 0..self.lanes.len() {
+            if !is_empty(&self.lagging[worker]) && self.lanes[worker].has_room_again() {
+                self.send_lagged(worker);
+            }
+            self.lanes[worker].flush();
+        }
+    }
+
+    fn publish(&mut self, route_server: usize, output: ShardOutput) {
+        let slot = match output {
+            ShardOutput::Batch(batch) => return self.publish_batch(route_server, &batch),
+            ShardOutput::Purged { slot, generation } => {
+                let shard = self.index;
+                let event = ShardEvent::Purged { shard, route_server, slot, generation };
+                // The supervisor outlives the shards unless the process is ending.
+                let _ = self.events.send(event);
+                return;
+            }
+            ShardOutput::PolicyApplied { epoch } => {
+                let shard = self.index;
+                let _ = self.events.send(ShardEvent::PolicyApplied { shard, route_server, epoch });
+                return;
+            }
+            ShardOutput::Up { slot, .. }
+            | ShardOutput::ResyncBegin { slot, .. }
+            | ShardOutput::ResyncEnd { slot, .. }
+            | ShardOutput::LimitWarning { slot, .. }
+            | ShardOutput::LimitExceeded { slot, .. }
+            | ShardOutput::LimitRoom { slot, .. } => slot,
+        };
+        let worker = self.placement.worker_of(route_server, slot);
+        // A marker means something for what stands before it, so what lagged goes first.
+        if !is_empty(&self.lagging[worker]) {
+            self.send_lagged(worker);
+        }
+        let what = Delivered::Output(output);
+        self.lanes[worker].send(0, Delivery { route_server, what });
+    }
+
+    fn publish_batch(&mut self, route_server: usize, batch: &Arc<Batch>) {
+        self.stats.batches.fetch_add(1, Ordering::Relaxed);
+        let octets: usize = batch.frames.iter().map(|frame| frame.octets.len()).sum();
+        for worker in 0..self.lanes.len() {
+            if !self.placement.concerns(route_server, worker, batch.peers.words()) {
+                continue;
+            }
+            if is_empty(&self.lagging[worker]) && !self.lanes[worker].is_full() {
+                let what = Delivered::Output(ShardOutput::Batch(Arc::clone(batch)));
+                self.lanes[worker].send(octets, Delivery { route_server, what });
+            } else {
+                self.lag(worker, route_server, batch);
+            }
+        }
+    }
+
+    fn lag(&mut self, worker: usize, route_server: usize, batch: &Batch) {
+        self.stats.lagged.fetch_add(1, Ordering::Relaxed);
+        let lagging = &mut self.lagging[worker];
+        if lagging.len() <= route_server {
+            lagging.resize_with(route_server + 1, Default::default);
+        }
+        lagging[route_server][batch.family.index()].extend(batch.nlri.iter().copied());
+    }
+
+    fn send_lagged(&mut self, worker: usize) {
+        for (route_server, sets) in self.lagging[worker].iter_mut().enumerate() {
+            for (family, set) in Family::ALL.into_iter().zip(sets) {
+                if !set.is_empty() {
+                    let nlri: Arc<[Nlri]> = set.drain().collect();
+                    let what = Delivered::Lagged(family, nlri);
+                    self.lanes[worker].send(0, Delivery { route_server, what });
+                }
+            }
+        }
+    }
+}
+
+fn is_empty(lagging: &Lagging) -> bool {
+    lagging.iter().flatten().all(HashSet::is_empty)
+}

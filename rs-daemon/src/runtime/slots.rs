@@ -1,0 +1,122 @@
+//! Which session has which slot of a route server.
+//!
+//! A slot is used again only when its worker has let go of its last session and no shard has a
+//! route of it or a plan that could name it: [`is_clear`] says so for one shard.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use policy::Slot;
+use rib::{PeerLimit, Shard};
+
+use crate::config::SessionKey;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct SlotTable {
+    slots: Vec<SlotState>,
+    by_key: HashMap<SessionKey, Slot>,
+}
+
+#[derive(Debug)]
+enum SlotState {
+    Free,
+    Used {
+        key: SessionKey,
+        limit: Arc<PeerLimit>,
+    },
+    /// Not configured as of this epoch.
+    Leaving {
+        epoch: u64,
+    },
+}
+
+/// Whether a shard has nothing left that concerns a slot which `epoch` no longer has.
+pub(crate) fn is_clear(shard: &Shard, slot: Slot, epoch: u64) -> bool {
+    let empty = shard.counters().slot(slot).is_none_or(|slot| slot.received == [0, 0]);
+    empty && shard.epoch() >= epoch && !shard.pending_work()
+}
+
+impl SlotTable {
+    /// The session's slot, a new one where it has none; nothing when there is none left.
+    pub(crate) fn assign(&mut self, key: &SessionKey) -> Option<(Slot, Arc<PeerLimit>)> {
+        if let Some(slot) = self.by_key.get(key)
+            && let Some(SlotState::Used { limit, .. }) = self.slots.get(slot.index())
+        {
+            return Some((*slot, Arc::clone(limit)));
+        }
+        let free = self.slots.iter().position(|state| matches!(state, SlotState::Free));
+        let index = free.unwrap_or(self.slots.len());
+        let slot = Slot(u16::try_from(index).ok()?);
+        let limit = Arc::new(PeerLimit::default());
+        let state = SlotState::Used { key: key.clone(), limit: Arc::clone(&limit) };
+        match self.slots.get_mut(index) {
+            Some(place) => *place = state,
+            None => self.slots.push(state),
+        }
+        self.by_key.insert(key.clone(), slot);
+        Some((slot, limit))
+    }
+
+    /// The session is no longer configured as of `epoch`.
+    pub(crate) fn release(&mut self, key: &SessionKey, epoch: u64) -> Option<Slot> {
+        let slot = self.by_key.remove(key)?;
+        self.slots[slot.index()] = SlotState::Leaving { epoch };
+        Some(slot)
+    }
+
+    /// Slots that are neither used nor free, and since which epoch.
+    pub(crate) fn leaving(&self) -> Vec<(Slot, u64)> {
+        let leaving = |(index, state): (usize, &SlotState)| match state {
+            SlotState::Leaving { epoch } => Some((Slot(u16::try_from(index).ok()?), *epoch)),
+            SlotState::Free | SlotState::Used { .. } => None,
+        };
+        self.slots.iter().enumerate().filter_map(leaving).collect()
+    }
+
+    /// Every shard is clear of it.
+    pub(crate) fn free(&mut self, slot: Slot) {
+        if let Some(state @ SlotState::Leaving { .. }) = self.slots.get_mut(slot.index()) {
+            *state = SlotState::Free;
+        }
+    }
+
+    /// The session of each slot.
+    pub(crate) fn keys(&self) -> Vec<Option<SessionKey>> {
+        self.slots
+            .iter()
+            .map(|state| match state {
+                SlotState::Used { key, .. } => Some(key.clone()),
+                SlotState::Free | SlotState::Leaving { .. } => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(last: u8) -> SessionKey {
+        SessionKey {
+            route_server: "rs1".into(),
+            address: std::net::Ipv4Addr::new(192, 0, 2, last).into(),
+            interface: None,
+        }
+    }
+
+    #[test]
+    fn a_slot_is_reused_only_when_all_shards_have_let_go_of_it() {
+        let mut slots = SlotTable::default();
+        let (first, _) = slots.assign(&key(1)).unwrap();
+        let (second, _) = slots.assign(&key(2)).unwrap();
+        assert_eq!(slots.assign(&key(1)).unwrap().0, first);
+        assert_eq!(slots.release(&key(1), 7), Some(first));
+        assert_ne!(slots.assign(&key(3)).unwrap().0, first, "not clear");
+        assert_eq!(slots.leaving(), [(first, 7)]);
+        slots.free(first);
+        slots.free(second);
+        assert_eq!(slots.assign(&key(6)).unwrap().0, first);
+        assert_eq!(slots.keys()[second.index()], Some(key(2)), "in use all the while");
+    }
+}

@@ -1,0 +1,354 @@
+//! The thread that knows the configuration: owns the listeners, hands sessions to workers, applies
+//! reloads, and ends it all.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use policy::RoutingData;
+use rib::{Changed, ShardInput};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::HandleError;
+use super::daemon::{Options, StartError, compile, restarting_until};
+use super::handle::Inner;
+use super::limits::SHUTDOWN_TIMEOUT;
+use super::listener::Listener;
+use super::locked;
+use super::peer_config::{PeerConfig, limit_config};
+use super::query::{DiffReport, ReloadReport, ShutdownKind};
+use super::registry::Registered;
+use super::shard_thread::ShardEvent;
+use super::slots::{SlotTable, is_clear};
+use super::to_shards::ShardMessage;
+use super::worker::Command;
+use crate::config::{self, Config, MemberSession, SessionKey};
+
+/// While slots wait to be free, shards are asked that often.
+const SLOT_CHECK: Duration = Duration::from_millis(250);
+
+/// RFC 9003 text of a shutdown by signal or command.
+const SHUTDOWN_TEXT: &str = "route server is shutting down";
+
+/// What the supervisor is asked.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Load and apply.
+    Reload { path: Option<PathBuf>, answer: oneshot::Sender<Result<ReloadReport, HandleError>> },
+    /// Apply this one (tests and the demo, which have no file).
+    Apply { config: Box<Config>, answer: oneshot::Sender<Result<ReloadReport, HandleError>> },
+    /// Load and say what would change.
+    Diff { path: PathBuf, answer: oneshot::Sender<Result<DiffReport, HandleError>> },
+    /// GRACEFUL_SHUTDOWN on everything exported.
+    Drain { on: bool, answer: oneshot::Sender<Result<(), HandleError>> },
+    /// New routing data.
+    Data { data: RoutingData, changed: Changed },
+    /// The end.
+    Shutdown(ShutdownKind),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(super) inner: Arc<Inner>,
+    pub(super) slots: Vec<SlotTable>,
+    pub(super) peers: HashMap<SessionKey, PeerConfig>,
+    pub(super) listeners: Vec<(Arc<Listener>, Option<JoinHandle<()>>)>,
+    shard_events: UnboundedReceiver<ShardEvent>,
+    options: Options,
+}
+
+impl Supervisor {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        slots: Vec<SlotTable>,
+        listeners: Vec<Listener>,
+        shard_events: UnboundedReceiver<ShardEvent>,
+        options: Options,
+    ) -> Self {
+        let listeners = listeners.into_iter().map(|one| (Arc::new(one), None)).collect();
+        Self { inner, slots, peers: HashMap::new(), listeners, shard_events, options }
+    }
+
+    /// Runs until a shutdown is asked for.
+    pub(crate) fn run(
+        mut self,
+        requests: UnboundedReceiver<Request>,
+        ready: &std::sync::mpsc::Sender<Result<(), StartError>>,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = ready.send(Err(error.into()));
+                return;
+            }
+        };
+        runtime.block_on(async {
+            let begun = self.begin();
+            let failed = begun.is_err();
+            let _ = ready.send(begun);
+            let kind = if failed { ShutdownKind::Cease } else { self.serve(requests).await };
+            self.end(kind).await;
+        });
+    }
+
+    /// Hands all sessions out, then lets connections in.
+    fn begin(&mut self) -> Result<(), StartError> {
+        let config = self.inner.config.load_full();
+        for session in config.sessions() {
+            self.protect(session, true)?;
+            self.add(&config, session, true);
+        }
+        for at in 0..self.listeners.len() {
+            self.listen(at);
+        }
+        self.publish_listeners();
+        self.inner.ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn serve(&mut self, mut requests: UnboundedReceiver<Request>) -> ShutdownKind {
+        let mut slot_check = tokio::time::interval(SLOT_CHECK);
+        loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(Request::Shutdown(kind)) => return kind,
+                    Some(request) => self.obey(request).await,
+                    None => return ShutdownKind::Cease,
+                },
+                Some(event) = self.shard_events.recv() => Self::on_event(event),
+                _ = slot_check.tick(), if self.has_leaving_slots() => self.free_slots().await,
+            }
+        }
+    }
+
+    fn on_event(event: ShardEvent) {
+        match event {
+            ShardEvent::PolicyApplied { shard, route_server, epoch } => {
+                tracing::debug!(shard, route_server, epoch, "policy applied everywhere");
+            }
+            ShardEvent::Purged { shard, route_server, slot, generation } => {
+                tracing::debug!(shard, route_server, ?slot, ?generation, "purged");
+            }
+        }
+    }
+
+    async fn obey(&mut self, request: Request) {
+        match request {
+            Request::Reload { path, answer } => {
+                let result = match self.read(path) {
+                    Ok(config) => self.apply(config).await,
+                    Err(error) => Err(error),
+                };
+                self.note_reload(result.is_ok());
+                if let Err(error) = &result {
+                    tracing::error!(%error, "reload failed, nothing changed");
+                }
+                let _ = answer.send(result);
+            }
+            Request::Apply { config, answer } => {
+                let result = self.apply(*config).await;
+                self.note_reload(result.is_ok());
+                let _ = answer.send(result);
+            }
+            Request::Diff { path, answer } => {
+                let result = match self.read(Some(path)) {
+                    Ok(config) => self.diff(&config).await,
+                    Err(error) => Err(error),
+                };
+                let _ = answer.send(result);
+            }
+            Request::Drain { on, answer } => {
+                let _ = answer.send(self.drain(on));
+            }
+            Request::Data { data, changed } => self.distribute(data, &changed),
+            Request::Shutdown(_) => {}
+        }
+    }
+
+    fn read(&self, path: Option<PathBuf>) -> Result<Config, HandleError> {
+        let path = path
+            .or_else(|| self.options.config_path.clone())
+            .ok_or_else(|| HandleError::Invalid("there is no configuration file".to_owned()))?;
+        config::load(&path).map_err(|errors| {
+            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            HandleError::Config(lines.join("\n"))
+        })
+    }
+
+    fn note_reload(&self, success: bool) {
+        let mut reload = locked(&self.inner.reload);
+        reload.1 = success;
+        if success {
+            reload.0 = SystemTime::now();
+        }
+    }
+
+    // Sessions.
+
+    /// Sets (or removes) what the kernel needs to know of a session's peer.
+    pub(super) fn protect(&self, session: &MemberSession, on: bool) -> Result<(), StartError> {
+        for (listener, _) in &self.listeners {
+            if listener.route_server == session.route_server {
+                listener.protect(session, on).map_err(|source| StartError::Listen {
+                    name: Arc::clone(&session.key.route_server),
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Registers a session and hands it to its worker, or hands its worker the change.
+    pub(super) fn add(&mut self, config: &Config, session: &MemberSession, starting: bool) {
+        let route_server = session.route_server;
+        let Some((slot, limit)) = self.slots[route_server].assign(&session.key) else {
+            tracing::error!(session = %session.key, "no slot left on this route server");
+            return;
+        };
+        let until = starting.then(|| restarting_until(config, route_server)).flatten();
+        let peer = PeerConfig::new(config, session, slot, limit, until);
+        if !self.peers.contains_key(&session.key) {
+            peer.limit.configure(limit_config(&peer.limits));
+        }
+        self.inner.registry.insert(Registered {
+            key: session.key.clone(),
+            route_server,
+            slot,
+            asn: peer.asn,
+            ttl_security: peer.ttl_security,
+        });
+        self.peers.insert(session.key.clone(), peer.clone());
+        self.command(route_server, slot, Command::Configure(Box::new(peer)));
+    }
+
+    pub(super) fn command(&self, route_server: usize, slot: policy::Slot, command: Command) {
+        let worker = self.inner.engine.placement.worker_of(route_server, slot);
+        // A worker ends before the supervisor only if it panicked, which is logged where it did.
+        let _ = self.inner.workers[worker].send(command);
+    }
+
+    // Listeners.
+
+    pub(super) fn listen(&mut self, at: usize) {
+        let (listener, task) = &mut self.listeners[at];
+        let running = Arc::clone(listener).run(
+            Arc::clone(&self.inner.registry),
+            self.inner.engine.placement.clone(),
+            Arc::<[UnboundedSender<Command>]>::clone(&self.inner.workers),
+        );
+        tracing::info!(rs = %listener.name, address = %listener.address, "listening");
+        *task = Some(tokio::spawn(async move {
+            if let Err(error) = running.await {
+                tracing::error!(%error, "a listener ended");
+            }
+        }));
+    }
+
+    pub(super) fn publish_listeners(&self) {
+        let all = self.listeners.iter().map(|(listener, _)| Arc::clone(listener)).collect();
+        self.inner.listeners.store(Arc::new(all));
+    }
+
+    // Policy and data.
+
+    /// Compiles and distributes a policy for each route server of `config`, one epoch on.
+    pub(super) fn set_policies(
+        &self,
+        config: &Config,
+        which: &[usize],
+        drain: bool,
+    ) -> Result<(), HandleError> {
+        let mut made = Vec::new();
+        let epoch = self.inner.epoch.load(Ordering::Acquire) + 1;
+        for index in which {
+            let policy = compile(config, *index, epoch, &self.slots[*index], drain)
+                .map_err(|error| HandleError::Config(error.to_string()))?;
+            made.push((*index, policy));
+        }
+        self.inner.epoch.store(epoch, Ordering::Release);
+        let servers = self.inner.engine.route_servers.load();
+        let data = self.inner.data.load_full();
+        for (index, policy) in made {
+            for inbox in &*self.inner.engine.inboxes {
+                let input = ShardInput::Policy {
+                    policy: Arc::clone(&policy),
+                    data: RoutingData::clone(&data),
+                };
+                inbox.push(1, ShardMessage::Input { route_server: index, input });
+            }
+            servers[index].policy.store(policy);
+        }
+        Ok(())
+    }
+
+    fn drain(&self, on: bool) -> Result<(), HandleError> {
+        let config = self.inner.config.load_full();
+        let all: Vec<usize> = (0..config.route_servers.len()).collect();
+        self.set_policies(&config, &all, on)?;
+        self.inner.draining.store(on, Ordering::Release);
+        tracing::info!(on, "drain");
+        Ok(())
+    }
+
+    fn distribute(&self, data: RoutingData, changed: &Changed) {
+        self.inner.data.store(Arc::new(data.clone()));
+        let servers = self.inner.engine.route_servers.load().len();
+        for inbox in &*self.inner.engine.inboxes {
+            for route_server in 0..servers {
+                let input = ShardInput::Data { data: data.clone(), changed: changed.clone() };
+                inbox.push(1, ShardMessage::Input { route_server, input });
+            }
+        }
+    }
+
+    // Slots.
+
+    fn has_leaving_slots(&self) -> bool {
+        self.slots.iter().any(|table| !table.leaving().is_empty())
+    }
+
+    async fn free_slots(&mut self) {
+        for index in 0..self.slots.len() {
+            for (slot, epoch) in self.slots[index].leaving() {
+                let clear = self.inner.ask_shards(index, move |shard| is_clear(shard, slot, epoch));
+                if clear.await.is_ok_and(|answers| answers.iter().all(|clear| *clear)) {
+                    self.slots[index].free(slot);
+                }
+            }
+        }
+    }
+
+    // The end.
+
+    async fn end(&mut self, kind: ShutdownKind) {
+        tracing::info!(?kind, "stopping");
+        for (_, task) in &mut self.listeners {
+            if let Some(task) = task.take() {
+                task.abort();
+            }
+        }
+        let mut waiting = Vec::new();
+        for worker in &*self.inner.workers {
+            let (done, finished) = oneshot::channel();
+            let text = Some(SHUTDOWN_TEXT.to_owned());
+            if worker.send(Command::Shutdown { kind, text, done }).is_ok() {
+                waiting.push(finished);
+            }
+        }
+        for finished in waiting {
+            if tokio::time::timeout(SHUTDOWN_TIMEOUT * 2, finished).await.is_err() {
+                tracing::warn!("a worker takes too long to stop");
+            }
+        }
+        for inbox in &*self.inner.engine.inboxes {
+            inbox.push(0, ShardMessage::Stop);
+        }
+        self.inner.stopped.send_replace(true);
+    }
+}
