@@ -165,3 +165,6 @@ fn collapsed(path: &AsPath) -> Option<Vec<Asn>> {
     asns.dedup();
     (!asns.is_empty()).then_some(asns)
 }
+
+#[cfg(test)]
+mod tests;

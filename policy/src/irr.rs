@@ -191,3 +191,6 @@ impl IrrSets {
         Some(IrrChange::Prefixes(crate::changes::differing(old.prefixes(), new.prefixes(), |p| *p)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,10 @@ pub mod bogons;
 mod changes;
 mod communities;
 mod config;
+mod describe;
 mod error;
 mod irr;
+mod markdown;
 mod outgoing;
 mod peer_set;
 mod plan;
@@ -40,6 +42,9 @@ pub use communities::{
 pub use config::{
     CheckMode, FilterMode, ImportPolicy, Inform, Kind, LengthRange, MedMode, MemberAddress,
     MoreSpecifics, NextHopMode, PeerPolicy, PolicyConfig, PrependTie, Role,
+};
+pub use describe::{
+    CheckSetting, CommunityDescription, Exception, ListDescription, PolicyDescription, RejectCode,
 };
 pub use error::{NotEncodable, PolicyError, PolicyWarning};
 pub use irr::{IrrChange, IrrSets, IrrStatus, MemberIrr, RouteSet};

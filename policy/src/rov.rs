@@ -158,3 +158,6 @@ impl VrpTable {
         Vrp { prefix: self.prefixes.get(entry), max_len: self.max_lens[at], asn: self.asns[at] }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,6 +199,53 @@ impl Function {
         }
     }
 
+    /// What it does, for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::DoNotAnnounceToAny => "do not announce to anybody",
+            Self::DoNotAnnounceToPeer => "do not announce to this AS",
+            Self::AnnounceToPeer => "announce to this AS even if not to others",
+            Self::AnnounceToAny => "announce to everybody (the default)",
+            Self::PrependOnceToAny => "prepend once to everybody",
+            Self::PrependTwiceToAny => "prepend twice to everybody",
+            Self::PrependThriceToAny => "prepend three times to everybody",
+            Self::PrependOnceToPeer => "prepend once to this AS",
+            Self::PrependTwiceToPeer => "prepend twice to this AS",
+            Self::PrependThriceToPeer => "prepend three times to this AS",
+            Self::NoPrependToPeer => "do not prepend to this AS",
+            Self::AddNoexportToAny => "add NO_EXPORT to everybody",
+            Self::AddNoexportToPeer => "add NO_EXPORT to this AS",
+            Self::AddNoadvertiseToAny => "add NO_ADVERTISE to everybody",
+            Self::AddNoadvertiseToPeer => "add NO_ADVERTISE to this AS",
+            Self::Blackhole => "blackhole: drop traffic to this prefix",
+            Self::Transit => "a transit route",
+            Self::RovValid => "RPKI origin validation: Valid",
+            Self::RovUnknown => "RPKI origin validation: NotFound",
+            Self::RovNotChecked => "RPKI origin validation: not done",
+            Self::RovInvalid => "RPKI origin validation: Invalid",
+            Self::AspaValid => "ASPA path verification: Valid",
+            Self::AspaUnknown => "ASPA path verification: Unknown",
+            Self::AspaInvalid => "ASPA path verification: Invalid",
+            Self::IrrPresent => "origin and prefix are in the member's IRR set",
+            Self::IrrNotChecked => "IRR: not looked at",
+            Self::IrrOriginPresent => "the origin AS is in the member's IRR set",
+            Self::IrrOriginAbsent => "the origin AS is not in the member's IRR set",
+            Self::IrrPrefixPresent => "the prefix is in the member's IRR set",
+            Self::IrrPrefixAbsent => "the prefix is not in the member's IRR set",
+            Self::IrrRoa => "a ROA stands in for the route object",
+            Self::IrrWhiteList => "on the member's list of exceptions",
+            Self::IrrArin => "the prefix is in ARIN's whois dump",
+            Self::PathHasTransitFree => "the AS path has a transit-free network",
+            Self::LearntFrom => "learnt from this AS",
+            Self::Location => "learnt at this location",
+            Self::Reject => "refused, and why",
+            Self::RejectEuroIx => "refused, in Euro-IX's numbers",
+            Self::ScrubIn => "removed on the way in",
+            Self::ScrubOut => "removed on the way out",
+        }
+    }
+
     /// For whom it is.
     #[must_use]
     pub fn audience(self) -> Audience {
