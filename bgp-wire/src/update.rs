@@ -445,3 +445,35 @@ fn add_path(cx: &DecodeContext, family: Family) -> bool {
         Family::V6 => v6,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ORIGIN, AS_PATH 64500, NEXT_HOP 192.0.2.1; then 198.51.100.0/24 and 198.18.0.0/16.
+    const BODY: &[u8] = &[
+        0, 0, 0, 20, 0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfb, 0xf4, 0x40, 3, 4, 192, 0, 2, 1,
+        24, 198, 51, 100, 16, 198, 18,
+    ];
+
+    #[test]
+    fn buffers_are_reused() {
+        let cx = DecodeContext {
+            four_octet_as: true,
+            add_path_receive: [false; 2],
+            families: Families::BOTH,
+            extended_next_hop: false,
+        };
+        let mut update = DecodedUpdate::default();
+        let places = |update: &DecodedUpdate| {
+            (update.attributes.as_ptr(), update.reach.first().map(|reach| reach.nlri.as_ptr()))
+        };
+        assert_eq!(decode_update(BODY, &cx, &mut update), Ok(()));
+        let first = places(&update);
+        assert_eq!(update.reach.len(), 1);
+        // A message without routes in between does not lose the buffer.
+        assert_eq!(decode_update(&[0; 4], &cx, &mut update), Ok(()));
+        assert_eq!(decode_update(BODY, &cx, &mut update), Ok(()));
+        assert_eq!(places(&update), first);
+    }
+}
