@@ -5,7 +5,7 @@
 //! is the limit event. The counter belongs to the slot and not to a session of it: routes that are
 //! kept over a restart stay counted, and a reload changes the limit without touching the count.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bgp_wire::Family;
 
@@ -68,10 +68,14 @@ pub enum Reservation {
 
 const NONE: u32 = u32::MAX;
 
-/// The count of one session's prefixes and its limit. Families index 0 and 1, both together 2.
+/// Scopes of a limit: each family by its index, and both together.
+const TOTAL: usize = 2;
+
+/// The count of one session's prefixes and its limit.
 #[derive(Debug)]
 pub struct PeerLimit {
-    counts: [AtomicU32; 3],
+    /// IPv4 in the lower half, IPv6 in the upper: one addition gives each count and their sum.
+    counts: AtomicU64,
     limits: [AtomicU32; 3],
     warned: [AtomicBool; 3],
     exceeded: [AtomicBool; 3],
@@ -79,7 +83,19 @@ pub struct PeerLimit {
     count_accepted: AtomicBool,
 }
 
-const TOTAL: usize = 2;
+/// One prefix of a family in the packed counts.
+const fn one(family: Family) -> u64 {
+    1 << (32 * family.index())
+}
+
+/// The count of a scope in the packed counts.
+const fn scope_count(counts: u64, scope: usize) -> u32 {
+    match scope {
+        0 => counts as u32,
+        1 => (counts >> 32) as u32,
+        _ => (counts as u32).saturating_add((counts >> 32) as u32),
+    }
+}
 
 impl Default for PeerLimit {
     fn default() -> Self {
@@ -91,7 +107,7 @@ impl PeerLimit {
     /// Nothing counted yet.
     pub fn new(config: LimitConfig) -> Self {
         let limit = Self {
-            counts: Default::default(),
+            counts: AtomicU64::new(0),
             limits: std::array::from_fn(|_| AtomicU32::new(NONE)),
             warned: Default::default(),
             exceeded: Default::default(),
@@ -105,9 +121,8 @@ impl PeerLimit {
     /// A changed limit; the count stays. Whether accepted routes only are counted can't change
     /// while routes are counted, so it takes effect with the next [`PeerLimit`].
     pub fn configure(&self, config: LimitConfig) {
-        for (limit, value) in
-            self.limits.iter().zip([config.families[0], config.families[1], config.total])
-        {
+        let [v4, v6] = config.families;
+        for (limit, value) in self.limits.iter().zip([v4, v6, config.total]) {
             limit.store(value.unwrap_or(NONE), Ordering::Relaxed);
         }
         self.action.store(config.action as u32, Ordering::Relaxed);
@@ -115,7 +130,7 @@ impl PeerLimit {
 
     /// Prefixes counted in a family.
     pub fn count(&self, family: Family) -> u32 {
-        self.counts[family.index()].load(Ordering::Relaxed)
+        scope_count(self.counts.load(Ordering::Relaxed), family.index())
     }
 
     /// The limit of a family, or else the one on both together.
@@ -131,85 +146,92 @@ impl PeerLimit {
         self.count_accepted.load(Ordering::Relaxed)
     }
 
-    /// Is some prefix refused for want of room (action `block`)?
+    /// Is the session over its limit, or was some prefix refused and there is no room yet?
     pub fn is_exceeded(&self) -> bool {
         self.exceeded.iter().any(|e| e.load(Ordering::Relaxed))
     }
 
     /// Counts a prefix if there is room.
     pub fn reserve(&self, family: Family) -> Reservation {
-        let mut result = Reservation::Taken;
-        for (done, scope) in [family.index(), TOTAL].into_iter().enumerate() {
-            match self.reserve_scope(scope) {
-                Reservation::Taken => {}
-                refused @ Reservation::Refused { .. } => {
-                    if done == 1 {
-                        self.counts[family.index()].fetch_sub(1, Ordering::Relaxed);
+        let scopes = [family.index(), TOTAL];
+        let limits = scopes.map(|scope| self.limits[scope].load(Ordering::Relaxed));
+        // Compared and exchanged, not added and taken back: an attempt that fails must not make
+        // another shard's fail that has room.
+        let mut before = self.counts.load(Ordering::Relaxed);
+        loop {
+            let full = |n: usize| scope_count(before, scopes[n]) >= limits[n];
+            let above = (0..2).find(|n| limits[*n] != NONE && full(*n));
+            let action = self.action();
+            if let Some(above) = above
+                && action != LimitAction::Warn
+            {
+                let first = !self.exceeded[scopes[above]].swap(true, Ordering::Relaxed);
+                return Reservation::Refused { first, close: action == LimitAction::Close };
+            }
+            let after = before.wrapping_add(one(family));
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self.counts.compare_exchange_weak(before, after, success, failure) {
+                Err(changed) => before = changed,
+                Ok(_) => {
+                    if let Some(above) = above {
+                        let first = !self.exceeded[scopes[above]].swap(true, Ordering::Relaxed);
+                        return Reservation::TakenAbove { first };
                     }
-                    return refused;
+                    let near = (0..2).any(|n| self.is_near(scopes[n], limits[n], after));
+                    return if near { Reservation::TakenWarning } else { Reservation::Taken };
                 }
-                noted => result = noted,
             }
         }
-        result
+    }
+
+    /// Is this the first to reach 80 % of a limit?
+    fn is_near(&self, scope: usize, limit: u32, counts: u64) -> bool {
+        let count = u64::from(scope_count(counts, scope));
+        limit != NONE
+            && count * 100 >= u64::from(limit) * 80
+            && !self.warned[scope].swap(true, Ordering::Relaxed)
     }
 
     /// Counts a prefix whether there is room or not (an existing route that a new policy accepts).
     pub fn reserve_always(&self, family: Family) {
-        for scope in [family.index(), TOTAL] {
-            self.counts[scope].fetch_add(1, Ordering::Relaxed);
-        }
+        self.counts.fetch_add(one(family), Ordering::Relaxed);
     }
 
     /// Gives a prefix back. True when there is room again (below 90 %) for what was refused.
     pub fn release(&self, family: Family) -> bool {
-        let mut room = false;
-        for scope in [family.index(), TOTAL] {
-            let before = self.counts[scope].fetch_sub(1, Ordering::Relaxed);
-            debug_assert!(before > 0, "a prefix was given back twice");
-            room |= self.rearm(scope, before.saturating_sub(1));
-        }
-        room
+        let before = self.counts.fetch_sub(one(family), Ordering::Relaxed);
+        debug_assert!(scope_count(before, family.index()) > 0, "given back twice");
+        self.rearm(before.wrapping_sub(one(family)))
     }
 
     /// After [`Self::configure`]: true when a raised limit left room for what was refused.
     pub fn take_room(&self) -> bool {
+        self.rearm(self.counts.load(Ordering::Relaxed))
+    }
+
+    /// What may be said again. True when that is that there is room.
+    fn rearm(&self, counts: u64) -> bool {
         let mut room = false;
-        for (scope, count) in self.counts.iter().enumerate() {
-            room |= self.rearm(scope, count.load(Ordering::Relaxed));
-        }
-        room
-    }
-
-    fn rearm(&self, scope: usize, count: u32) -> bool {
-        let limit = self.limits[scope].load(Ordering::Relaxed);
-        let below = |percent: u64| u64::from(count) * 100 < u64::from(limit) * percent;
-        if self.warned[scope].load(Ordering::Relaxed) && below(75) {
-            self.warned[scope].store(false, Ordering::Relaxed);
-        }
-        self.exceeded[scope].load(Ordering::Relaxed)
-            && (limit == NONE || below(90))
-            && self.exceeded[scope].swap(false, Ordering::Relaxed)
-            && LimitAction::from_code(self.action.load(Ordering::Relaxed)) == LimitAction::Block
-    }
-
-    fn reserve_scope(&self, scope: usize) -> Reservation {
-        let limit = self.limits[scope].load(Ordering::Relaxed);
-        let before = self.counts[scope].fetch_add(1, Ordering::Relaxed);
-        if before >= limit {
-            let first = !self.exceeded[scope].swap(true, Ordering::Relaxed);
-            let action = LimitAction::from_code(self.action.load(Ordering::Relaxed));
-            if action == LimitAction::Warn {
-                return Reservation::TakenAbove { first };
+        for scope in 0..self.limits.len() {
+            let warned = self.warned[scope].load(Ordering::Relaxed);
+            let exceeded = self.exceeded[scope].load(Ordering::Relaxed);
+            if !warned && !exceeded {
+                continue;
             }
-            self.counts[scope].fetch_sub(1, Ordering::Relaxed);
-            return Reservation::Refused { first, close: action == LimitAction::Close };
+            let limit = u64::from(self.limits[scope].load(Ordering::Relaxed));
+            let count = u64::from(scope_count(counts, scope));
+            if warned && count * 100 < limit * 75 {
+                self.warned[scope].store(false, Ordering::Relaxed);
+            }
+            if exceeded && count * 100 < limit * 90 {
+                room |= self.exceeded[scope].swap(false, Ordering::Relaxed);
+            }
         }
-        let near = limit != NONE && (u64::from(before) + 1) * 100 >= u64::from(limit) * 80;
-        if near && !self.warned[scope].swap(true, Ordering::Relaxed) {
-            return Reservation::TakenWarning;
-        }
-        Reservation::Taken
+        room && self.action() == LimitAction::Block
+    }
+
+    fn action(&self) -> LimitAction {
+        LimitAction::from_code(self.action.load(Ordering::Relaxed))
     }
 }
 

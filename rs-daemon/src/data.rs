@@ -1,1 +1,312 @@
 //! Assembly of the routing data snapshots (RPKI, IRR) and their distribution.
+//!
+//! The sources publish whole snapshots; [`Sources::next_change`] turns each into the
+//! [`RoutingData`] that shards hold and the exact set of what has to be decided again because of
+//! it. A change of VRPs and one of IRR sets are two changes, so that a delta is always made for
+//! the snapshot that it travels with.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use policy::{IrrChange, Policy, RoutingData, Slot, VrpTable};
+use rib::Changed;
+use rtr_client::{CacheConfig, RpkiConfig, RpkiHandle, RpkiState};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::irr::{IrrHandle, IrrSpec, IrrState, MemberSpec};
+use crate::runtime::status::{DataStatus, IrrSetStatus, RpkiSourceStatus};
+
+/// Above this many changed prefixes a whole pass over the table is cheaper than looking each up.
+const PREFIXES_WORTH_LISTING: usize = 20_000;
+
+/// The outside data of a daemon: running tasks that fetch them.
+pub struct Sources {
+    rpki_config: RpkiConfig,
+    rpki: Option<RpkiHandle>,
+    irr: Option<IrrHandle>,
+    rpki_states: watch::Receiver<Arc<RpkiState>>,
+    irr_states: watch::Receiver<Arc<IrrState>>,
+    /// What the shards were given last.
+    data: RoutingData,
+    // Senders for sources that are not configured, so that waiting for them waits for ever.
+    idle: (watch::Sender<Arc<RpkiState>>, watch::Sender<Arc<IrrState>>),
+}
+
+/// A new snapshot, and what it changes.
+#[derive(Debug)]
+pub struct DataChange {
+    /// What the shards hold from now on.
+    pub data: RoutingData,
+    /// Why.
+    pub kind: ChangeKind,
+}
+
+/// What a new snapshot changes.
+#[derive(Debug)]
+pub enum ChangeKind {
+    /// Nothing that a verdict depends on: only ages and states.
+    Status,
+    /// Verdicts of the prefixes that these cover; `None`: of any.
+    Prefixes(Option<Vec<bgp_wire::Prefix>>),
+    /// Verdicts of what these members announced, by the number of the member.
+    Members(Vec<u32>),
+}
+
+impl ChangeKind {
+    /// What a route server's shards are told; `None`: nothing.
+    #[must_use]
+    pub fn for_policy(&self, policy: &Policy) -> Option<Changed> {
+        match self {
+            Self::Status => None,
+            Self::Prefixes(None) => Some(Changed::All),
+            Self::Prefixes(Some(list)) => Some(Changed::Prefixes(list.clone())),
+            Self::Members(members) => {
+                let concerned = |slot: &Slot| {
+                    policy.peer(*slot).is_some_and(|peer| members.contains(&peer.member))
+                };
+                let slots = (0..policy.slots()).filter_map(|n| u16::try_from(n).ok().map(Slot));
+                Some(Changed::Members(slots.filter(concerned).collect()))
+            }
+        }
+    }
+}
+
+fn rpki_config(config: &Config) -> RpkiConfig {
+    let cache = |c: &crate::config::RpkiCache| CacheConfig {
+        address: c.address.clone(),
+        preference: u32::from(c.preference),
+    };
+    RpkiConfig {
+        caches: config.rpki.caches.iter().map(cache).collect(),
+        json: config.rpki.json.clone(),
+    }
+}
+
+fn irr_spec(config: &Config) -> Option<IrrSpec> {
+    let irr = config.irr.as_ref()?;
+    let member = |(index, m): (u32, &crate::config::Member)| MemberSpec {
+        member: index,
+        asn: m.asn,
+        as_set: m.as_set.clone(),
+    };
+    Some(IrrSpec {
+        server: irr.server.clone(),
+        sources: irr.sources.clone(),
+        refresh: irr.refresh,
+        cache: irr.cache.clone(),
+        dump: irr.dump.clone(),
+        members: (0..).zip(&config.members).map(member).collect(),
+    })
+}
+
+impl Sources {
+    /// Starts what `config` names, on the current tokio runtime.
+    #[must_use]
+    pub fn start(config: &Config) -> Self {
+        let (rpki_idle, rpki_states) = watch::channel(Arc::default());
+        let (irr_idle, irr_states) = watch::channel(Arc::default());
+        let mut sources = Self {
+            rpki_config: RpkiConfig::default(),
+            rpki: None,
+            irr: None,
+            rpki_states,
+            irr_states,
+            data: RoutingData::default(),
+            idle: (rpki_idle, irr_idle),
+        };
+        sources.reconfigure(config);
+        sources
+    }
+
+    /// Puts another configuration's sources in force; what they have in common stays as it is.
+    pub fn reconfigure(&mut self, config: &Config) {
+        let rpki = rpki_config(config);
+        if rpki != self.rpki_config {
+            let any = !rpki.caches.is_empty() || !rpki.json.is_empty();
+            self.rpki = any.then(|| RpkiHandle::start(&rpki));
+            self.rpki_states =
+                self.rpki.as_ref().map_or_else(|| self.idle.0.subscribe(), RpkiHandle::subscribe);
+            // A source that has just started has nothing yet: that is not news to act upon.
+            self.rpki_states.mark_unchanged();
+            self.rpki_config = rpki;
+        }
+        match (irr_spec(config), &self.irr) {
+            (Some(spec), Some(irr)) => irr.reconfigure(spec),
+            (Some(spec), None) => {
+                let irr = IrrHandle::start(spec);
+                self.irr_states = irr.subscribe();
+                // What came from the disk counts at once.
+                self.irr_states.mark_changed();
+                self.irr = Some(irr);
+            }
+            (None, _) => {
+                self.irr = None;
+                self.irr_states = self.idle.1.subscribe();
+            }
+        }
+    }
+
+    /// Waits until every source has answered once, or until `limit` has passed.
+    pub async fn wait_synced(&self, limit: Duration) -> bool {
+        let rpki = async {
+            match &self.rpki {
+                Some(rpki) => rpki.wait_synced(limit).await,
+                None => true,
+            }
+        };
+        let irr = async {
+            let Some(irr) = &self.irr else { return true };
+            let mut states = irr.subscribe();
+            let waited = tokio::time::timeout(limit, states.wait_for(|s| s.synced)).await;
+            matches!(waited, Ok(Ok(_)))
+        };
+        let (rpki, irr) = tokio::join!(rpki, irr);
+        rpki && irr
+    }
+
+    /// Asks the IRR source for all sets now; says whether there is one.
+    pub fn refresh_irr(&self) -> bool {
+        self.irr.as_ref().map(IrrHandle::refresh).is_some()
+    }
+
+    /// The next change; cancel-safe. `policies`: those of all route servers, which know whose
+    /// verdicts depend on more of a set than has changed.
+    pub async fn next_change(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
+        tokio::select! {
+            _ = self.rpki_states.changed() => {}
+            _ = self.irr_states.changed() => {}
+        }
+        self.take(policies)
+    }
+
+    /// Everything that is there now, as one snapshot: for the start.
+    pub fn current(&mut self) -> RoutingData {
+        let rpki = self.rpki_states.borrow_and_update().clone();
+        let irr = self.irr_states.borrow_and_update().clone();
+        self.data = RoutingData {
+            vrps: Arc::clone(&rpki.vrps),
+            aspas: Arc::clone(&rpki.aspas),
+            irr: Arc::clone(&irr.sets),
+        };
+        self.data.clone()
+    }
+
+    fn take(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
+        let rpki = self.rpki_states.borrow_and_update().clone();
+        if !Arc::ptr_eq(&rpki.vrps, &self.data.vrps) || !Arc::ptr_eq(&rpki.aspas, &self.data.aspas)
+        {
+            let kind = self.rpki_change(&rpki);
+            self.data.vrps = Arc::clone(&rpki.vrps);
+            self.data.aspas = Arc::clone(&rpki.aspas);
+            // An IRR change that came meanwhile is taken with the next call.
+            if !Arc::ptr_eq(&self.irr_states.borrow().sets, &self.data.irr) {
+                self.irr_states.mark_changed();
+            }
+            return DataChange { data: self.data.clone(), kind };
+        }
+        let irr = self.irr_states.borrow_and_update().clone();
+        let kind = self.irr_change(&irr, &policies());
+        self.data.irr = Arc::clone(&irr.sets);
+        DataChange { data: self.data.clone(), kind }
+    }
+
+    fn rpki_change(&self, new: &RpkiState) -> ChangeKind {
+        // An ASPA may decide about any path that holds its customer.
+        if *new.aspas != *self.data.aspas {
+            return ChangeKind::Prefixes(None);
+        }
+        let changed = VrpTable::changed_prefixes(&self.data.vrps, &new.vrps);
+        if changed.is_empty() {
+            ChangeKind::Status
+        } else {
+            let few = changed.len() <= PREFIXES_WORTH_LISTING;
+            ChangeKind::Prefixes(few.then_some(changed))
+        }
+    }
+
+    fn irr_change(&self, new: &IrrState, policies: &[Arc<Policy>]) -> ChangeKind {
+        let (mut whole, mut members, mut prefixes) = (false, Vec::new(), Vec::new());
+        for (member, change) in
+            policies.iter().flat_map(|p| p.irr_changes(&self.data.irr, &new.sets))
+        {
+            members.push(member);
+            match change {
+                IrrChange::All => whole = true,
+                IrrChange::Prefixes(list) => prefixes.extend(list),
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        if members.is_empty() {
+            ChangeKind::Status
+        } else if whole || prefixes.len() > PREFIXES_WORTH_LISTING {
+            ChangeKind::Members(members)
+        } else {
+            ChangeKind::Prefixes(Some(prefixes))
+        }
+    }
+
+    /// For `rsctl rpki`, `rsctl irr` and the metrics.
+    #[must_use]
+    pub fn status(&self) -> DataStatus {
+        let rpki = self.rpki_states.borrow().clone();
+        let irr = self.irr_states.borrow().clone();
+        let caches = rpki.caches.iter().map(|c| RpkiSourceStatus {
+            name: c.address.clone(),
+            state: match (c.connected, &c.last_error) {
+                (true, _) => "connected",
+                (false, None) => "connecting",
+                (false, Some(_)) => "failed",
+            }
+            .to_owned(),
+            active: c.active,
+            preference: c.preference,
+            version: Some(c.version),
+            session: c.session,
+            serial: c.serial,
+            vrps: c.vrps as u64,
+            aspas: c.aspas as u64,
+            last_sync: c.last_sync,
+            last_error: c.last_error.clone(),
+        });
+        let files = rpki.files.iter().map(|f| RpkiSourceStatus {
+            name: f.path.display().to_string(),
+            state: "file".to_owned(),
+            active: f.last_read.is_some(),
+            preference: 0,
+            version: None,
+            session: None,
+            serial: None,
+            vrps: f.vrps as u64,
+            aspas: f.aspas as u64,
+            last_sync: f.last_read,
+            last_error: f.last_error.clone(),
+        });
+        DataStatus {
+            rpki: caches.chain(files).collect(),
+            vrps: rpki.vrps.len() as u64,
+            aspas: rpki.aspas.len() as u64,
+            irr: irr.statuses.iter().map(|s| irr_status(s, &irr)).collect(),
+        }
+    }
+}
+
+fn irr_status(set: &crate::irr::SetStatus, state: &IrrState) -> IrrSetStatus {
+    IrrSetStatus {
+        name: set.name.clone(),
+        asns: set.origins as u64,
+        prefixes: set.prefixes.map(|n| n as u64),
+        fetched: set.fetched_unix_secs.map(|secs| UNIX_EPOCH + Duration::from_secs(secs)),
+        stale: state.last_error.is_some(),
+        last_error: match set.status {
+            policy::IrrStatus::Unknown => {
+                Some("unknown: all that depends on it alone is rejected".to_owned())
+            }
+            policy::IrrStatus::Empty => {
+                Some("empty: all that depends on it alone is rejected".to_owned())
+            }
+            policy::IrrStatus::Loaded => state.last_error.clone(),
+        },
+    }
+}

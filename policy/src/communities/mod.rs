@@ -7,6 +7,8 @@ mod pattern;
 mod scheme;
 mod scrub;
 
+#[cfg(test)]
+pub(crate) use compiled::keys;
 pub(crate) use compiled::{ActionHit, Communities, attach, compile};
 pub(crate) use encode::Values;
 pub use key::CommunityKey;

@@ -136,6 +136,17 @@ impl Operations {
         })
     }
 
+    /// Walks over what one question gives.
+    #[must_use]
+    pub fn walk(&self, query: Query) -> RouteWalk {
+        RouteWalk {
+            runtime: self.runtime.clone(),
+            queries: VecDeque::from([query]),
+            cursor: None,
+            left: usize::MAX,
+        }
+    }
+
     /// Why a member has, or has not, got a prefix.
     ///
     /// # Errors
@@ -302,7 +313,11 @@ fn prefix_match(asked: &RouteQuery) -> PrefixMatch {
     }
 }
 
-fn check_prefix(text: &str) -> Result<(), Refusal> {
+/// Whether `text` is a prefix or an address.
+///
+/// # Errors
+/// When it is neither.
+pub fn check_prefix(text: &str) -> Result<(), Refusal> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),

@@ -346,8 +346,6 @@ mod tests {
         assert_eq!(config.route_servers.len(), 3);
         let speaking: usize = MEMBERS.iter().map(|member| member.servers().count()).sum();
         assert_eq!(config.sessions().count(), speaking + 1);
-        let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
-        assert!(warnings.is_empty(), "{warnings:?}");
     }
 
     #[test]

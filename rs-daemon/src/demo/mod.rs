@@ -46,10 +46,13 @@ impl Demo {
     /// When the demo's own text is refused, which would be a mistake of ours.
     pub fn config(&self) -> io::Result<Config> {
         let text = exchange::configuration(self.http, self.cache.local_addr()?, &self.socket);
-        config::parse(Path::new("demo"), &text).map_err(|errors| {
+        let mut config = config::parse(Path::new("demo"), &text).map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             io::Error::other(errors.join("\n"))
-        })
+        })?;
+        // Members outside the LAN, IPv6 over IPv4: strange anywhere but here.
+        config.warnings.clear();
+        Ok(config)
     }
 
     /// What to tell the user.

@@ -2,7 +2,7 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -49,8 +49,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-type Answer<T> = Result<T, ApiError>;
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Answer<T> = Result<T, ApiError>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -62,6 +62,9 @@ pub(super) fn router() -> Router<App> {
         .route("/explain", get(explain))
         .route("/rpki", get(rpki))
         .route("/irr", get(irr))
+        .route("/history", get(history))
+        .route("/matrix", get(super::matrix::serve))
+        .route("/openapi.json", get(openapi))
         .fallback(|| async { ApiError(Refusal::not_found("there is nothing at this path")) })
 }
 
@@ -272,6 +275,16 @@ async fn rpki(State(app): State<App>) -> Response {
 
 async fn irr(State(app): State<App>) -> Response {
     Json(json!({ "sets": app.operations.irr() })).into_response()
+}
+
+async fn history(State(app): State<App>) -> Response {
+    let samples = app.history.samples();
+    let interval_secs = super::history::INTERVAL.as_secs();
+    Json(json!({ "interval_secs": interval_secs, "samples": samples })).into_response()
+}
+
+async fn openapi(headers: HeaderMap) -> Response {
+    super::page::file(&headers, "application/json", include_str!("openapi.json"))
 }
 
 #[cfg(test)]

@@ -5,8 +5,12 @@
 //! page while the client reads, and too many questions at once are told 429.
 
 mod api;
+mod birdwatcher;
+mod history;
 mod limits;
+mod matrix;
 mod metrics;
+mod page;
 mod stream;
 
 use std::io;
@@ -29,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::control::Operations;
+use history::History;
 use limits::Gate;
 
 /// Connections at once; more wait in the kernel's backlog.
@@ -45,6 +50,7 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 struct App {
     operations: Operations,
     gate: Gate,
+    history: History,
 }
 
 /// A bound HTTP port.
@@ -72,7 +78,9 @@ impl HttpListener {
 
     /// Answers until `stop`.
     pub async fn run(self, operations: Operations, stop: CancellationToken) {
-        let router = router(App { operations, gate: Gate::new() });
+        let history = History::default();
+        tokio::spawn(history.clone().run(operations.clone(), stop.clone()));
+        let router = router(App { operations, gate: Gate::new(), history });
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -131,11 +139,13 @@ fn router(app: App) -> Router {
     let limited = Router::new()
         .route("/metrics", get(metrics::serve))
         .nest("/api/v1", api::router())
+        .nest("/birdwatcher", birdwatcher::router())
         .layer(middleware::from_fn_with_state(app.clone(), limits::limit));
     Router::new()
         // Health must answer when everything else is busy.
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
+        .merge(page::router())
         .merge(limited)
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .layer(middleware::map_response(harden))

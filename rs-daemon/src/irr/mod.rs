@@ -1,1 +1,171 @@
-//! IRR: sets from an IRRd server or RPSL dumps.
+//! IRR sets: which origins and prefixes each member may announce.
+//!
+//! Names come from the members' `as_set`, objects from a whois server that speaks the IRRd query
+//! protocol ([`irrd`]) or from RPSL dump files ([`dump`]). [`expand`] follows as-sets to their
+//! ends, [`disk`] keeps the last good answer, and [`service`] does all of it on a schedule and
+//! publishes snapshots.
+//!
+//! The rule above all others: a set that is empty, unknown or was never fetched stands for
+//! nothing at all. It never means that everything is accepted.
+
+mod disk;
+pub mod dump;
+mod expand;
+pub mod irrd;
+mod name;
+mod service;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgp_wire::{Asn, Prefix};
+use policy::{IrrSets, IrrStatus};
+use serde::{Deserialize, Serialize};
+
+pub use name::{SetName, SetNameError};
+pub use service::IrrHandle;
+
+/// What the service is to keep.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct IrrSpec {
+    /// `host:port` of an IRRd; `None`: the dumps are the source.
+    pub server: Option<String>,
+    /// Databases in order of preference; empty: the server's own choice, or all of the dumps.
+    pub sources: Vec<String>,
+    /// How often sets are fetched again.
+    pub refresh: Duration,
+    /// Where the last good answers are kept.
+    pub cache: Option<PathBuf>,
+    /// RPSL files, plain or gzip.
+    pub dump: Vec<PathBuf>,
+    /// The members.
+    pub members: Vec<MemberSpec>,
+}
+
+/// A member and the sets that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSpec {
+    /// As the policy numbers members.
+    pub member: u32,
+    /// Its AS: stands for the set where `as_set` is empty.
+    pub asn: Asn,
+    /// as-sets (`AS-NAME`, `SOURCE::AS-NAME`, `AS1:AS-NAME`) and AS numbers.
+    pub as_set: Vec<String>,
+}
+
+/// A set, expanded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expanded {
+    /// Whether a database knows the set.
+    pub known: bool,
+    /// The AS numbers in it.
+    pub origins: BTreeSet<u32>,
+    /// Route and route6 objects of these.
+    #[serde(with = "prefix_texts")]
+    pub prefixes: BTreeSet<Prefix>,
+    /// When it was fetched, in seconds since 1970.
+    pub fetched_unix_secs: u64,
+}
+
+mod prefix_texts {
+    //! Prefixes as text, for the files on disk.
+    use std::collections::BTreeSet;
+
+    use bgp_wire::Prefix;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(
+        list: &BTreeSet<Prefix>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        s.collect_seq(list.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<BTreeSet<Prefix>, D::Error> {
+        let texts = Vec::<String>::deserialize(d)?;
+        let parse =
+            |t: &String| t.parse().map_err(|_| D::Error::custom(format!("{t} is no prefix")));
+        texts.iter().map(parse).collect()
+    }
+}
+
+/// One set, for `rsctl irr` and the metrics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SetStatus {
+    /// As named in the configuration.
+    pub name: String,
+    /// What is known of it.
+    pub status: IrrStatus,
+    /// AS numbers in it.
+    pub origins: usize,
+    /// Route and route6 objects.
+    pub prefixes: [usize; 2],
+    /// When it was fetched, in seconds since 1970.
+    pub fetched_unix_secs: Option<u64>,
+    /// Members that name it.
+    pub members: usize,
+}
+
+/// All sets in force.
+#[derive(Clone, Debug, Default)]
+pub struct IrrState {
+    /// For the policy.
+    pub sets: Arc<IrrSets>,
+    /// For people, in order of name.
+    pub statuses: Vec<SetStatus>,
+    /// Whether a refresh has succeeded, or every set came from the disk.
+    pub synced: bool,
+    /// Why the last refresh failed: the sets are older than they should be.
+    pub last_error: Option<String>,
+    /// The last refresh that succeeded, in seconds since 1970.
+    pub last_refresh_unix_secs: Option<u64>,
+}
+
+/// Why sets could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum IrrError {
+    /// The connection failed.
+    #[error("IRR server {server}: {source}")]
+    Connection {
+        /// As configured.
+        server: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The server does not speak the protocol, or not to us.
+    #[error("IRR server {server} answered {answer:?} to {query:?}")]
+    Protocol {
+        /// As configured.
+        server: String,
+        /// What was asked.
+        query: String,
+        /// The line that came.
+        answer: String,
+    },
+    /// A dump cannot be read.
+    #[error("RPSL dump {path}: {source}")]
+    Dump {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// All sets that were known are gone at once: a mirror that has lost its data, not a change.
+    #[error(
+        "{source_name} knows none of the {sets} sets that it knew before: keeping the last good ones"
+    )]
+    AllGone {
+        /// The server or the dumps.
+        source_name: String,
+        /// How many sets were known.
+        sets: usize,
+    },
+}
+
+pub(crate) fn unix_now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}

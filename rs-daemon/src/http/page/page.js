@@ -1,0 +1,525 @@
+// The looking glass. Asks /api/v1 and builds the page from text nodes only: whatever a member's
+// router says stays text.
+"use strict";
+
+const PAGE = 200;
+const REFRESH_MS = 10000;
+const MATRIX_MEMBERS = 60;
+
+const main = document.getElementById("main");
+const foot = document.getElementById("foot");
+const searchBox = document.getElementById("q");
+let turn = 0;          // Answers of a view that was left are dropped.
+let timer = 0;
+
+// ---- building -------------------------------------------------------------------------------
+
+function h(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  append(node, children);
+  return node;
+}
+
+function append(node, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+}
+
+function table(columns, rows) {
+  const head = h("tr", {}, columns.map((c) => h("th", { class: c.n ? "n" : null, scope: "col" }, c.title)));
+  const body = rows.map((row) => h("tr", {}, columns.map((c) => {
+    const cell = c.cell(row);
+    return h("td", { class: [c.n && "n", c.wide && "wide", c.mono && "mono"].filter(Boolean).join(" ") || null }, cell);
+  })));
+  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
+}
+
+function facts(pairs) {
+  return h("dl", {}, pairs.filter(([, v]) => v !== null && v !== undefined && v !== "")
+    .map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
+}
+
+function link(text, ...path) {
+  return h("a", { href: href(...path) }, text);
+}
+
+function href(path, parameters) {
+  const query = new URLSearchParams(Object.entries(parameters || {}).filter(([, v]) => v));
+  const text = query.toString();
+  return "#/" + path.map(encodeURIComponent).join("/") + (text ? "?" + text : "");
+}
+
+// ---- asking ---------------------------------------------------------------------------------
+
+async function ask(path, parameters) {
+  const query = new URLSearchParams(
+    Object.entries(parameters || {}).filter(([, v]) => v !== undefined && v !== null && v !== ""));
+  const text = query.toString();
+  const response = await fetch("/api/v1/" + path + (text ? "?" + text : ""));
+  if (response.status === 429) throw new Error("The route server is busy; try again.");
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) {
+    const error = answer && answer.error;
+    const choices = error && error.choices ? " " + error.choices.join("; ") : "";
+    throw new Error(error ? error.message + choices : "HTTP " + response.status);
+  }
+  return answer;
+}
+
+// ---- words ----------------------------------------------------------------------------------
+
+const number = new Intl.NumberFormat("en");
+const count = (n) => number.format(n);
+const address = (id) => id.address + (id.interface ? "%" + id.interface : "");
+
+function ago(time) {
+  if (!time) return "–";
+  const secs = Math.max(0, Math.floor((Date.now() - Date.parse(time)) / 1000));
+  const two = (n) => String(n).padStart(2, "0");
+  if (secs < 86400) return [secs / 3600, secs / 60 % 60, secs % 60].map((n) => two(Math.floor(n))).join(":");
+  if (secs < 7 * 86400) return Math.floor(secs / 86400) + "d" + two(Math.floor(secs % 86400 / 3600)) + "h";
+  return Math.floor(secs / 604800) + "w" + Math.floor(secs / 86400) % 7 + "d";
+}
+
+function octets(n) {
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (n < 1000 || unit === "GB") return (unit === "B" ? n : n.toFixed(1)) + " " + unit;
+    n /= 1000;
+  }
+  return "";
+}
+
+function stateOf(session) {
+  if (session.state === "established") {
+    return session.lagging ? h("span", { class: "warn" }, "lagging") : h("span", { class: "good" }, "established");
+  }
+  return h("span", { class: session.state === "disabled" ? "bad" : "warn" }, session.state);
+}
+
+const sum = (session, field) => session.routes.ipv4[field] + session.routes.ipv6[field];
+
+function memberLink(text, id, tab) {
+  return link(text, ["member", id.route_server, address(id)], { tab });
+}
+
+function matches(text, words) {
+  const low = text.toLowerCase();
+  return words.every((word) => low.includes(word));
+}
+
+// ---- overview -------------------------------------------------------------------------------
+
+async function overview() {
+  const [status, history] = await Promise.all([ask("status"), ask("history").catch(() => null)]);
+  const servers = status.route_servers.map((rs) => h("section", { class: "card" },
+    h("h2", {}, link(rs.name, ["members", rs.name]), " ", h("span", { class: "dim" }, rs.kind)),
+    facts([
+      ["AS", rs.asn],
+      ["Router ID", rs.router_id],
+      ["Addresses", rs.listeners.map((l) => l.address).join(", ")],
+      ["Sessions", h("span", { class: rs.sessions_established < rs.sessions_configured ? "warn" : "good" },
+        rs.sessions_established + " of " + rs.sessions_configured)],
+    ]),
+    table([
+      { title: "", cell: (r) => r.family },
+      { title: "received", n: true, cell: (r) => count(r.received) },
+      { title: "accepted", n: true, cell: (r) => count(r.accepted) },
+      { title: "filtered", n: true, cell: (r) => count(r.filtered) },
+      { title: "best", n: true, cell: (r) => count(r.best) },
+    ], ["ipv4", "ipv6"].map((family) => ({ family, best: rs.destinations[family], ...rs.routes[family] }))),
+  ));
+  return [
+    h("h1", {}, "Route servers"),
+    status.draining && h("p", { class: "warn" }, "Draining: everything exported carries GRACEFUL_SHUTDOWN."),
+    !status.last_reload_success && h("p", { class: "warn" }, "The last reload was refused; the configuration before is in force."),
+    h("div", { class: "cards" }, servers),
+    graphs(history),
+    h("p", { class: "dim" }, "Up " + ago(status.started) + ", " + octets(status.resident_octets) + ", " +
+      count(status.rpki.vrps) + " VRPs."),
+  ];
+}
+
+function graphs(history) {
+  if (!history || history.samples.length < 2) return null;
+  const samples = history.samples;
+  const series = [
+    ["Routes received", samples.map((s) => s.received)],
+    ["Routes filtered", samples.map((s) => s.filtered)],
+    ["UPDATEs in a minute", rates(samples, "updates_received", history.interval_secs)],
+    ["Flaps", rates(samples, "flaps", 60)],
+  ];
+  return [
+    h("h2", {}, "The last " + ago(samples[0].at)),
+    h("div", { class: "cards" }, series.map(([title, values]) => h("figure", { class: "card" },
+      h("figcaption", {}, title + ": ", h("b", {}, count(Math.round(values[values.length - 1])))), spark(values)))),
+  ];
+}
+
+function rates(samples, field, scale) {
+  return samples.map((s, i) => {
+    if (i === 0) return 0;
+    const secs = (Date.parse(s.at) - Date.parse(samples[i - 1].at)) / 1000;
+    return secs > 0 ? Math.max(0, s[field] - samples[i - 1][field]) / secs * scale : 0;
+  });
+}
+
+function spark(values) {
+  const ns = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(ns, "svg");
+  const most = Math.max(...values, 1);
+  svg.setAttribute("viewBox", "0 0 100 30");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("class", "spark");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", "from " + count(Math.round(Math.min(...values))) + " to " + count(Math.round(most)));
+  const line = document.createElementNS(ns, "polyline");
+  line.setAttribute("points", values.map((v, i) =>
+    (i * 100 / (values.length - 1)).toFixed(2) + "," + (29 - v * 28 / most).toFixed(2)).join(" "));
+  svg.append(line);
+  return svg;
+}
+
+// ---- members --------------------------------------------------------------------------------
+
+const order = { key: "asn", down: false };
+
+async function members(path, parameters) {
+  const rs = path[0];
+  const [answer, status] = await Promise.all([ask("members", { rs, page: "all" }), ask("status")]);
+  const box = h("input", { type: "search", placeholder: "AS, name, address, state", "aria-label": "Filter", value: parameters.get("f") || "" });
+  const place = h("div");
+  const keys = {
+    rs: (s) => s.id.route_server, asn: (s) => s.asn, name: (s) => s.name.toLowerCase(), address: (s) => s.id.address,
+    state: (s) => s.state, since: (s) => s.since, flaps: (s) => s.flaps, received: (s) => sum(s, "received"),
+    accepted: (s) => sum(s, "accepted"), filtered: (s) => sum(s, "filtered"), exported: (s) => sum(s, "exported"),
+  };
+  const sorter = (key, title) => h("button", { type: "button", onclick: () => {
+    order.down = order.key === key ? !order.down : false;
+    order.key = key;
+    draw();
+  } }, title + (order.key === key ? (order.down ? " ↓" : " ↑") : ""));
+  function draw() {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const of = keys[order.key];
+    const sessions = answer.members
+      .filter((s) => matches([s.id.route_server, "as" + s.asn, s.name, s.id.address, s.state].join(" "), words))
+      .sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0) * (order.down ? -1 : 1));
+    place.replaceChildren(
+      table([
+        { title: sorter("rs", "RS"), cell: (s) => s.id.route_server },
+        { title: sorter("asn", "AS"), n: true, cell: (s) => s.asn },
+        { title: sorter("name", "Name"), cell: (s) => memberLink(s.name, s.id) },
+        { title: sorter("address", "Address"), mono: true, cell: (s) => address(s.id) },
+        { title: sorter("state", "State"), cell: stateOf },
+        { title: sorter("since", "Since"), n: true, cell: (s) => ago(s.since) },
+        { title: sorter("flaps", "Flaps"), n: true, cell: (s) => s.flaps },
+        { title: sorter("received", "Received"), n: true, cell: (s) => count(sum(s, "received")) },
+        { title: sorter("accepted", "Accepted"), n: true, cell: (s) => count(sum(s, "accepted")) },
+        { title: sorter("filtered", "Filtered"), n: true, cell: (s) => {
+          const n = sum(s, "filtered");
+          return n ? memberLink(count(n), s.id, "filtered") : 0;
+        } },
+        { title: sorter("exported", "Exported"), n: true, cell: (s) => count(sum(s, "exported")) },
+      ], sessions),
+      h("p", { class: "dim" }, sessions.length + " sessions, " +
+        sessions.filter((s) => s.state === "established").length + " established"));
+  }
+  box.addEventListener("input", draw);
+  draw();
+  return [
+    h("h1", {}, "Members" + (rs ? " at " + rs : "")),
+    h("div", { class: "row" }, box,
+      [link("all", ["members"]), ...status.route_servers.map((s) => link(s.name, ["members", s.name]))]),
+    place,
+  ];
+}
+
+async function member(path, parameters) {
+  const [rs, peer] = path;
+  const session = await ask("member", { peer, rs });
+  const tab = parameters.get("tab") || "received";
+  const agreed = session.negotiated;
+  const last = session.last_notification;
+  const tabs = ["received", "filtered", "exported"].map((name) =>
+    h("a", { href: href(["member", rs, peer], { tab: name }), "aria-current": name === tab ? "page" : null },
+      name + " " + count(sum(session, name))));
+  const question = { rs };
+  if (tab === "exported") question.to = peer; else question.from = peer;
+  if (tab === "filtered") question.filtered = "true";
+  const reasons = ["ipv4", "ipv6"].flatMap((family) =>
+    session.routes[family].filtered_by_reason.map(([reason, n]) => family + " " + reason + " " + count(n)));
+  return [
+    h("h1", {}, "AS" + session.asn + " " + session.name),
+    facts([
+      ["Route server", link(rs, ["members", rs])],
+      ["Address", h("span", { class: "mono" }, address(session.id))],
+      ["State", [stateOf(session), " for " + ago(session.since)]],
+      ["Held down because", session.disabled],
+      ["Flaps", session.flaps],
+      ["Last down", session.last_down],
+      ["Last NOTIFICATION", last && (last.sent ? "sent " : "received ") + last.code + "/" + last.subcode + " " + last.text],
+      ["BGP Identifier", agreed && agreed.router_id],
+      ["Hold time", agreed && agreed.hold_time_secs + " s"],
+      ["Families", agreed && agreed.families.join(", ")],
+      ["Limits", ["ipv4", "ipv6"].filter((f) => session.limits[f] !== null).map((f) => f + " " + count(session.limits[f])).join(", ")],
+      ["Messages", count(session.messages.received.update) + " UPDATEs in, " + count(session.messages.sent.update) + " out"],
+      ["Filtered because", reasons.join(", ")],
+      ["Its capabilities", agreed && agreed.peer_capabilities.join(", ")],
+    ]),
+    h("div", { class: "tabs" }, tabs),
+    await routesTable(question, { explain: tab === "exported" ? peer : null }),
+  ];
+}
+
+// ---- routes ---------------------------------------------------------------------------------
+
+const routeColumns = (options) => [
+  { title: "", cell: (r) => r.reject ? h("span", { class: "bad", title: "rejected" }, "✗")
+    : r.best ? h("span", { class: "good", title: "most preferred" }, "★") : h("span", { class: "dim", title: "accepted" }, "✓") },
+  options.server && { title: "RS", cell: (r) => r.from.route_server },
+  { title: "Prefix", mono: true, cell: (r) => link(r.prefix, ["search"], { q: r.prefix }) },
+  { title: "From", cell: (r) => memberLink("AS" + r.from_asn, r.from) },
+  { title: "Next hop", mono: true, cell: (r) => r.next_hop },
+  { title: "MED", n: true, cell: (r) => r.med === null ? "" : r.med },
+  { title: "Path", mono: true, wide: true, cell: (r) => r.as_path + " " + ({ igp: "i", egp: "e" }[r.origin] || "?") },
+  { title: "Communities", mono: true, wide: true, cell: (r) =>
+    [...r.communities, ...r.large_communities, ...r.extended_communities].join(" ") },
+  { title: "Rejected because", wide: true, cell: (r) => r.reject
+    ? h("span", { class: "bad", title: "code " + r.reject.code + ", Euro-IX " + r.reject.euro_ix }, r.reject.text) : "" },
+  { title: "", cell: (r) => link("why?", ["explain"], { prefix: r.prefix, rs: r.from.route_server, to: options.explain }) },
+].filter(Boolean);
+
+async function routesTable(question, options = {}) {
+  const place = h("div");
+  async function show(page) {
+    const asked = turn;
+    const answer = await ask("routes", { ...question, page, per_page: PAGE });
+    if (asked !== turn) return;
+    if (!answer.routes.length && page === 1) {
+      place.replaceChildren(h("p", { class: "dim" }, "No routes."));
+      return;
+    }
+    const go = (to) => () => show(to).catch(fail);
+    place.replaceChildren(
+      table(routeColumns(options), answer.routes),
+      (page > 1 || answer.next_page) && h("div", { class: "row" },
+        h("button", { type: "button", disabled: page === 1, onclick: go(page - 1) }, "← before"),
+        h("span", { class: "dim" }, "page " + page),
+        h("button", { type: "button", disabled: !answer.next_page, onclick: go(page + 1) }, "next →")) || "");
+  }
+  await show(1);
+  return place;
+}
+
+// An AS, a community, or else a prefix or an address.
+function understand(text) {
+  const q = text.trim();
+  if (/^(as)?\d+$/i.test(q)) return { origin: q };
+  if (/^(rt|ro|generic):/i.test(q) || /^\d+:\d+(:\d+)?$/.test(q)) return { community: q };
+  return { prefix: q };
+}
+
+async function search(_, parameters) {
+  const q = parameters.get("q") || "";
+  const around = parameters.get("around") || "";
+  searchBox.value = q;
+  const question = understand(q);
+  if (question.prefix && around) question[around] = "true";
+  const what = question.origin ? "Routes originated by " : question.community ? "Routes with community " : "Routes to ";
+  const choice = (name, title) => h("a",
+    { href: href(["search"], { q, around: name }), "aria-current": name === around ? "page" : null }, title);
+  return [
+    h("h1", {}, what, h("span", { class: "mono" }, q)),
+    question.prefix && h("div", { class: "tabs" }, choice("", q.includes("/") ? "exact" : "longest match"),
+      choice("covering", "less specific"), choice("covered", "more specific")),
+    await routesTable(question, { server: true }),
+  ];
+}
+
+// ---- explain --------------------------------------------------------------------------------
+
+async function explain(_, parameters) {
+  const { members: sessions } = await ask("members", { page: "all" });
+  const prefix = parameters.get("prefix") || "";
+  const to = parameters.get("to") || "";
+  const rs = parameters.get("rs") || "";
+  const prefixBox = h("input", { value: prefix, placeholder: "Prefix", "aria-label": "Prefix", required: true, class: "mono" });
+  const select = h("select", { "aria-label": "Member", required: true },
+    h("option", { value: "" }, "to which member?"),
+    sessions.filter((s) => !rs || s.id.route_server === rs).map((s) => h("option", {
+      value: s.id.route_server + " " + address(s.id),
+      selected: s.id.route_server === rs && address(s.id) === to,
+    }, s.id.route_server + ": AS" + s.asn + " " + s.name + " " + address(s.id))));
+  const go = (event) => {
+    event.preventDefault();
+    const [server, peer] = select.value.split(" ");
+    if (peer) location.hash = href(["explain"], { prefix: prefixBox.value.trim(), to: peer, rs: server });
+  };
+  select.addEventListener("change", go);
+  const form = h("form", { class: "row", onsubmit: go }, prefixBox, select, h("button", {}, "Explain"));
+  const head = [h("h1", {}, "Why has a member got this route, or not?"), form];
+  if (!prefix || !to) return head;
+  const answer = await ask("explain", { prefix, to, rs });
+  const chosen = new Set(answer.chosen);
+  return [
+    ...head,
+    h("p", { class: "verdict " + (chosen.size ? "good" : "bad") }, answer.summary),
+    answer.candidates.map((candidate, index) => candidateView(candidate, index, chosen.has(index))),
+  ];
+}
+
+function candidateView(candidate, index, chosen) {
+  const route = candidate.route;
+  const words = { pass: ["ok", "good"], fail: ["FAIL", "bad"], skip: ["–", "dim"], note: ["note", "warn"] };
+  return h("section", { class: "candidate" + (chosen ? " chosen" : "") },
+    h("h3", {}, (index + 1) + ". ", memberLink("AS" + route.from_asn, route.from), " " + address(route.from)),
+    facts([
+      ["Path", h("span", { class: "mono" }, route.as_path)],
+      ["Next hop", h("span", { class: "mono" }, route.next_hop)],
+      ["MED", route.med],
+      ["Communities", [...route.communities, ...route.large_communities, ...route.extended_communities].join(" ")],
+      ["Unknown attributes", route.unknown.map(([, code]) => "type " + code).join(", ")],
+    ]),
+    h("ul", { class: "checks" }, candidate.checks.map((check) => {
+      const [word, style] = words[check.outcome] || words.note;
+      return h("li", {}, h("span", { class: style }, word), h("span", {}, check.check), h("span", { class: "dim" }, check.detail));
+    })),
+    h("p", { class: chosen ? "good" : route.reject ? "bad" : "" }, "→ " + candidate.outcome));
+}
+
+// ---- who gets what --------------------------------------------------------------------------
+
+async function matrix(path) {
+  const status = await ask("status");
+  const rs = path[0] || (status.route_servers[0] || {}).name;
+  const choose = h("div", { class: "row" }, status.route_servers.map((s) =>
+    h("a", { href: href(["matrix", s.name]), "aria-current": s.name === rs ? "page" : null }, s.name)));
+  const head = [h("h1", {}, "Who gets what at " + rs), choose];
+  const answer = await ask("matrix", { rs });
+  const shown = answer.members.slice(0, MATRIX_MEMBERS);
+  const cell = (from, to) => {
+    if (from === to) return "";
+    const n = (answer.routes[to] || [])[from] || 0;
+    if (!n) return h("span", { class: "dim" }, "0");
+    return h("a", { href: href(["flow", rs, address(shown[from].id), address(shown[to].id)]),
+      title: n + " routes of " + shown[from].name + " at " + shown[to].name }, count(n));
+  };
+  return [
+    ...head,
+    h("p", { class: "dim" }, "A line for each member that announces, a column for each that receives: routes exchanged."),
+    h("div", { class: "scroll" }, h("table", { class: "matrix" },
+      h("thead", {}, h("tr", {}, h("th", {}, ""), shown.map((m) => h("th", { scope: "col", title: m.name }, "AS" + m.asn)))),
+      h("tbody", {}, shown.map((m, from) => h("tr", {},
+        h("th", { scope: "row" }, memberLink("AS" + m.asn + " " + m.name, m.id)),
+        shown.map((_, to) => h("td", {}, cell(from, to)))))))),
+    answer.members.length > shown.length &&
+      h("p", { class: "dim" }, "The first " + shown.length + " of " + answer.members.length + " members."),
+  ];
+}
+
+async function flow(path) {
+  const [rs, from, to] = path;
+  const routes = [];
+  // The Adj-RIB-Out of one member, of which the routes of one other are kept.
+  for (let page = 1; page && routes.length < 1000; ) {
+    const answer = await ask("routes", { rs, to, page, per_page: 5000 });
+    routes.push(...answer.routes.filter((r) => address(r.from) === from));
+    page = answer.next_page;
+  }
+  return [
+    h("h1", {}, "Routes of " + from + " at " + to),
+    h("p", {}, link("back to the matrix", ["matrix", rs])),
+    table(routeColumns({ explain: to }), routes),
+  ];
+}
+
+// ---- RPKI and IRR ---------------------------------------------------------------------------
+
+async function outside() {
+  const [rpki, irr] = await Promise.all([ask("rpki"), ask("irr")]);
+  return [
+    h("h1", {}, "RPKI and IRR"),
+    h("p", {}, count(rpki.vrps) + " VRPs and " + count(rpki.aspas) + " ASPA records in force."),
+    rpki.sources.length ? table([
+      { title: "Source", cell: (s) => s.name },
+      { title: "State", cell: (s) => h("span", { class: s.state === "failed" ? "bad" : s.active ? "good" : "" }, s.state) },
+      { title: "In use", cell: (s) => s.active ? "yes" : "no" },
+      { title: "Serial", n: true, cell: (s) => s.serial === null ? "–" : s.serial },
+      { title: "VRPs", n: true, cell: (s) => count(s.vrps) },
+      { title: "Last data", n: true, cell: (s) => ago(s.last_sync) },
+      { title: "Error", wide: true, cell: (s) => s.last_error && h("span", { class: "bad" }, s.last_error) },
+    ], rpki.sources) : h("p", { class: "dim" }, "No cache is configured."),
+    h("h2", {}, "IRR sets"),
+    irr.sets.length ? table([
+      { title: "Set", cell: (s) => s.name },
+      { title: "Origins", n: true, cell: (s) => count(s.asns) },
+      { title: "IPv4", n: true, cell: (s) => count(s.prefixes.ipv4) },
+      { title: "IPv6", n: true, cell: (s) => count(s.prefixes.ipv6) },
+      { title: "Age", n: true, cell: (s) => ago(s.fetched) },
+      { title: "State", cell: (s) => s.stale ? h("span", { class: "warn" }, "stale") : s.fetched ? "fresh" : h("span", { class: "bad" }, "missing") },
+      { title: "Error", wide: true, cell: (s) => s.last_error && h("span", { class: "bad" }, s.last_error) },
+    ], irr.sets) : h("p", { class: "dim" }, "No IRR sets are in use."),
+  ];
+}
+
+// ---- moving about ---------------------------------------------------------------------------
+
+const views = { "": overview, members, member, search, explain, matrix, flow, data: outside };
+const refreshing = new Set(["", "data"]);
+
+function fail(error) {
+  main.replaceChildren(h("h1", {}, "No answer"), h("p", { class: "bad" }, error.message));
+}
+
+async function show(again) {
+  const mine = ++turn;
+  clearTimeout(timer);
+  const [where, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, ...path] = where.split("/").map(decodeURIComponent);
+  const view = views[name] || overview;
+  for (const a of document.querySelectorAll("#nav a")) {
+    const target = a.getAttribute("href").slice(2);
+    if (target === name || (target === "members" && name === "member")) a.setAttribute("aria-current", "page");
+    else a.removeAttribute("aria-current");
+  }
+  try {
+    const content = await view(path, new URLSearchParams(query || ""));
+    if (mine !== turn) return;
+    const fresh = h("div", {}, content);
+    main.replaceChildren(fresh);
+    const title = fresh.querySelector("h1");
+    document.title = (title ? title.textContent + " – " : "") + "Looking glass";
+    if (!again) window.scrollTo(0, 0);
+  } catch (error) {
+    if (mine === turn) fail(error);
+  }
+  foot.textContent = "As of " + new Date().toISOString().replace("T", " ").slice(0, 19) + " UTC";
+  if (refreshing.has(name)) timer = setTimeout(() => { if (!document.hidden) show(true); }, REFRESH_MS);
+}
+
+document.getElementById("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (searchBox.value.trim()) location.hash = href(["search"], { q: searchBox.value.trim() });
+});
+
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName);
+  if (event.key === "/" && !typing) {
+    event.preventDefault();
+    searchBox.focus();
+    searchBox.select();
+  } else if (event.key === "Escape" && typing) {
+    document.activeElement.blur();
+  }
+});
+
+document.addEventListener("visibilitychange", () => { if (!document.hidden) show(true); });
+window.addEventListener("hashchange", () => show(false));
+show(false);

@@ -1,0 +1,251 @@
+//! The schedule: fetch, keep what is good, publish.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgp_wire::Asn;
+use policy::{IrrSets, IrrStatus, MemberIrr, RouteSet};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::dump::Dump;
+use super::irrd::IrrdClient;
+use super::name::SetName;
+use super::{Expanded, IrrError, IrrSpec, IrrState, MemberSpec, SetStatus, disk, expand, unix_now};
+
+/// Pause after a failed refresh; doubles up to the schedule's own interval.
+const FIRST_RETRY: Duration = Duration::from_secs(10);
+/// Shortest interval between refreshes, whatever the configuration says.
+const SHORTEST_REFRESH: Duration = Duration::from_secs(10);
+
+/// The running service; dropping it ends it.
+#[derive(Debug)]
+pub struct IrrHandle {
+    state: watch::Receiver<Arc<IrrState>>,
+    refresh: mpsc::Sender<()>,
+    specs: watch::Sender<IrrSpec>,
+    task: JoinHandle<()>,
+}
+
+impl IrrHandle {
+    /// Starts on the current tokio runtime; what is on disk is in force before it returns.
+    #[must_use]
+    pub fn start(spec: IrrSpec) -> Self {
+        let mut keeper = Keeper::new(spec);
+        let (publish, state) = watch::channel(Arc::new(keeper.state()));
+        let (refresh, requests) = mpsc::channel(1);
+        let (specs, spec_changes) = watch::channel(keeper.spec.clone());
+        let task = tokio::spawn(async move { keeper.run(publish, requests, spec_changes).await });
+        Self { state, refresh, specs, task }
+    }
+
+    /// The snapshots.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Arc<IrrState>> {
+        self.state.clone()
+    }
+
+    /// The snapshot in force.
+    #[must_use]
+    pub fn state(&self) -> Arc<IrrState> {
+        self.state.borrow().clone()
+    }
+
+    /// Asks for a refresh now; one that is under way answers for it.
+    pub fn refresh(&self) {
+        // A full queue holds a request already.
+        let _ = self.refresh.try_send(());
+    }
+
+    /// Puts another configuration in force: sets that it names and are known stay known.
+    pub fn reconfigure(&self, spec: IrrSpec) {
+        self.specs.send_if_modified(|old| {
+            let changed = *old != spec;
+            *old = spec;
+            changed
+        });
+    }
+}
+
+impl Drop for IrrHandle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Keeper {
+    spec: IrrSpec,
+    sets: BTreeMap<SetName, Expanded>,
+    last_error: Option<String>,
+    last_refresh: Option<u64>,
+}
+
+/// The names of a member, or its own AS where it gives none; the second half: entries that are no
+/// names (the configuration refuses them, so this is for callers that do not).
+fn names_of(member: &MemberSpec) -> (Vec<SetName>, usize) {
+    if member.as_set.is_empty() {
+        return (vec![SetName::Asn(Asn(member.asn.0))], 0);
+    }
+    let names: Vec<SetName> = member.as_set.iter().filter_map(|s| s.parse().ok()).collect();
+    let wrong = member.as_set.len() - names.len();
+    (names, wrong)
+}
+
+impl Keeper {
+    fn new(spec: IrrSpec) -> Self {
+        let sets = spec.cache.as_deref().map(disk::load).unwrap_or_default();
+        Self { spec, sets, last_error: None, last_refresh: None }
+    }
+
+    fn names(&self) -> BTreeSet<SetName> {
+        self.spec.members.iter().flat_map(|m| names_of(m).0).collect()
+    }
+
+    async fn run(
+        &mut self,
+        publish: watch::Sender<Arc<IrrState>>,
+        mut requests: mpsc::Receiver<()>,
+        mut specs: watch::Receiver<IrrSpec>,
+    ) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let regular = self.spec.refresh.max(SHORTEST_REFRESH);
+            let pause = match self.refresh().await {
+                Ok(()) => {
+                    retry = FIRST_RETRY;
+                    self.last_error = None;
+                    self.last_refresh = Some(unix_now());
+                    regular
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "IRR refresh failed, the last good sets stay in force");
+                    self.last_error = Some(error.to_string());
+                    let pause = retry.min(regular);
+                    retry = (retry * 2).min(regular);
+                    pause
+                }
+            };
+            if publish.send(Arc::new(self.state())).is_err() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                request = requests.recv() => if request.is_none() { return },
+                changed = specs.changed() => {
+                    if changed.is_err() { return }
+                    self.spec = specs.borrow_and_update().clone();
+                    // What is known of the new members counts at once.
+                    if publish.send(Arc::new(self.state())).is_err() { return }
+                }
+            }
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<(), IrrError> {
+        let names = self.names();
+        let now = unix_now();
+        let (source_name, fetched) = if let Some(server) = &self.spec.server {
+            let mut client = IrrdClient::connect(server, &self.spec.sources).await?;
+            (server.clone(), expand::expand(&mut client, &names, now).await?)
+        } else {
+            let (paths, sources) = (self.spec.dump.clone(), self.spec.sources.clone());
+            let wanted = names.clone();
+            // Dumps are gigabytes: not on a thread that others wait for.
+            let reading = tokio::task::spawn_blocking(move || {
+                let dump = Dump::read(&paths, &sources)?;
+                Ok(wanted.iter().map(|n| (n.clone(), dump.expand(n, now))).collect())
+            });
+            let read: Result<_, IrrError> = reading.await.unwrap_or_else(|e| {
+                let source = std::io::Error::other(e);
+                Err(IrrError::Dump {
+                    path: self.spec.dump.first().cloned().unwrap_or_default(),
+                    source,
+                })
+            });
+            ("the dumps".to_owned(), read?)
+        };
+        self.accept(&names, fetched, source_name)
+    }
+
+    /// Takes the answers over, unless they say that a mirror has lost its data.
+    fn accept(
+        &mut self,
+        names: &BTreeSet<SetName>,
+        fetched: BTreeMap<SetName, Expanded>,
+        source_name: String,
+    ) -> Result<(), IrrError> {
+        let full = |set: Option<&Expanded>| set.is_some_and(|s| s.known && !s.prefixes.is_empty());
+        let before = names.iter().filter(|n| full(self.sets.get(n))).count();
+        let now = names.iter().filter(|n| full(fetched.get(n))).count();
+        if before > 1 && now == 0 {
+            return Err(IrrError::AllGone { source_name, sets: before });
+        }
+        for (name, set) in fetched {
+            if !set.known {
+                tracing::error!(set = %name, source = %source_name, "IRR set is unknown: every route of the members that name it alone is rejected");
+            }
+            let good = set.known && !set.origins.is_empty();
+            if let Some(dir) = self.spec.cache.as_deref().filter(|_| good)
+                && let Err(error) = disk::store(dir, &name, &set)
+            {
+                tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
+            }
+            self.sets.insert(name, set);
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> IrrState {
+        let names = self.names();
+        let mut users: BTreeMap<SetName, usize> = BTreeMap::new();
+        let members = self.spec.members.iter().map(|member| {
+            for name in names_of(member).0 {
+                *users.entry(name).or_default() += 1;
+            }
+            (member.member, self.member_irr(member))
+        });
+        let sets = Arc::new(IrrSets::from_members(members.collect::<Vec<_>>()));
+        let statuses = names.iter().map(|name| self.status(name, users.get(name).copied()));
+        IrrState {
+            sets,
+            statuses: statuses.collect(),
+            synced: self.last_refresh.is_some() || names.iter().all(|n| self.sets.contains_key(n)),
+            last_error: self.last_error.clone(),
+            last_refresh_unix_secs: self.last_refresh,
+        }
+    }
+
+    /// The union of a member's sets; where none of them is known, nothing.
+    fn member_irr(&self, member: &MemberSpec) -> MemberIrr {
+        let (names, _) = names_of(member);
+        let source = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let known: Vec<&Expanded> =
+            names.iter().filter_map(|n| self.sets.get(n)).filter(|s| s.known).collect();
+        // The union is as old as its oldest part.
+        let Some(fetched) = known.iter().map(|s| s.fetched_unix_secs).min() else {
+            return MemberIrr::unknown(&source);
+        };
+        let origins = known.iter().flat_map(|s| &s.origins).map(|o| Asn(*o));
+        let prefixes = known.iter().flat_map(|s| &s.prefixes).copied();
+        MemberIrr::fetched(&source, fetched, RouteSet::new(origins, prefixes))
+    }
+
+    fn status(&self, name: &SetName, users: Option<usize>) -> SetStatus {
+        let set = self.sets.get(name);
+        let status = match set {
+            Some(set) if set.known && set.origins.is_empty() => IrrStatus::Empty,
+            Some(set) if set.known => IrrStatus::Loaded,
+            _ => IrrStatus::Unknown,
+        };
+        SetStatus {
+            name: name.to_string(),
+            status,
+            origins: set.map_or(0, |s| s.origins.len()),
+            prefixes: bgp_wire::Family::ALL
+                .map(|f| set.map_or(0, |s| s.prefixes.iter().filter(|p| p.family() == f).count())),
+            fetched_unix_secs: set.map(|s| s.fetched_unix_secs),
+            members: users.unwrap_or(0),
+        }
+    }
+}

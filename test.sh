@@ -1,0 +1,163 @@
+#!/bin/bash
+# Everything that has to hold before a change is merged. On a Debian machine with Rust, as root:
+# installs the packages that the tests need, then runs them all.
+#
+#   ./test.sh              everything
+#   ./test.sh STEP...      only these (./test.sh --list names them)
+#
+# RS_DATA=DIR   also runs the tests that read real tables from DIR.
+set -u
+cd "$(dirname "$0")" || exit 2
+
+steps=(packages format scripts purity lints tests interoperation documentation dependencies fuzzing)
+
+# Program and the Debian package that has it.
+needed=(
+    bird:bird2 /usr/sbin/bgpd:openbgpd bgpctl:openbgpd /usr/lib/frr/bgpd:frr vtysh:frr
+    gobgpd:gobgpd exabgp:exabgp ip:iproute2 ping:iputils-ping kill:procps cc:gcc make:make
+    shellcheck:shellcheck
+)
+
+# Seconds for each fuzz target.
+fuzz_secs=${FUZZ_SECS:-20}
+
+have() {
+    case $1 in
+    /*) [ -x "$1" ] ;;
+    # A shell's own kill does not count.
+    *) PATH="$PATH:/usr/sbin:/sbin" type -P "$1" >/dev/null ;;
+    esac
+}
+
+missing_packages() {
+    local entry
+    for entry in "${needed[@]}"; do
+        have "${entry%:*}" || echo "${entry##*:}"
+    done | sort -u
+}
+
+step_packages() {
+    local missing policy=/usr/sbin/policy-rc.d ours=no status
+    missing=$(missing_packages)
+    if [ -z "$missing" ]; then
+        echo "nothing is missing"
+        return 0
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing, and only root can install them: ${missing//$'\n'/ }"
+        return 1
+    fi
+    echo "installing ${missing//$'\n'/ }"
+    # The tests start these daemons themselves, in namespaces: Debian's services are not wanted.
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && ours=yes
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of package names
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    status=$?
+    [ "$ours" = yes ] && rm -f "$policy"
+    return "$status"
+}
+
+step_format() {
+    cargo fmt --all --check
+}
+
+step_scripts() {
+    if ! have shellcheck; then
+        echo "shellcheck is not installed"
+        return 1
+    fi
+    git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+}
+
+step_purity() {
+    sh scripts/purity.sh
+}
+
+step_lints() {
+    cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
+}
+
+step_tests() {
+    cargo test --workspace
+}
+
+step_interoperation() {
+    if [ "$(id -u)" != 0 ]; then
+        echo "network namespaces need root: the tests with real daemons did not run"
+        return 1
+    fi
+    # They mostly wait for each other's timers, so more of them than there are cores.
+    cargo test --workspace --features rs-tests/interop --test interop -- --test-threads 4
+}
+
+step_documentation() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+}
+
+step_dependencies() {
+    cargo metadata --locked --format-version 1 >/dev/null || return 1
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny --offline check bans licenses sources
+    else
+        echo "Cargo.lock is up to date; cargo-deny is not installed, so deny.toml was not checked"
+    fi
+}
+
+step_fuzzing() {
+    local target status=0
+    if [ ! -d fuzz ]; then
+        echo "no fuzz targets"
+        return 0
+    fi
+    if ! cargo +nightly --version >/dev/null 2>&1; then
+        echo "no nightly toolchain (rustup toolchain install nightly): fuzz targets did not run"
+        return 0
+    fi
+    if ! cargo fuzz --version >/dev/null 2>&1; then
+        cargo install --quiet --locked cargo-fuzz || {
+            echo "cargo-fuzz does not install: fuzz targets did not run"
+            return 0
+        }
+    fi
+    for target in $(cargo +nightly fuzz list); do
+        echo "fuzz target $target, $fuzz_secs s"
+        cargo +nightly fuzz run "$target" -- -max_total_time="$fuzz_secs" -verbosity=0 \
+            -print_final_stats=1 2>&1 | tail -n 30
+        [ "${PIPESTATUS[0]}" = 0 ] || status=1
+    done
+    return "$status"
+}
+
+[ "${1:-}" = --list ] && {
+    printf '%s\n' "${steps[@]}"
+    exit 0
+}
+
+failed=()
+began=$SECONDS
+[ $# -gt 0 ] || set -- "${steps[@]}"
+for step in "$@"; do
+    declare -F "step_$step" >/dev/null || {
+        echo "no step $step; there are: ${steps[*]}" >&2
+        exit 2
+    }
+    echo "== $step"
+    start=$SECONDS
+    if "step_$step"; then
+        echo "== $step: passed in $((SECONDS - start)) s"
+    else
+        echo "== $step: FAILED after $((SECONDS - start)) s"
+        failed+=("$step")
+    fi
+done
+
+echo "== all steps took $((SECONDS - began)) s"
+if [ ${#failed[@]} -ne 0 ]; then
+    echo "== FAILED: ${failed[*]}"
+    exit 1
+fi
+echo "== everything passed"

@@ -1,0 +1,95 @@
+//! A small exchange on loopback: member `n` has address 127.0.0.n and AS 65000 + n.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use rs_tests::support::raw::{Config as RawConfig, Speaker};
+use rs_tests::support::route::Route;
+use rs_tests::support::rs::{Config, RouteServer};
+use rs_tests::support::wait::ensure;
+
+/// AS of the route server.
+pub(crate) const RS: u32 = 64500;
+/// How long a change may take to reach a member.
+pub(crate) const ARRIVE: Duration = Duration::from_secs(20);
+
+/// A route server and where it listens.
+pub(crate) struct Exchange {
+    pub(crate) server: RouteServer,
+    pub(crate) port: u16,
+    pub(crate) http_port: u16,
+    pub(crate) config: Config,
+}
+
+/// A TCP port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// AS of member `n`.
+pub(crate) fn asn(n: u8) -> u32 {
+    65000 + u32::from(n)
+}
+
+/// Next hop of member `n`, on the peering LAN: loopback addresses are refused as next hops.
+pub(crate) fn next_hop(n: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, n))
+}
+
+/// A route of member `n` with `extra` appended to its path.
+pub(crate) fn route(n: u8, prefix: &str, extra: &str) -> Route {
+    let path = format!("{} {extra}", asn(n));
+    let hop = if prefix.contains(':') {
+        format!("2001:db8:1::{n}").parse().expect("an address")
+    } else {
+        next_hop(n)
+    };
+    Route::new(prefix, path.trim(), hop)
+}
+
+impl Exchange {
+    /// Members 2 and up, one for each entry; the entry's lines go into its session's table.
+    pub(crate) fn new(members: &[&str]) -> Self {
+        Self::with(members, |_| {})
+    }
+
+    /// The same with a changed configuration.
+    pub(crate) fn with(members: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        let (port, http_port) = (free_port(), free_port());
+        let mut config = Config::new(RS, &[format!("127.0.0.1:{port}")]);
+        config.http_port = http_port;
+        config.import += "next_hop = \"lan\"\n";
+        for (n, lines) in (2..).zip(members) {
+            let lines = format!("families = [\"v4\", \"v6\"]\n{lines}");
+            config = config.member(asn(n), &[format!("127.0.0.{n}")], &lines);
+        }
+        change(&mut config);
+        let server = RouteServer::start(&config);
+        Self { server, port, http_port, config }
+    }
+
+    /// How member `n` presents itself unless a test says otherwise.
+    pub(crate) fn speaker_config(&self, n: u8) -> RawConfig {
+        let mut config = RawConfig::new(format!("127.0.0.{n}"), "127.0.0.1", asn(n));
+        config.port = self.port;
+        config
+    }
+
+    /// Member `n`, its session established.
+    pub(crate) fn speaker(&self, n: u8) -> Speaker {
+        Speaker::established(self.speaker_config(n))
+    }
+
+    /// A metric's sum.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> Result<f64, String> {
+        self.server.metric(self.http_port, name, labels)
+    }
+}
+
+/// Waits until `speaker` holds exactly `expected`, in order of prefixes.
+pub(crate) fn holds(what: &str, speaker: &Speaker, expected: &[Route]) {
+    speaker.wait_routes(what, ARRIVE, |seen| {
+        ensure(seen == expected, || format!("expected {expected:?}\n    seen {seen:?}"))
+    });
+}

@@ -1,0 +1,14 @@
+//! The daemon on loopback with raw speakers as members: no root, no namespaces, no other daemon.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy does not take a test's helpers for tests"
+)]
+
+mod add_path;
+mod exchange;
+mod path_hiding;
+mod refused;
+mod tables;
+mod transparency;

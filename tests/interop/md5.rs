@@ -1,0 +1,133 @@
+//! TCP MD5 signatures (RFC 2385) with each daemon: the right password, and a wrong one.
+
+use std::net::IpAddr;
+
+use rs_tests::support::bird::Bird;
+use rs_tests::support::exabgp::ExaBgp;
+use rs_tests::support::frr::Frr;
+use rs_tests::support::gobgp::GoBgp;
+use rs_tests::support::member::{ESTABLISH, Member, Spec};
+use rs_tests::support::netns::{Host, Lan};
+use rs_tests::support::openbgpd::OpenBgpd;
+use rs_tests::support::route::Route;
+use rs_tests::support::rs::{Config, RouteServer};
+use rs_tests::support::wait::{ensure, eventually};
+
+const RS: u32 = 64500;
+const MEMBER: u32 = 65010;
+const RIGHT: &str = "right-password";
+const PASSWORD: &str = "password = \"right-password\"";
+
+/// Segments that the kernel of the route server's namespace dropped for a wrong signature.
+fn refused_segments(rs: &Host) -> u64 {
+    rs.kernel_counter("TcpExt", "TCPMD5Failure")
+}
+
+/// One session with the right password, the other with a wrong one: the first comes up, the
+/// kernel drops the second's segments and it stays down.
+fn one_right_one_wrong<M: Member>(start: impl Fn(Spec) -> M, wrong: usize) {
+    let mut lan = Lan::new();
+    let (rs, host) = (lan.host(), lan.host());
+    let addresses = [host.v4().to_string(), host.v6().to_string()];
+    let config = Config::on(&rs, RS).member(MEMBER, &addresses, PASSWORD);
+    let mut server = RouteServer::start_in(&rs, &config);
+    let mut spec = Spec::dual(&host, MEMBER, &rs, RS).with_password(RIGHT);
+    spec.sessions[wrong].password = Some("wrong-password".to_owned());
+    let remotes: Vec<IpAddr> = spec.sessions.iter().map(|session| session.remote).collect();
+    let mut member = start(spec);
+
+    eventually("the right password opens the session", ESTABLISH, || {
+        member.session_up(remotes[1 - wrong])
+    });
+    eventually("the wrong password is noticed", ESTABLISH, || {
+        ensure(refused_segments(&rs) > 0, || "no segment with a wrong signature".to_owned())
+    });
+    assert!(member.session_up(remotes[wrong]).is_err(), "a wrong password opens no session");
+    server.still_runs().unwrap();
+}
+
+macro_rules! daemon {
+    ($name:ident, $kind:ident) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn right_over_ipv4_and_wrong_over_ipv6() {
+                one_right_one_wrong($kind::start, 1);
+            }
+
+            #[test]
+            fn right_over_ipv6_and_wrong_over_ipv4() {
+                one_right_one_wrong($kind::start, 0);
+            }
+        }
+    };
+}
+
+daemon!(bird, Bird);
+daemon!(openbgpd, OpenBgpd);
+daemon!(frr, Frr);
+daemon!(gobgp, GoBgp);
+daemon!(exabgp, ExaBgp);
+
+/// Two members over link-local addresses, one with a wrong password.
+fn over_link_local<M: Member>(start: impl Fn(Spec) -> M) {
+    let mut lan = Lan::new();
+    let (rs, good, bad) = (lan.link_local_host(), lan.link_local_host(), lan.link_local_host());
+    let config = Config::on_link_local(&rs, RS)
+        .member(MEMBER, &[good.link_local().to_string()], PASSWORD)
+        .member(MEMBER + 1, &[bad.link_local().to_string()], PASSWORD);
+    let _server = RouteServer::start_in(&rs, &config);
+    let mut good = start(Spec::link_local(&good, MEMBER, &rs, RS).with_password(RIGHT));
+    let mut bad = start(Spec::link_local(&bad, MEMBER + 1, &rs, RS).with_password("wrong"));
+
+    good.wait_established();
+    eventually("the wrong password is noticed", ESTABLISH, || {
+        ensure(refused_segments(&rs) > 0, || "no segment with a wrong signature".to_owned())
+    });
+    assert!(bad.session_up(IpAddr::V6(rs.link_local())).is_err());
+}
+
+#[test]
+fn bird_over_link_local() {
+    over_link_local(Bird::start);
+}
+
+#[test]
+fn openbgpd_over_link_local() {
+    over_link_local(OpenBgpd::start);
+}
+
+/// A reload that changes the password closes that session and no other.
+#[test]
+fn a_changed_password_takes_effect_on_reload() {
+    let mut lan = Lan::new();
+    let (rs, host, other) = (lan.host(), lan.host(), lan.host());
+    let config = |password: &str| {
+        Config::on(&rs, RS)
+            .member(MEMBER, &[host.v4().to_string()], &format!("password = \"{password}\""))
+            .member(MEMBER + 1, &[other.v4().to_string()], "")
+    };
+    let server = RouteServer::start_in(&rs, &config("old"));
+    let spec = |host: &Host, asn, password: Option<&str>| {
+        let mut spec = Spec::dual(host, asn, &rs, RS);
+        spec.sessions.truncate(1);
+        spec.sessions[0].password = password.map(str::to_owned);
+        spec
+    };
+    let remote = IpAddr::V4(rs.v4());
+    let mut member = Bird::start(spec(&host, MEMBER, Some("new")));
+    let mut other = Bird::start(spec(&other, MEMBER + 1, None));
+    other.wait_established();
+    other.announce(&[Route::new("203.0.113.0/24", "65011", IpAddr::V4(rs.v4()))]);
+    eventually("the wrong password is noticed", ESTABLISH, || {
+        ensure(refused_segments(&rs) > 0, || "no segment with a wrong signature".to_owned())
+    });
+    assert!(member.session_up(remote).is_err());
+
+    server.reload(&config("new"));
+    member.wait_established();
+    other.session_up(remote).unwrap();
+    let flaps = server.metric(9180, "rs_session_flaps_total", &["asn=\"65011\""]).unwrap();
+    assert!(flaps == 0.0, "the other session never went down, {flaps} flaps counted");
+}

@@ -1,0 +1,190 @@
+//! A small reader of MRT files (RFC 6396, RFC 8050): tables and updates, nothing else.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use super::raw::Set;
+use super::wire::{self, Nlri};
+
+const TABLE_DUMP_V2: u16 = 13;
+const BGP4MP: u16 = 16;
+const BGP4MP_ET: u16 = 17;
+
+/// One peer's table at the end of a file.
+#[derive(Debug, Default)]
+pub struct PeerTable {
+    /// AS number of the peer.
+    pub asn: u32,
+    /// AS numbers in paths have four octets.
+    pub four_octet_as: bool,
+    /// What it had announced and not withdrawn.
+    pub routes: BTreeMap<Nlri, Arc<Set>>,
+}
+
+/// Tables by peer address.
+pub type Tables = BTreeMap<(IpAddr, bool), PeerTable>;
+
+/// Reads a file, compressed with gzip or not.
+pub fn read_tables(path: &Path) -> io::Result<Tables> {
+    let mut octets = Vec::new();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        MultiGzDecoder::new(File::open(path)?).read_to_end(&mut octets)?;
+    } else {
+        File::open(path)?.read_to_end(&mut octets)?;
+    }
+    Ok(tables(&octets))
+}
+
+/// Reads records until the first that is cut short.
+pub fn tables(octets: &[u8]) -> Tables {
+    let mut reader = Reader::default();
+    let mut rest = octets;
+    while let Some((header, tail)) = rest.split_at_checked(12) {
+        let length = u32::from_be_bytes([header[8], header[9], header[10], header[11]]) as usize;
+        let Some((record, tail)) = tail.split_at_checked(length) else { break };
+        let kind = u16::from_be_bytes([header[4], header[5]]);
+        let subtype = u16::from_be_bytes([header[6], header[7]]);
+        reader.record(kind, subtype, record);
+        rest = tail;
+    }
+    reader.tables
+}
+
+#[derive(Default)]
+struct Reader {
+    tables: Tables,
+    /// PEER_INDEX_TABLE.
+    peers: Vec<(IpAddr, u32)>,
+}
+
+/// A cursor that panics at the end: a record that lies about its length fails the test.
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
+    fn u8(&mut self) -> u8 {
+        self.take(1)[0]
+    }
+
+    fn u16(&mut self) -> u16 {
+        let octets = self.take(2);
+        u16::from_be_bytes([octets[0], octets[1]])
+    }
+
+    fn asn(&mut self, four: bool) -> u32 {
+        self.take(if four { 4 } else { 2 })
+            .iter()
+            .fold(0, |number, octet| number << 8 | u32::from(*octet))
+    }
+
+    fn address(&mut self, v6: bool) -> IpAddr {
+        if v6 {
+            IpAddr::from(<[u8; 16]>::try_from(self.take(16)).expect("sixteen"))
+        } else {
+            IpAddr::from(<[u8; 4]>::try_from(self.take(4)).expect("four"))
+        }
+    }
+}
+
+impl Reader {
+    fn record(&mut self, kind: u16, subtype: u16, record: &[u8]) {
+        let mut record = Cursor(record);
+        match (kind, subtype) {
+            (TABLE_DUMP_V2, 1) => self.peer_index(record),
+            (TABLE_DUMP_V2, 2 | 4 | 8 | 10) => {
+                self.rib(record, matches!(subtype, 4 | 10), subtype >= 8);
+            }
+            (BGP4MP, _) => self.message(record, subtype),
+            (BGP4MP_ET, _) => {
+                // Microseconds.
+                record.take(4);
+                self.message(record, subtype);
+            }
+            _ => {}
+        }
+    }
+
+    fn peer_index(&mut self, mut record: Cursor<'_>) {
+        record.take(4);
+        let name = usize::from(record.u16());
+        record.take(name);
+        let count = record.u16();
+        self.peers.clear();
+        for _ in 0..count {
+            let kind = record.u8();
+            record.take(4);
+            let address = record.address(kind & 1 != 0);
+            self.peers.push((address, record.asn(kind & 2 != 0)));
+        }
+    }
+
+    /// RFC 6396 §4.3.2: MP_REACH_NLRI holds the next hop only, paths have four octets for an AS.
+    fn rib(&mut self, mut record: Cursor<'_>, v6: bool, add_path: bool) {
+        record.take(4);
+        let width = usize::from(record.0[0].div_ceil(8));
+        let prefix = wire::read_nlri(record.take(1 + width), v6, false)[0].prefix;
+        let count = record.u16();
+        for _ in 0..count {
+            let (address, asn) = self.peers[usize::from(record.u16())];
+            record.take(4);
+            let path_id = add_path
+                .then(|| u32::from_be_bytes(record.take(4).try_into().expect("four octets")));
+            let length = usize::from(record.u16());
+            let mut set = Set { attributes: Vec::new(), next_hop: Vec::new() };
+            for attribute in wire::read_attributes(record.take(length)) {
+                match attribute.code {
+                    3 => set.next_hop = attribute.value,
+                    // Some dumps hold the whole attribute all the same.
+                    14 if attribute.value.first() == Some(&0) => {
+                        let end = 4 + usize::from(attribute.value[3]);
+                        set.next_hop = attribute.value[4..end].to_vec();
+                    }
+                    14 => set.next_hop = attribute.value[1..].to_vec(),
+                    _ => set.attributes.push(attribute),
+                }
+            }
+            let table = self.tables.entry((address, true)).or_default();
+            (table.asn, table.four_octet_as) = (asn, true);
+            table.routes.insert(Nlri { prefix, path_id }, Arc::new(set));
+        }
+    }
+
+    fn message(&mut self, mut record: Cursor<'_>, subtype: u16) {
+        // MESSAGE and MESSAGE_AS4, of a peer; not state changes, not local messages.
+        let four = match subtype {
+            1 => false,
+            4 => true,
+            _ => return,
+        };
+        let asn = record.asn(four);
+        record.asn(four);
+        record.take(2);
+        let v6 = record.u16() == 2;
+        let address = record.address(v6);
+        record.address(v6);
+        if record.0.get(18) != Some(&wire::kind::UPDATE) {
+            return;
+        }
+        let update = wire::read_update(&record.0[19..], [false; 2]);
+        let table = self.tables.entry((address, four)).or_default();
+        (table.asn, table.four_octet_as) = (asn, four);
+        for nlri in update.unreach {
+            table.routes.remove(&nlri);
+        }
+        let set = Arc::new(Set { attributes: update.attributes, next_hop: update.next_hop });
+        for nlri in update.reach {
+            table.routes.insert(nlri, Arc::clone(&set));
+        }
+    }
+}

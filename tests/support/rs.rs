@@ -1,0 +1,262 @@
+//! The daemon under test.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::netns::Host;
+use super::process::{Process, output};
+use super::wait::{ensure, eventually};
+
+/// Where cargo puts the programs of this build.
+pub fn build_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let mut directory = test.parent().expect("it lies in a directory").to_owned();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    directory
+}
+
+/// The directory that holds `rs-daemon` and `rsctl`. Cargo does not build another package's
+/// programs for a test, so the first to ask does; it costs nothing when they are up to date.
+fn programs() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        if let Some(directory) = std::env::var_os("RS_PROGRAMS") {
+            return directory.into();
+        }
+        let directory = build_directory();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--workspace", "--bins"]);
+        build.arg("--target-dir").arg(directory.parent().expect("a target directory"));
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if directory.ends_with("release") {
+            build.arg("--release");
+        }
+        output(&mut build).unwrap_or_else(|error| panic!("rs-daemon does not build: {error}"));
+        directory
+    })
+}
+
+/// A configuration, written as an operator would.
+#[derive(Debug, Clone)]
+pub struct Config {
+    asn: u32,
+    router_id: String,
+    listen: Vec<String>,
+    /// Lines for `[exchange]`.
+    pub exchange: String,
+    /// Lines for the top of `[[route_server]]`.
+    pub route_server: String,
+    /// Lines for `[route_server.import]`.
+    pub import: String,
+    members: String,
+    /// Port of its HTTP listener on the loopback of its namespace; 0: none.
+    pub http_port: u16,
+}
+
+impl Config {
+    /// One regular route server that listens on these addresses. Documentation prefixes and
+    /// private AS numbers are what tests have, so the checks that refuse them are off.
+    pub fn new(asn: u32, listen: &[String]) -> Self {
+        let import = "bogon_prefixes = false\nbogon_asns = false\nirr = \"off\"\nrpki = \"off\"\n";
+        Self {
+            asn,
+            router_id: "192.0.2.1".to_owned(),
+            listen: listen.to_vec(),
+            exchange: "peering_lan = [\"192.0.2.0/24\", \"2001:db8:1::/64\"]\n".to_owned(),
+            route_server: String::new(),
+            import: import.to_owned(),
+            members: String::new(),
+            http_port: 9180,
+        }
+    }
+
+    /// A route server in a namespace, on all addresses of its host.
+    pub fn on(host: &Host, asn: u32) -> Self {
+        let listen = [
+            format!("{}:179", host.v4()),
+            format!("[{}]:179", host.v6()),
+            format!("[{}]:179", host.link_local()),
+        ];
+        let mut config = Self::new(asn, &listen);
+        let _ = writeln!(config.exchange, "interface = \"{}\"", super::netns::INTERFACE);
+        config
+    }
+
+    /// A route server in a namespace that has nothing but a link-local address.
+    pub fn on_link_local(host: &Host, asn: u32) -> Self {
+        let mut config = Self::on(host, asn);
+        config.listen.drain(..2);
+        config
+    }
+
+    /// Adds a member with one session for each address; `lines` go into each session's table.
+    #[must_use]
+    pub fn member(mut self, asn: u32, addresses: &[String], lines: &str) -> Self {
+        let _ = writeln!(self.members, "[[member]]\nasn = {asn}\nname = \"AS{asn}\"");
+        for address in addresses {
+            let _ = writeln!(self.members, "[[member.session]]\naddress = \"{address}\"\n{lines}");
+        }
+        self
+    }
+
+    /// Adds lines as they are at the end.
+    #[must_use]
+    pub fn text(mut self, lines: &str) -> Self {
+        self.members += lines;
+        self.members += "\n";
+        self
+    }
+
+    fn render(&self, socket: &Path) -> String {
+        let listen: Vec<String> = self.listen.iter().map(|l| format!("\"{l}\"")).collect();
+        let mut text = format!(
+            "[exchange]\nname = \"Test IX\"\nasn = {}\n{}\n[control]\nsocket = \"{}\"\n",
+            self.asn,
+            self.exchange,
+            socket.display()
+        );
+        if self.http_port != 0 {
+            let _ = writeln!(text, "[http]\nlisten = \"127.0.0.1:{}\"", self.http_port);
+        }
+        let _ = write!(
+            text,
+            "[[route_server]]\nname = \"rs1\"\nrouter_id = \"{}\"\nlisten = [{}]\n{}\n\
+             [route_server.import]\n{}\n{}",
+            self.router_id,
+            listen.join(", "),
+            self.route_server,
+            self.import,
+            self.members
+        );
+        text
+    }
+}
+
+/// A running `rs-daemon`.
+#[derive(Debug)]
+pub struct RouteServer {
+    host: Option<Host>,
+    directory: TempDir,
+    process: Process,
+}
+
+impl RouteServer {
+    /// Starts it in a namespace and waits until it answers.
+    pub fn start_in(host: &Host, config: &Config) -> Self {
+        Self::start_with(Some(host.clone()), config)
+    }
+
+    /// Starts it on loopback and waits until it answers.
+    pub fn start(config: &Config) -> Self {
+        Self::start_with(None, config)
+    }
+
+    fn start_with(host: Option<Host>, config: &Config) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let text = config.render(&directory.path().join("control.sock"));
+        fs::write(directory.path().join("rs.toml"), text).expect("rs.toml is written");
+        let process = spawn(host.as_ref(), &directory);
+        let mut server = Self { host, directory, process };
+        server.wait_ready();
+        server
+    }
+
+    fn wait_ready(&mut self) {
+        eventually("rs-daemon answers", Duration::from_secs(20), || {
+            self.process.still_runs()?;
+            self.ask(&["status"])
+        });
+    }
+
+    /// Answer of `rsctl --json`.
+    pub fn ask(&self, question: &[&str]) -> Result<Value, String> {
+        let mut command = Command::new(programs().join("rsctl"));
+        command.arg("--socket").arg(self.directory.path().join("control.sock"));
+        let text = output(command.arg("--json").args(question))?;
+        serde_json::from_str(&text).map_err(|error| format!("{question:?}: {error}: {text}"))
+    }
+
+    /// Does something with `rsctl`; panics when the daemon says no.
+    pub fn act(&self, action: &[&str]) {
+        let mut command = Command::new(programs().join("rsctl"));
+        command.arg("--socket").arg(self.directory.path().join("control.sock"));
+        output(command.args(action)).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// `/metrics`, as text.
+    pub fn metrics(&self, port: u16) -> Result<String, String> {
+        let script = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET /metrics HTTP/1.0\\r\\nHost: rs\\r\\n\\r\\n' >&3; cat <&3"
+        );
+        let mut command = match &self.host {
+            Some(host) => host.command("bash"),
+            None => Command::new("bash"),
+        };
+        output(command.arg("-c").arg(script))
+    }
+
+    /// Sum of the samples of a metric whose labels contain all of `labels`.
+    pub fn metric(&self, port: u16, name: &str, labels: &[&str]) -> Result<f64, String> {
+        let text = self.metrics(port)?;
+        let samples = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        let values: Vec<f64> = samples
+            .filter_map(|line| line.rsplit(' ').next().and_then(|value| value.parse().ok()))
+            .collect();
+        ensure(!values.is_empty(), || format!("no {name} with {labels:?} in\n{text}"))?;
+        Ok(values.iter().sum())
+    }
+
+    /// Stops it as an operator would and starts it again with the same configuration.
+    pub fn restart(&mut self) {
+        assert_eq!(self.process.terminate(), Some(0), "rs-daemon ends with 0 on SIGTERM");
+        self.process = spawn(self.host.as_ref(), &self.directory);
+        self.wait_ready();
+    }
+
+    /// Kills it, as a crash would, and starts it again.
+    pub fn crash(&mut self) {
+        self.process.kill();
+        self.process = spawn(self.host.as_ref(), &self.directory);
+        self.wait_ready();
+    }
+
+    /// Writes another configuration and makes it reload.
+    pub fn reload(&self, config: &Config) {
+        let text = config.render(&self.directory.path().join("control.sock"));
+        fs::write(self.directory.path().join("rs.toml"), text).expect("rs.toml is written");
+        self.act(&["reload"]);
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Fails once it has ended.
+    pub fn still_runs(&mut self) -> Result<(), String> {
+        self.process.still_runs()
+    }
+}
+
+fn spawn(host: Option<&Host>, directory: &TempDir) -> Process {
+    let program = programs().join("rs-daemon");
+    let mut command = match host {
+        Some(host) => host.command(&program.to_string_lossy()),
+        None => Command::new(program),
+    };
+    command.arg("--config").arg(directory.path().join("rs.toml"));
+    Process::start("rs-daemon", directory.path(), command)
+}
