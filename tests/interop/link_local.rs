@@ -13,11 +13,13 @@ use rs_tests::support::raw;
 use rs_tests::support::route::Route;
 use rs_tests::support::rs::{Config, RouteServer};
 use rs_tests::support::wait::{ensure, eventually};
+use rs_tests::support::wire;
 
 const RS: u32 = 64500;
 const BIRD: u32 = 65011;
 const THIRD: u32 = 65012;
 const OTHER: u32 = 65013;
+const LAST: u32 = 65014;
 
 /// What a host announces: 203.0.N.0/24 and 2001:db8:N::/48, with its link-local next hop.
 fn routes_of(host: &Host, asn: u32) -> [Route; 2] {
@@ -45,13 +47,13 @@ fn forwards(at: &Host, route: &Route) {
     });
 }
 
-/// A route server and three members, all with link-local addresses only.
-fn three(lines: [&str; 3]) -> (Lan, Host, [Host; 3], RouteServer) {
+/// A route server and members, all with link-local addresses only.
+fn exchange<const N: usize>(lines: [&str; N]) -> (Lan, Host, [Host; N], RouteServer) {
     let mut lan = Lan::new();
     let rs = lan.link_local_host();
-    let hosts = [lan.link_local_host(), lan.link_local_host(), lan.link_local_host()];
+    let hosts = lines.map(|_| lan.link_local_host());
     let mut config = Config::on_link_local(&rs, RS);
-    for ((host, asn), lines) in hosts.iter().zip([BIRD, THIRD, OTHER]).zip(lines) {
+    for ((host, asn), lines) in hosts.iter().zip([BIRD, THIRD, OTHER, LAST]).zip(lines) {
         config = config.member(asn, &[zoned(IpAddr::V6(host.link_local()))], lines);
     }
     let server = RouteServer::start_in(&rs, &config);
@@ -62,7 +64,7 @@ fn three(lines: [&str; 3]) -> (Lan, Host, [Host; 3], RouteServer) {
 fn bird_and_gobgp_reach_a_third_member_with_their_own_next_hops() {
     // GoBGP takes `::` with a link-local address for an unspecified next hop.
     let gobgp_lines = "link_local_next_hop = \"single\"";
-    let (_lan, rs, [bird, third, gobgp], _server) = three(["", "", gobgp_lines]);
+    let (_lan, rs, [bird, third, gobgp], _server) = exchange(["", "", gobgp_lines]);
     let [bird_routes, third_routes, gobgp_routes] =
         [(&bird, BIRD), (&third, THIRD), (&gobgp, OTHER)].map(|(h, asn)| routes_of(h, asn));
     let mut bird_daemon = Bird::start(Spec::link_local(&bird, BIRD, &rs, RS));
@@ -92,7 +94,7 @@ fn bird_and_gobgp_reach_a_third_member_with_their_own_next_hops() {
 #[test]
 fn openbgpd_exchanges_ipv6_routes() {
     let openbgpd_lines = "families = [\"v6\"]\nlink_local_next_hop = \"single\"";
-    let (_lan, rs, [bird, third, openbgpd], _server) = three(["", "", openbgpd_lines]);
+    let (_lan, rs, [bird, third, openbgpd], _server) = exchange(["", "", openbgpd_lines]);
     let mut spec = Spec::link_local(&openbgpd, OTHER, &rs, RS);
     // It has no RFC 8950 and would announce its IPv4 routes with next hop 127.0.0.1.
     spec.sessions[0].v4 = false;
@@ -118,7 +120,7 @@ fn openbgpd_exchanges_ipv6_routes() {
 #[test]
 fn traffic_passes_between_two_members_prefixes() {
     let ping = require("ping", "iputils-ping");
-    let (_lan, rs, [left, right, _], _server) = three(["", "", ""]);
+    let (_lan, rs, [left, right], _server) = exchange(["", ""]);
     let start = |host: &Host, asn| {
         let n = host.number;
         host.ip(&format!("addr add 203.0.{n}.1/32 dev lo"));
@@ -151,40 +153,71 @@ fn traffic_passes_between_two_members_prefixes() {
 /// Every form of a link-local next hop comes in, and goes out in the form the receiver asked for.
 #[test]
 fn each_form_of_a_link_local_next_hop_is_taken_and_given() {
-    let (_lan, rs, [sender, native, double], _server) =
-        three(["", "", "link_local_next_hop = \"double\""]);
+    let lines = ["", "", "link_local_next_hop = \"single\"", "link_local_next_hop = \"double\""];
+    let (_lan, rs, hosts, _server) = exchange(lines);
     let speaker = |host: &Host, asn| {
         let local = zoned(IpAddr::V6(host.link_local()));
         let remote = zoned(IpAddr::V6(rs.link_local()));
         raw::Remote::established(host, raw::Config::new(local, remote, asn))
     };
-    let mut from = speaker(&sender, BIRD);
-    let mut native = speaker(&native, THIRD);
-    let mut double = speaker(&double, OTHER);
-    let [v4, v6] = routes_of(&sender, BIRD);
-    let link_local = sender.link_local().octets();
-    let unspecified = [0; 16];
-    for form in [&link_local[..], &[unspecified, link_local].concat(), &[link_local; 2].concat()] {
-        for route in [&v4, &v6] {
-            let (attributes, _) = rs_tests::support::wire::attributes_of(route, true);
-            let nlri = rs_tests::support::wire::Nlri { prefix: route.prefix, path_id: None };
-            from.send(&rs_tests::support::wire::announcement(&attributes, form, &[nlri]));
+    let mut from = speaker(&hosts[0], BIRD);
+    let routes = routes_of(&hosts[0], BIRD);
+    let address = hosts[0].link_local().octets();
+    let native = [[0; 16], address].concat();
+    let double = [address, address].concat();
+    let mut receivers = [
+        (speaker(&hosts[1], THIRD), &native),
+        (speaker(&hosts[2], OTHER), &address.to_vec()),
+        (speaker(&hosts[3], LAST), &double),
+    ];
+    for form in [&address.to_vec(), &native, &double] {
+        for route in &routes {
+            let (attributes, _) = wire::attributes_of(route, true);
+            let nlri = wire::Nlri { prefix: route.prefix, path_id: None };
+            from.send(&wire::announcement(&attributes, form, &[nlri]));
         }
-        for receiver in [&mut native, &mut double] {
+        for (receiver, given) in &mut receivers {
             eventually("both families arrive", ARRIVE, || {
                 let seen = receiver.routes();
-                let expected = [v4.clone(), v6.clone()];
-                ensure(seen == expected, || format!("expected {expected:?}\n    seen {seen:?}"))
+                ensure(seen == routes, || format!("expected {routes:?}\n    seen {seen:?}"))
             });
+            assert_eq!(receiver.next_hops(), [&given[..]; 2], "what came in as {form:?}");
         }
-        for route in [&v4, &v6] {
+        for route in &routes {
             from.withdraw(&route.prefix.to_string());
         }
-        for receiver in [&mut native, &mut double] {
+        for (receiver, _) in &mut receivers {
             eventually("both are withdrawn", ARRIVE, || {
                 let seen = receiver.routes();
                 ensure(seen.is_empty(), || format!("{seen:?}"))
             });
         }
     }
+}
+
+/// A next hop that is not the member's own, or is the route server's, is refused (hijack).
+#[test]
+fn a_foreign_link_local_next_hop_is_refused() {
+    let (_lan, rs, [sender, receiver], server) = exchange(["", ""]);
+    let speaker = |host: &Host, asn| {
+        let local = zoned(IpAddr::V6(host.link_local()));
+        let remote = zoned(IpAddr::V6(rs.link_local()));
+        raw::Remote::established(host, raw::Config::new(local, remote, asn))
+    };
+    let mut from = speaker(&sender, BIRD);
+    let mut to = speaker(&receiver, THIRD);
+    let own = routes_of(&sender, BIRD);
+    for (foreign, prefix) in [(&rs, "2001:db8:a::/48"), (&receiver, "2001:db8:b::/48")] {
+        from.announce(&Route::new(prefix, &BIRD.to_string(), IpAddr::V6(foreign.link_local())));
+    }
+    from.announce(&own[1]);
+    eventually("the one with its own next hop arrives", ARRIVE, || {
+        let seen = to.routes();
+        ensure(seen == own[1..], || format!("{seen:?}"))
+    });
+    let labels = ["reason=\"next-hop"];
+    eventually("the others are counted", ARRIVE, || {
+        let count = server.metric(9180, "rs_filtered_routes", &labels)?;
+        ensure(count == 2.0, || format!("{count} filtered"))
+    });
 }

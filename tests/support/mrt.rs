@@ -188,3 +188,92 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::wire::{Attribute, announcement, as_path_text, withdrawal};
+
+    fn record(kind: u16, subtype: u16, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).unwrap();
+        let parts =
+            [&[0; 4][..], &kind.to_be_bytes(), &subtype.to_be_bytes(), &length.to_be_bytes(), body];
+        parts.concat()
+    }
+
+    fn nlri(prefix: &str) -> Nlri {
+        Nlri { prefix: prefix.parse().unwrap(), path_id: None }
+    }
+
+    #[test]
+    fn updates_add_up_to_a_table() {
+        let header = [0, 0, 0xfd, 0xf2, 0, 0, 0xfd, 0xf3, 0, 0, 0, 1, 192, 0, 2, 2, 192, 0, 2, 1];
+        let attributes = [Attribute { flags: 0x40, code: 1, value: vec![0] }];
+        let (kept, gone) = (nlri("198.51.100.0/24"), nlri("203.0.113.0/24"));
+        let messages =
+            [announcement(&attributes, &[192, 0, 2, 2], &[kept, gone]), withdrawal(&[gone])];
+        let mut file = Vec::new();
+        for message in &messages {
+            file.extend(record(BGP4MP, 4, &[&header[..], message].concat()));
+        }
+        // Cut short: the end of the file.
+        file.extend(&record(BGP4MP, 4, &header)[..20]);
+        let tables = tables(&file);
+        let table = &tables[&("192.0.2.2".parse().unwrap(), true)];
+        assert_eq!((table.asn, table.four_octet_as), (65010, true));
+        assert_eq!(table.routes.keys().collect::<Vec<_>>(), [&kept]);
+        assert_eq!(table.routes[&kept].attributes, attributes);
+    }
+
+    /// What bgpdump, another reader, made of real files. Needs `RS_DATA`.
+    #[test]
+    fn real_files_read_as_bgpdump_reads_them() {
+        let Some(data) = std::env::var_os("RS_DATA") else { return };
+        let directory = Path::new(&data).join("mrt/bgpdump");
+        for name in ["updates.20070211.0141", "updates.20100722.2015", "updates.20160811.1600"] {
+            let ours = read_tables(&directory.join(format!("{name}.gz"))).unwrap();
+            let expected = directory.join(format!("expect/{name}.gz.bgp.gz"));
+            let mut text = String::new();
+            MultiGzDecoder::new(File::open(expected).unwrap()).read_to_string(&mut text).unwrap();
+            let theirs = dumped(&text);
+            let mut seen: BTreeMap<(IpAddr, String), String> = BTreeMap::new();
+            for ((address, four), table) in &ours {
+                for (nlri, set) in &table.routes {
+                    let path = set.attributes.iter().find(|attribute| attribute.code == 2);
+                    let path = as_path_text(&path.unwrap().value, *four);
+                    seen.insert((*address, nlri.prefix.to_string()), path);
+                }
+            }
+            assert_eq!(seen.len(), theirs.len(), "{name}");
+            for (key, path) in &theirs {
+                let ours = &seen[key];
+                // bgpdump puts AS4_PATH in the place of AS_TRANS, and sets in its own brackets.
+                let comparable =
+                    !ours.contains("23456") && !ours.contains('{') && !ours.contains('(');
+                assert!(!comparable || ours == path, "{name} {key:?}: {ours} is {path}");
+            }
+        }
+    }
+
+    /// The last state of each route in the output of `bgpdump -m`.
+    fn dumped(text: &str) -> BTreeMap<(IpAddr, String), String> {
+        let mut routes = BTreeMap::new();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split('|').collect();
+            let key = |fields: &[&str]| {
+                let prefix: ipnet::IpNet = fields[5].parse().unwrap();
+                (fields[3].parse::<IpAddr>().unwrap(), prefix.trunc().to_string())
+            };
+            match fields.get(2) {
+                Some(&"A") => {
+                    routes.insert(key(&fields), fields[6].to_owned());
+                }
+                Some(&"W") => {
+                    routes.remove(&key(&fields));
+                }
+                _ => {}
+            }
+        }
+        routes
+    }
+}

@@ -466,6 +466,8 @@ pub enum Request {
     Status,
     /// Answered with the routes in normal form.
     Routes,
+    /// Answered with the octets of each route's next hop, in the same order.
+    NextHops,
     /// Ends the connection.
     Close,
 }
@@ -482,6 +484,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// To [`Request::Routes`].
     Routes(Vec<Route>),
+    /// To [`Request::NextHops`]: hex.
+    NextHops(Vec<String>),
 }
 
 /// The `raw-speaker` program: a speaker behind standard input and output.
@@ -504,6 +508,9 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> Result<(), String> 
             }
             (Request::Status, Some(speaker)) => Answer::Status(Box::new(speaker.status())),
             (Request::Routes, Some(speaker)) => Answer::Routes(speaker.routes()),
+            (Request::NextHops, Some(speaker)) => {
+                Answer::NextHops(speaker.table().values().map(|set| hex(&set.next_hop)).collect())
+            }
             (Request::Close, Some(speaker)) => {
                 speaker.close();
                 Answer::Done
@@ -582,6 +589,14 @@ impl Remote {
     pub fn routes(&mut self) -> Vec<Route> {
         match self.ask(&Request::Routes) {
             Answer::Routes(routes) => routes,
+            other => panic!("raw-speaker answers {other:?}"),
+        }
+    }
+
+    /// The octets of their next hops, in the same order.
+    pub fn next_hops(&mut self) -> Vec<Vec<u8>> {
+        match self.ask(&Request::NextHops) {
+            Answer::NextHops(next_hops) => next_hops.iter().map(|octets| unhex(octets)).collect(),
             other => panic!("raw-speaker answers {other:?}"),
         }
     }
