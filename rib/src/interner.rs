@@ -109,3 +109,6 @@ impl Interner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 pub mod oracle;
 pub mod worker;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -141,6 +141,10 @@ pub struct Exchange {
     pub policy: Arc<Policy>,
     pub data: RoutingData,
     pub limits: Vec<Arc<PeerLimit>>,
+    /// The policy that each shard was given last.
+    pub in_force: Vec<Arc<Policy>>,
+    /// What members announced, by source and variant.
+    pub announced: BTreeMap<(u16, u16), Vec<PathAttributes>>,
     pub clock: Instant,
     /// Outputs that are no batches, as they were delivered.
     pub log: Vec<ShardOutput>,
@@ -163,6 +167,8 @@ impl Exchange {
                 .enumerate()
                 .map(|(slot, kind)| Worker::new(Slot(slot as u16), *kind, shards))
                 .collect(),
+            in_force: vec![Arc::clone(&policy); shards],
+            announced: BTreeMap::new(),
             policy,
             data,
             limits: kinds.iter().map(|_| Arc::default()).collect(),
@@ -246,6 +252,11 @@ impl Exchange {
     }
 
     pub fn announce(&mut self, slot: u16, prefixes: &[Prefix], attributes: PathAttributes) {
+        let (_, variant) = source_and_variant(&attributes);
+        let announced = self.announced.entry((slot, variant)).or_default();
+        if !announced.contains(&attributes) {
+            announced.push(attributes.clone());
+        }
         let set = AttributeSet::new(Slot(slot), attributes);
         self.ingest(slot, prefixes, &[], Some(set));
     }
@@ -300,6 +311,9 @@ impl Exchange {
     pub fn turn(&mut self, shard: usize, inputs: usize, work: bool) {
         for _ in 0..inputs {
             let Some(input) = self.inputs[shard].pop_front() else { break };
+            if let ShardInput::Policy { policy, .. } = &input {
+                self.in_force[shard] = Arc::clone(policy);
+            }
             self.shards[shard].handle(input);
         }
         if work {
@@ -307,7 +321,31 @@ impl Exchange {
         }
         let mut out = Vec::new();
         self.shards[shard].finish_turn(&mut out);
+        for output in &out {
+            if let ShardOutput::Batch(batch) = output {
+                self.check_allowed(shard, batch);
+            }
+        }
         self.outputs[shard].extend(out);
+    }
+
+    /// Whatever a shard says, at any moment, the policy that it has been given allows: nothing of
+    /// an older one leaves during a reload.
+    fn check_allowed(&self, shard: usize, batch: &rib::Batch) {
+        let policy = &self.in_force[shard];
+        for slot in batch.peers.iter() {
+            let kind = self.workers[slot.index()].kind;
+            let Some(frame) = batch.frame(&kind.profile()) else { continue };
+            for (prefix, attributes) in worker::announcements(kind, &frame.octets) {
+                let (source, variant) = source_and_variant(&attributes);
+                let sent = self.announced.get(&(source as u16, variant));
+                let allowed = sent
+                    .into_iter()
+                    .flatten()
+                    .any(|sent| oracle::may_have(policy, source as u16, &prefix, sent, slot.0));
+                assert!(allowed, "{prefix} of member {source} to member {slot}");
+            }
+        }
     }
 
     /// Delivers what a shard said, at most `count` of it, to the workers.
@@ -377,6 +415,8 @@ impl Exchange {
 
 /// Who sent it and which variant of its attributes it is.
 pub fn source_and_variant(attributes: &PathAttributes) -> (u32, u16) {
-    let source = attributes.as_path.first().unwrap().0 - 1001;
+    // A path may have a neighbour AS before the source's.
+    let mut path = attributes.as_path.asns();
+    let source = path.find(|asn| (1001..20_000).contains(&asn.0)).unwrap().0 - 1001;
     (source, (attributes.as_path.origin().unwrap().0 - 20_000) as u16)
 }

@@ -127,6 +127,26 @@ fn plan(
     }
 }
 
+/// Does the policy let the member have this route at all?
+pub fn may_have(
+    policy: &Policy,
+    source: u16,
+    prefix: &Prefix,
+    attributes: &PathAttributes,
+    member: u16,
+) -> bool {
+    let source = Slot(source);
+    let verdict = policy.attribute_verdict(source, attributes, &mut NoTrace);
+    let data = RoutingData::default();
+    match policy.prefix_verdict(source, &verdict, prefix, &data, &mut NoTrace) {
+        Verdict::Reject(_) => false,
+        Verdict::Accept(class) => {
+            let plan = policy.plan(source, &verdict, class);
+            plan.entries.iter().any(|entry| entry.peers.contains(Slot(member)))
+        }
+    }
+}
+
 /// What the member is sent of a plan, if it may have and can take it.
 fn outgoing(
     plan: &ExportPlan,

@@ -151,12 +151,7 @@ impl Worker {
     fn apply(&mut self, batch: &Batch) {
         let profile = self.kind.profile();
         let frame = batch.frame(&profile).expect("a frame for each profile among the peers");
-        let cx = DecodeContext {
-            four_octet_as: profile.four_octet_as,
-            add_path_receive: profile.add_path,
-            families: Families::BOTH,
-            extended_next_hop: self.kind.extended_next_hop,
-        };
+        let cx = self.kind.decode_context();
         let mut buffer = BytesMut::from(&frame.octets[..]);
         let mut messages = 0;
         let mut nlri = BTreeSet::new();
@@ -196,7 +191,34 @@ impl Worker {
     }
 }
 
+/// The routes that messages announce.
+pub fn announcements(kind: MemberKind, octets: &[u8]) -> Vec<(Prefix, PathAttributes)> {
+    let cx = kind.decode_context();
+    let mut buffer = BytesMut::from(octets);
+    let mut update = DecodedUpdate::default();
+    let mut announced = Vec::new();
+    while let Some((_, body)) = next_frame(&mut buffer, 4096).unwrap() {
+        decode_update(&body, &cx, &mut update).unwrap();
+        for reach in &update.reach {
+            let parsed = parse_attributes(&update.attributes, reach.next_hop, &cx).unwrap();
+            let attributes = parsed.attributes;
+            announced.extend(reach.nlri.iter().map(|nlri| (nlri.prefix, attributes.clone())));
+        }
+    }
+    announced
+}
+
 impl MemberKind {
+    fn decode_context(&self) -> DecodeContext {
+        let profile = self.profile();
+        DecodeContext {
+            four_octet_as: profile.four_octet_as,
+            add_path_receive: profile.add_path,
+            families: Families::BOTH,
+            extended_next_hop: self.extended_next_hop,
+        }
+    }
+
     /// An entry of a dirty set: with ADD-PATH it has the path identifier.
     fn dirty_entry(&self, nlri: Nlri) -> Nlri {
         Nlri { path_id: if self.add_path { nlri.path_id } else { 0 }, ..nlri }

@@ -1,0 +1,185 @@
+//! Graceful restart (RFC 4724) and long-lived graceful restart (RFC 9494) of a member.
+
+mod common;
+
+use bgp_wire::{Community, Families, Family};
+use common::{Exchange, MemberKind, attributes, not_to, policy, v4, with_communities};
+use policy::Slot;
+use rib::{Cursor, RouteFilter, RouteView, ShardInput, ShardOutput};
+
+const LLGR_STALE: Community = Community(0xFFFF_0006);
+const NO_LLGR: (u16, u16) = (0xFFFF, 7);
+
+fn routes(exchange: &Exchange) -> Vec<RouteView> {
+    exchange.shards[0].routes(&RouteFilter::default(), Cursor::START, 1000).routes
+}
+
+/// Member 0 has sent twenty prefixes; member 2 has LLGR.
+fn exchange() -> Exchange {
+    let mut kinds = vec![MemberKind::PLAIN; 4];
+    kinds[2].llgr = true;
+    let mut exchange = Exchange::new(&kinds, 1, policy(4, 1));
+    (0..4).for_each(|slot| exchange.up(slot));
+    exchange.announce(0, &(0..20).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.settle();
+    exchange.take_batches();
+    exchange
+}
+
+#[test]
+fn rfc4724_stale_routes_stay_and_what_is_not_sent_again_goes_at_end_of_rib() {
+    let mut exchange = exchange();
+    exchange.down(0, true);
+    exchange.settle();
+    assert!(routes(&exchange).iter().all(|route| route.stale));
+    assert_eq!(exchange.workers[1].table.len(), 20);
+    exchange.up(0);
+    exchange.announce(0, &(0..15).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.announce(0, &[v4(15)], attributes(0, 2));
+    exchange.settle();
+    assert_eq!(routes(&exchange).iter().filter(|route| route.stale).count(), 4);
+    exchange.end_of_rib(0);
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 16);
+    assert_eq!(exchange.sees(1, v4(15)), Some((0, 2)));
+    // Nothing was said about what came back as it was.
+    let told: usize = exchange
+        .take_batches()
+        .iter()
+        .filter(|batch| batch.peers.contains(Slot(1)))
+        .map(|batch| batch.nlri.len())
+        .sum();
+    assert_eq!(told, 1 + 4);
+    assert_eq!(exchange.limits[0].count(Family::V4), 16);
+}
+
+#[test]
+fn rfc4724_an_end_of_rib_without_a_restart_removes_nothing() {
+    let mut exchange = exchange();
+    exchange.end_of_rib(0);
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 20);
+}
+
+#[test]
+fn rfc4724_what_does_not_come_back_in_time_goes() {
+    let mut exchange = exchange();
+    exchange.down(0, true);
+    exchange.settle();
+    let families = Families::BOTH;
+    exchange.send(0, ShardInput::Sweep { slot: Slot(0), families });
+    exchange.settle();
+    assert!(exchange.workers[1].table.is_empty());
+    assert_eq!(exchange.limits[0].count(Family::V4), 0);
+}
+
+#[test]
+fn rfc4724_a_second_restart_before_end_of_rib_keeps_no_route_of_the_first() {
+    let mut exchange = exchange();
+    exchange.down(0, true);
+    exchange.up(0);
+    exchange.announce(0, &(0..5).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.down(0, true);
+    exchange.up(0);
+    exchange.announce(0, &(5..7).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.end_of_rib(0);
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 2);
+}
+
+#[test]
+fn a_purge_spares_what_the_next_session_sends_meanwhile() {
+    let mut exchange = exchange();
+    exchange.down(0, false);
+    exchange.up(0);
+    exchange.announce(0, &(0..8).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.down(0, true);
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 8);
+}
+
+#[test]
+fn rfc9494_long_lived_stale_routes_are_marked_least_preferred_and_kept_from_others() {
+    let mut exchange = exchange();
+    exchange.announce(0, &[v4(3)], with_communities(attributes(0, 1), [NO_LLGR]));
+    let mut longer = attributes(1, 7);
+    longer.as_path = longer.as_path.prepend(common::asn_of(1), 3);
+    exchange.announce(1, &[v4(5)], longer);
+    exchange.settle();
+    assert_eq!(exchange.sees(2, v4(5)), Some((0, 1)));
+    exchange.down(0, true);
+    let families = Families::BOTH;
+    exchange.send(0, ShardInput::LongLivedStale { slot: Slot(0), families });
+    exchange.settle();
+    // Member 2 negotiated LLGR and sees the mark; members 1 and 3 did not.
+    let stale = &exchange.workers[2].table[&(v4(1), 0)];
+    assert!(stale.communities.contains(&LLGR_STALE));
+    assert_eq!(exchange.sees(1, v4(1)), None);
+    assert_eq!(exchange.sees(3, v4(1)), None);
+    // Least preferred, whatever the path length.
+    assert_eq!(exchange.sees(2, v4(5)), Some((1, 7)));
+    assert_eq!(exchange.sees(3, v4(5)), Some((1, 7)));
+    // NO_LLGR.
+    assert_eq!(exchange.sees(2, v4(3)), None);
+    assert!(routes(&exchange).iter().all(|route| route.long_lived_stale || route.source.0 == 1));
+    // It comes back: everything as before.
+    exchange.up(0);
+    exchange.announce(0, &(0..20).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.end_of_rib(0);
+    exchange.settle();
+    assert_eq!(exchange.workers[3].table.len(), 20);
+    assert_eq!(exchange.sees(3, v4(5)), Some((0, 1)));
+    assert!(!exchange.workers[2].table[&(v4(1), 0)].communities.contains(&LLGR_STALE));
+}
+
+#[test]
+fn rfc9494_a_mark_from_outside_is_kept_from_those_without_llgr_too() {
+    let mut exchange = exchange();
+    exchange.announce(0, &[v4(1)], with_communities(attributes(0, 1), [(0xFFFF, 6)]));
+    exchange.settle();
+    assert_eq!(exchange.sees(3, v4(1)), None, "with well-known communities not honoured");
+    assert_eq!(exchange.sees(2, v4(1)), Some((0, 1)));
+}
+
+#[test]
+fn rfc9494_the_long_restart_ends_too() {
+    let mut exchange = exchange();
+    exchange.down(0, true);
+    let families = Families::BOTH;
+    exchange.send(0, ShardInput::LongLivedStale { slot: Slot(0), families });
+    exchange.settle();
+    assert_eq!(exchange.workers[2].table.len(), 20);
+    let generation = exchange.generation(0);
+    exchange.log.clear();
+    exchange.send(0, ShardInput::Down { slot: Slot(0), generation, stale: false });
+    exchange.settle();
+    assert!(exchange.workers[2].table.is_empty());
+    assert!(matches!(exchange.log[..], [ShardOutput::Purged { slot: Slot(0), .. }]));
+}
+
+#[test]
+fn rfc7313_routes_not_sent_between_borr_and_eorr_go() {
+    let mut exchange = exchange();
+    let (slot, generation, family) = (Slot(0), exchange.generation(0), Family::V4);
+    exchange.send(0, ShardInput::MarkStale { slot, generation, family });
+    exchange.announce(0, &(0..12).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 20);
+    exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 12);
+}
+
+#[test]
+fn a_stale_route_still_obeys_a_new_policy() {
+    let mut exchange = exchange();
+    exchange.down(0, true);
+    exchange.announce(1, &[v4(1)], with_communities(attributes(1, 1), [not_to(3)]));
+    let mut config = common::policy_config(4, 2, policy::MedMode::Off);
+    let import = policy::ImportPolicy { as_path_max: 1, ..(*config.import).clone() };
+    let import = std::sync::Arc::new(import);
+    config.peers.iter_mut().flatten().for_each(|peer| peer.import = import.clone());
+    exchange.set_policy(std::sync::Arc::new(policy::Policy::new(config).unwrap()));
+    exchange.settle();
+    assert!(exchange.workers[3].table.is_empty());
+}

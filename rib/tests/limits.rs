@@ -1,0 +1,185 @@
+//! Prefix limits over several shards.
+
+mod common;
+
+use std::sync::Arc;
+
+use bgp_wire::{Family, Prefix};
+use common::{Exchange, MemberKind, attributes, policy, policy_config, v4};
+use policy::{ImportPolicy, MedMode, Policy, Slot};
+use rib::{LimitAction, LimitConfig, PeerLimit, ShardInput, ShardOutput};
+
+fn prefixes(range: std::ops::Range<u32>) -> Vec<Prefix> {
+    range.map(v4).collect()
+}
+
+fn limited(config: LimitConfig, shards: usize) -> Exchange {
+    let mut exchange = Exchange::new(&[MemberKind::PLAIN; 3], shards, policy(3, 1));
+    exchange.limits[0] = Arc::new(PeerLimit::new(config));
+    (0..3).for_each(|slot| exchange.up(slot));
+    exchange.settle();
+    exchange.log.clear();
+    exchange
+}
+
+fn v4_limit(limit: u32, action: LimitAction) -> LimitConfig {
+    LimitConfig { families: [Some(limit), None], action, ..LimitConfig::default() }
+}
+
+fn events(exchange: &mut Exchange) -> Vec<&'static str> {
+    std::mem::take(&mut exchange.log)
+        .iter()
+        .filter_map(|output| match output {
+            ShardOutput::LimitWarning { slot: Slot(0), .. } => Some("warning"),
+            ShardOutput::LimitExceeded { slot: Slot(0), close: true, .. } => Some("close"),
+            ShardOutput::LimitExceeded { slot: Slot(0), close: false, .. } => Some("exceeded"),
+            ShardOutput::LimitRoom { slot: Slot(0), .. } => Some("room"),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn n_routes_are_allowed_and_the_next_one_acts_once_over_all_shards() {
+    for shards in [1, 8] {
+        let mut exchange = limited(v4_limit(50, LimitAction::Close), shards);
+        exchange.announce(0, &prefixes(0..50), attributes(0, 1));
+        exchange.settle();
+        assert_eq!(events(&mut exchange), ["warning"]);
+        assert_eq!(exchange.workers[1].table.len(), 50);
+        // Replacing is not receiving more.
+        exchange.announce(0, &prefixes(0..50), attributes(0, 2));
+        exchange.settle();
+        assert_eq!(events(&mut exchange), [""; 0]);
+        exchange.announce(0, &prefixes(50..60), attributes(0, 1));
+        exchange.settle();
+        assert_eq!(events(&mut exchange), ["close"]);
+        assert_eq!(exchange.workers[1].table.len(), 50);
+        assert_eq!(exchange.limits[0].count(Family::V4), 50);
+        // Down, and the count is empty.
+        exchange.down(0, false);
+        exchange.settle();
+        assert_eq!(exchange.limits[0].count(Family::V4), 0);
+        let left: usize = exchange.shards.iter().map(|s| s.counters().destinations[0]).sum();
+        assert_eq!(left, 0, "refused routes leave no destination behind");
+    }
+}
+
+#[test]
+fn block_keeps_what_is_there_and_says_when_there_is_room() {
+    let mut exchange = limited(v4_limit(20, LimitAction::Block), 4);
+    exchange.announce(0, &prefixes(0..30), attributes(0, 1));
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
+    assert_eq!(exchange.workers[1].table.len(), 20);
+    let refused: u64 = exchange
+        .shards
+        .iter()
+        .filter_map(|s| s.counters().slot(Slot(0)).map(|c| c.refused[0]))
+        .sum();
+    assert_eq!(refused, 10);
+    let taken: Vec<_> = exchange.workers[1].table.keys().map(|(prefix, _)| *prefix).collect();
+    exchange.withdraw(0, &taken[..2]);
+    exchange.settle();
+    assert_eq!(events(&mut exchange), [""; 0], "90 % is not below 90 %");
+    exchange.withdraw(0, &taken[2..3]);
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["room"]);
+}
+
+#[test]
+fn a_raised_limit_says_that_there_is_room() {
+    let mut exchange = limited(v4_limit(5, LimitAction::Block), 1);
+    exchange.announce(0, &prefixes(0..9), attributes(0, 1));
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
+    exchange.limits[0].configure(v4_limit(100, LimitAction::Block));
+    exchange.send(0, ShardInput::LimitChanged { slot: Slot(0) });
+    exchange.settle();
+    assert!(events(&mut exchange).contains(&"room"));
+}
+
+#[test]
+fn warn_takes_everything() {
+    let mut exchange = limited(v4_limit(5, LimitAction::Warn), 2);
+    exchange.announce(0, &prefixes(0..9), attributes(0, 1));
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
+    assert_eq!(exchange.workers[1].table.len(), 9);
+    exchange.down(0, false);
+    exchange.settle();
+    assert_eq!(exchange.limits[0].count(Family::V4), 0);
+}
+
+#[test]
+fn rejected_routes_count_unless_accepted_ones_are_asked_for() {
+    // The policy takes paths of one AS only; what member 0 sends has two.
+    let refusing = |epoch| {
+        let mut config = policy_config(3, epoch, MedMode::Off);
+        let import = Arc::new(ImportPolicy { as_path_max: 1, ..(*config.import).clone() });
+        config.peers.iter_mut().flatten().for_each(|peer| peer.import = Arc::clone(&import));
+        Arc::new(Policy::new(config).unwrap())
+    };
+    for count_accepted in [false, true] {
+        let config = LimitConfig { count_accepted, ..v4_limit(10, LimitAction::Close) };
+        let mut exchange = limited(config, 1);
+        exchange.set_policy(refusing(2));
+        exchange.announce(0, &prefixes(0..12), attributes(0, 1));
+        exchange.settle();
+        let expected: &[&str] = if count_accepted { &[] } else { &["warning", "close"] };
+        assert_eq!(events(&mut exchange), expected);
+        let counted = if count_accepted { 0 } else { 10 };
+        assert_eq!(exchange.limits[0].count(Family::V4), counted);
+        // What a new policy accepts is counted, whatever the limit.
+        exchange.set_policy(policy(3, 3));
+        exchange.settle();
+        let counted = if count_accepted { 12 } else { 10 };
+        assert_eq!(exchange.limits[0].count(Family::V4), counted);
+        exchange.set_policy(refusing(4));
+        exchange.settle();
+        let counted = if count_accepted { 0 } else { 10 };
+        assert_eq!(exchange.limits[0].count(Family::V4), counted);
+        exchange.down(0, false);
+        exchange.settle();
+        assert_eq!(exchange.limits[0].count(Family::V4), 0);
+    }
+}
+
+#[test]
+fn stale_routes_stay_counted_and_move_to_another_counter() {
+    let mut exchange = limited(v4_limit(10, LimitAction::Close), 2);
+    exchange.announce(0, &prefixes(0..10), attributes(0, 1));
+    exchange.down(0, true);
+    exchange.settle();
+    assert_eq!(exchange.limits[0].count(Family::V4), 10);
+    let old = Arc::clone(&exchange.limits[0]);
+    exchange.limits[0] = Arc::new(PeerLimit::new(v4_limit(10, LimitAction::Close)));
+    exchange.up(0);
+    exchange.announce(0, &prefixes(0..4), attributes(0, 1));
+    exchange.settle();
+    assert_eq!((old.count(Family::V4), exchange.limits[0].count(Family::V4)), (0, 10));
+    assert_eq!(events(&mut exchange), ["warning"]);
+    exchange.end_of_rib(0);
+    exchange.settle();
+    assert_eq!(exchange.limits[0].count(Family::V4), 4);
+}
+
+#[test]
+fn reservations_of_many_threads_are_exact() {
+    let limit = PeerLimit::new(v4_limit(1000, LimitAction::Block));
+    let taken: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..500)
+                        .filter(|_| {
+                            !matches!(limit.reserve(Family::V4), rib::Reservation::Refused { .. })
+                        })
+                        .count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!((taken, limit.count(Family::V4)), (1000, 1000));
+}
