@@ -133,7 +133,9 @@ impl DownReason {
     /// Whether the routes learnt from the peer are kept as stale for its restart time, given what
     /// the session that ended had negotiated (RFC 4724 §4.2, RFC 8538 §4).
     pub fn keeps_routes(&self, negotiated: &Negotiated) -> bool {
-        if negotiated.peer_graceful_restart.is_none() {
+        // A peer may have the capability for our sake only, and name no family of its own.
+        let graceful = negotiated.peer_graceful_restart.as_ref();
+        if graceful.is_none_or(|graceful| graceful.families.is_empty()) {
             return false;
         }
         match self {

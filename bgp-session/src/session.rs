@@ -623,9 +623,8 @@ impl Session {
             DownReason::Stopped(_) | DownReason::Collision | DownReason::PeerRestarted
         );
         // Somebody looked whether the port is open.
-        let is_scan = *reason == DownReason::ConnectionLost
-            && ending.direction == Direction::Inbound
-            && !ending.had_open;
+        let is_silent = matches!(reason, DownReason::ConnectionLost | DownReason::HoldTimerExpired);
+        let is_scan = is_silent && ending.direction == Direction::Inbound && !ending.had_open;
         if is_ours || is_scan {
             return;
         }

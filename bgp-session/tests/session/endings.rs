@@ -103,13 +103,21 @@ fn rfc4724_s4_1_a_graceful_restart_of_ours_says_nothing() {
 
 /// A session on which graceful restart is negotiated.
 fn graceful(notifications: bool) -> (Rig, bgp_session::ConnectionId) {
+    let family = GracefulRestartFamily { afi: 1, safi: 1, forwarding: true };
+    graceful_for(notifications, vec![family])
+}
+
+fn graceful_for(
+    notifications: bool,
+    families: Vec<GracefulRestartFamily>,
+) -> (Rig, bgp_session::ConnectionId) {
     let graceful = GracefulRestartConfig { notification: true, ..GracefulRestartConfig::default() };
     let config = SessionConfig { graceful_restart: Some(graceful), ..config() };
     let capability = Capability::GracefulRestart {
         restarting: false,
         notification: notifications,
         restart_time: 120,
-        families: vec![GracefulRestartFamily { afi: 1, safi: 1, forwarding: true }],
+        families,
     };
     Rig::established_with(config, open_with([capability]))
 }
@@ -138,6 +146,7 @@ fn rfc4724_and_rfc8538_which_endings_keep_routes() {
     let (with_n, _) = graceful(true);
     let (without_n, _) = graceful(false);
     let (neither, _) = Rig::established(config());
+    let (helper_only, _) = graceful_for(true, vec![]);
     let received =
         |code, subcode| DownReason::NotificationReceived(Notification::new(code, subcode));
     let hard = DownReason::NotificationReceived(Notification::cease(2).hard_reset());
@@ -159,6 +168,7 @@ fn rfc4724_and_rfc8538_which_endings_keep_routes() {
         assert_eq!(keeps(&with_n), n, "{reason} with N");
         assert_eq!(keeps(&without_n), no_n, "{reason} without N");
         assert!(!keeps(&neither), "{reason} without graceful restart");
+        assert!(!keeps(&helper_only), "{reason} with a peer that has no families to keep");
     }
 }
 
