@@ -5,6 +5,7 @@
 pub mod frame;
 pub mod open;
 pub mod roundtrip;
+pub mod session_events;
 pub mod update_decode;
 
 use bgp_wire::{DecodeContext, Families, Family};
@@ -51,7 +52,7 @@ mod tests {
         };
     }
 
-    properties!(frame, open, roundtrip, update_decode);
+    properties!(frame, open, roundtrip, session_events, update_decode);
 
     fn root() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")
