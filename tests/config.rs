@@ -1,6 +1,8 @@
 //! The configuration reader, case by case: `config/NN-name.toml` and what it says about it,
 //! `config/NN-name.ok`. `RS_BLESS=1` rewrites the `.ok` files.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},

@@ -8,7 +8,10 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config;
+use crate::{
+    config,
+    import::{self, Imported},
+};
 
 /// Wrong usage, or a configuration that cannot be run.
 const EXIT_REFUSED: u8 = 2;
@@ -56,6 +59,31 @@ impl LogFormat {
 enum Command {
     /// Run an exchange with synthetic members on loopback, to look around.
     Demo,
+    /// Turn somebody else's description of an exchange into our configuration, on stdout; what
+    /// cannot be carried over is said on stderr.
+    #[command(subcommand)]
+    Import(Import),
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// From arouteserver's files.
+    Arouteserver {
+        /// The general configuration.
+        #[arg(long, value_name = "FILE")]
+        general: PathBuf,
+        /// The clients.
+        #[arg(long, value_name = "FILE")]
+        clients: PathBuf,
+        /// The bogon prefixes.
+        #[arg(long, value_name = "FILE")]
+        bogons: Option<PathBuf>,
+    },
+    /// From an IX-F member export.
+    Ixf {
+        /// The JSON document.
+        file: PathBuf,
+    },
 }
 
 /// The command line, for man pages and completions.
@@ -74,6 +102,7 @@ fn run(args: Args) -> ExitCode {
     let log_format = LogFormat::or_default(args.log_format);
     match (args.command, args.config) {
         (Some(Command::Demo), _) => demo(log_format),
+        (Some(Command::Import(import)), _) => print_import(&import),
         (None, Some(config)) if args.check => check(&config),
         (None, Some(config)) => serve(&config, log_format),
         // clap does not let this through.
@@ -106,6 +135,37 @@ fn check(path: &Path) -> ExitCode {
             ExitCode::from(EXIT_REFUSED)
         }
     }
+}
+
+/// Prints the configuration, and on stderr what did not come along.
+fn print_import(import: &Import) -> ExitCode {
+    match read_import(import) {
+        Ok(imported) => {
+            print!("{}", imported.configuration);
+            for note in &imported.notes {
+                eprintln!("{note}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read_import(import: &Import) -> Result<Imported, String> {
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let imported = match import {
+        Import::Arouteserver { general, clients, bogons } => {
+            let bogons = bogons.as_ref().map(read).transpose()?;
+            import::arouteserver(&read(general)?, &read(clients)?, bogons.as_deref())
+        }
+        Import::Ixf { file } => import::ixf(&read(file)?),
+    };
+    imported.map_err(|error| error.to_string())
 }
 
 fn serve(config: &Path, log_format: LogFormat) -> ExitCode {

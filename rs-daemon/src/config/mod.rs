@@ -25,6 +25,12 @@ pub use secret::Secret;
 
 use report::Reports;
 
+/// Whether a text is an as-set or an AS number, as `as_set` takes them.
+#[must_use]
+pub fn is_as_set(text: &str) -> bool {
+    <file::member::AsSetName as value::FromText>::from_text(text).is_ok()
+}
+
 /// Reads `path` and the files it includes.
 ///
 /// # Errors

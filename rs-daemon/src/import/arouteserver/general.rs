@@ -1,0 +1,157 @@
+//! general.yml: the exchange and its route server.
+
+use bgp_wire::Prefix;
+
+use super::{
+    clients::Client,
+    communities,
+    filtering::{self, Defaults},
+};
+use crate::import::{
+    ImportError,
+    bag::Bag,
+    write::{Lines, comment, list, quoted, strings},
+};
+
+pub(super) fn write(
+    settings: &mut Bag<'_>,
+    clients: &[Client<'_>],
+    bogons: &[Prefix],
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+) -> Result<(), ImportError> {
+    let missing = ImportError::Missing { file: "general.yml", what: "cfg.rs_as" };
+    let rs_as = settings.number("cfg.rs_as").ok_or(missing)?;
+    let lists = communities::lists(settings, rs_as, notes);
+    exchange(settings, rs_as, clients, lines, notes);
+    outside(lines, notes);
+    route_server(settings, clients, lines, notes);
+    import(settings, bogons, lines, notes);
+    if lists.is_empty() {
+        notes.push("general.yml: no communities are configured, so none are obeyed".to_owned());
+        lines.line("\n[route_server.export]\ncommunities = false");
+    } else {
+        let tags_irr = settings.truth("cfg.filtering.irrdb.tag_as_set").unwrap_or(true);
+        let tags_rov = lists.contains_key(&policy::Function::RovValid);
+        let inform: Vec<_> =
+            [("irr", tags_irr), ("rov", tags_rov)].into_iter().filter(|(_, on)| *on).collect();
+        let inform: Vec<_> = inform.into_iter().map(|(word, _)| word).collect();
+        communities::write(&lists, &inform, lines);
+    }
+    Ok(())
+}
+
+fn exchange(
+    settings: &mut Bag<'_>,
+    rs_as: u64,
+    clients: &[Client<'_>],
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+) {
+    lines.line("[exchange]");
+    lines.key("name", format_args!("\"Internet exchange\"{}", comment("not said")));
+    lines.key("asn", rs_as);
+    lines.line("# peering_lan = [\"…\"]  # not said");
+    notes.push("exchange.name and exchange.peering_lan: not said there; set them".to_owned());
+    let interface = settings.text("cfg.interface");
+    let link_local = clients.iter().any(Client::needs_interface);
+    match interface {
+        Some(interface) => lines.key("interface", quoted(interface)),
+        None if link_local => {
+            lines.key("interface", format_args!("\"eth1\"{}", comment("not said")));
+            notes
+                .push("exchange.interface: not said there; link-local sessions need it".to_owned());
+        }
+        None => {}
+    }
+}
+
+/// Where data comes from stands in a file that is not among these.
+fn outside(lines: &mut Lines, notes: &mut Vec<String>) {
+    lines.line("\n[irr]");
+    lines.key("server", format_args!("\"127.0.0.1:43\"{}", comment("not said")));
+    lines.line("# sources = [\"RIPE\", \"ARIN\"]");
+    lines.line("\n# [[rpki.cache]]\n# address = \"127.0.0.1:3323\"");
+    notes.push("irr.server, irr.sources and rpki.cache: not said there; set them".to_owned());
+}
+
+fn route_server(
+    settings: &mut Bag<'_>,
+    clients: &[Client<'_>],
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+) {
+    lines.line("\n[[route_server]]\nname = \"rs1\"");
+    match settings.text("cfg.router_id") {
+        Some(router_id) => lines.key("router_id", quoted(router_id)),
+        None => {
+            lines.key("router_id", format_args!("\"192.0.2.250\"{}", comment("not said")));
+            notes.push("route_server.router_id: not said there; set it".to_owned());
+        }
+    }
+    let families = [("0.0.0.0:179", false), ("[::]:179", true)];
+    let wanted = families.into_iter().filter(|(_, v6)| clients.iter().any(|one| one.has(*v6)));
+    let listen = strings(wanted.map(|(listen, _)| listen));
+    lines.key("listen", format_args!("{listen}{}", comment("not said: name the addresses")));
+    notes.push("route_server.listen: not said there; name the server's addresses".to_owned());
+    lines.optional("passive", settings.truth("cfg.passive"));
+    lines.optional("ttl_security", settings.truth("cfg.gtsm"));
+    lines.optional("extended_next_hop", settings.truth("cfg.extended_next_hop"));
+    lines.optional("add_path", settings.truth("cfg.add_path").map(add_path));
+    if settings.truth("cfg.prepend_rs_as") == Some(true) {
+        notes.push("general.yml: cfg.prepend_rs_as: our AS is never in a path".to_owned());
+    }
+    if settings.truth("cfg.path_hiding") == Some(false) {
+        notes.push("general.yml: cfg.path_hiding: paths are never hidden here".to_owned());
+    }
+}
+
+pub(super) fn add_path(on: bool) -> String {
+    quoted(if on { "send" } else { "off" })
+}
+
+fn import(settings: &mut Bag<'_>, bogons: &[Prefix], lines: &mut Lines, notes: &mut Vec<String>) {
+    lines.line("\n[route_server.import]");
+    let defaults = Defaults::ours();
+    filtering::write(settings, &defaults, lines, notes, "general.yml");
+    let black = settings.list("cfg.filtering.global_black_list_pref").unwrap_or_default();
+    let black = black.into_iter().filter_map(super::bogons::prefix);
+    let black: Vec<_> = black.chain(bogons.iter().copied()).collect();
+    if !black.is_empty() {
+        lines.key("blacklist", list(black.iter().map(|prefix| quoted(&prefix.to_string()))));
+    }
+    blackhole(settings, lines, notes);
+    lines
+        .key("graceful_shutdown", settings.truth("cfg.graceful_shutdown.enabled").unwrap_or(false));
+    match settings.text("cfg.filtering.reject_policy.policy") {
+        None | Some("reject" | "tag_and_reject") => {}
+        Some(other) => notes.push(format!(
+            "general.yml: filtering.reject_policy.policy = {other}: what fails a check is refused, \
+             shown with its reason"
+        )),
+    }
+}
+
+fn blackhole(settings: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>) {
+    let policies = ["policy_ipv4", "policy_ipv6"]
+        .map(|key| settings.text(&format!("cfg.blackhole_filtering.{key}")));
+    if policies.iter().any(Option::is_some) {
+        lines.key("blackhole", true);
+        if policies != [Some("propagate-unchanged"); 2] {
+            notes.push(
+                "general.yml: blackhole_filtering: next hops are never rewritten, and both \
+                 families are treated alike"
+                    .to_owned(),
+            );
+        }
+    }
+    let no_export = settings.truth("cfg.blackhole_filtering.add_noexport");
+    lines.optional("blackhole_no_export", no_export);
+    if settings.truth("cfg.blackhole_filtering.announce_to_client") == Some(false) {
+        notes.push(
+            "general.yml: blackhole_filtering.announce_to_client: blackhole routes go to every \
+             member"
+                .to_owned(),
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! YAML as the same kind of tree that JSON gives.
+
+use serde_json::{Map, Value};
+use yaml_rust2::{Yaml, YamlLoader};
+
+use super::ImportError;
+
+/// The first document of a file.
+pub(super) fn document(file: &'static str, text: &str) -> Result<Value, ImportError> {
+    let documents =
+        YamlLoader::load_from_str(text).map_err(|source| ImportError::Yaml { file, source })?;
+    documents.first().map(value).ok_or(ImportError::Missing { file, what: "content" })
+}
+
+fn value(yaml: &Yaml) -> Value {
+    match yaml {
+        Yaml::Real(text) => text.parse().map_or_else(|_| text.as_str().into(), |n: f64| n.into()),
+        Yaml::Integer(number) => (*number).into(),
+        Yaml::String(text) => text.as_str().into(),
+        Yaml::Boolean(truth) => (*truth).into(),
+        Yaml::Array(elements) => elements.iter().map(value).collect(),
+        Yaml::Hash(entries) => {
+            let entries = entries.iter().map(|(key, entry)| (key_text(key), value(entry)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+        Yaml::Alias(_) | Yaml::Null | Yaml::BadValue => Value::Null,
+    }
+}
+
+fn key_text(key: &Yaml) -> String {
+    match value(key) {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
