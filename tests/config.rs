@@ -5,12 +5,14 @@
 
 use std::{
     fmt::Write as _,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use policy::Function;
-use rs_daemon::config::{self, Config, ImportPolicy, Kind};
+use rs_daemon::config::{self, Config, ImportPolicy, Kind, Role, SessionKey};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
@@ -142,4 +144,92 @@ fn the_reference_is_up_to_date() {
     }
     let written = std::fs::read_to_string(&path).unwrap();
     assert!(written == now, "docs/configuration.md is old: run this test with RS_BLESS=1");
+}
+
+fn case(name: &str) -> Config {
+    config::load(&directory().join(name)).unwrap()
+}
+
+#[test]
+fn a_policy_has_the_sessions_of_its_slots() {
+    let config = case("02-kinds.toml");
+    let (rs2, _) = config.route_server("rs2").unwrap();
+    let keys: Vec<_> = config.sessions_of(rs2).map(|session| session.key.clone()).collect();
+    let gone = SessionKey { address: "fe80::99".parse().unwrap(), ..keys[0].clone() };
+    let slots = [Some(keys[1].clone()), None, Some(gone), Some(keys[0].clone())];
+    let policy = config.policy_config(rs2, 7, &slots).unwrap();
+    assert_eq!(policy.epoch, 7);
+    let asns: Vec<_> =
+        policy.peers.iter().map(|peer| peer.as_ref().map(|peer| peer.asn.0)).collect();
+    assert_eq!(asns, [Some(1_000_020), None, None, Some(1_000_010)]);
+    let sponsor = policy.peers[3].as_ref().unwrap();
+    assert_eq!((sponsor.role, sponsor.receive_transit), (Role::TransitSponsor, true));
+    let member = policy.peers[0].as_ref().unwrap();
+    let addresses: Vec<_> =
+        member.member_addresses.iter().map(|address| address.address.to_string()).collect();
+    assert_eq!(addresses, ["fe80::20", "2001:db8:1::20"]);
+    // Nobody may name an address of any of our servers as next hop.
+    assert_eq!(policy.own_addresses.len(), 4);
+    assert!(config.policy_config(9, 0, &[]).is_none());
+}
+
+#[test]
+fn a_sponsor_is_an_ordinary_member_elsewhere() {
+    let config = case("02-kinds.toml");
+    for name in ["rs1", "chaos"] {
+        let (index, _) = config.route_server(name).unwrap();
+        let slots: Vec<_> =
+            config.sessions_of(index).map(|session| Some(session.key.clone())).collect();
+        let policy = config.policy_config(index, 0, &slots).unwrap();
+        let roles: Vec<_> = policy.peers.iter().flatten().map(|peer| peer.role).collect();
+        assert!(roles.iter().all(|role| *role == Role::Downstream), "{name}");
+    }
+}
+
+#[test]
+fn a_session_offers_what_it_is_configured_for() {
+    let config = case("02-kinds.toml");
+    let session = |server: &str, address: &str| {
+        let address: IpAddr = address.parse().unwrap();
+        let found = config
+            .sessions()
+            .find(|session| &*session.key.route_server == server && session.key.address == address);
+        config.session_config(found.unwrap()).unwrap()
+    };
+    let second = session("rs2", "fe80::20");
+    assert_eq!(second.peer_as.0, 1_000_020);
+    assert_eq!(second.hold_time, Duration::from_secs(20));
+    assert_eq!(second.send_hold_time, Some(Duration::ZERO));
+    assert!(second.passive && !second.extended_messages && !second.extended_next_hop);
+    assert_eq!(second.llgr.unwrap().stale_time, Duration::from_secs(5400));
+    assert_eq!(second.graceful_restart.unwrap().restart_time, Duration::from_secs(300));
+    let first = session("rs1", "fe80::10");
+    assert!(!first.passive && first.add_path_send && first.extended_next_hop);
+    assert!(first.role.is_some() && session("rs2", "fe80::10").role.is_none());
+}
+
+#[test]
+fn no_password_is_shown() {
+    let config = case("02-kinds.toml");
+    assert!(config.sessions().any(|session| session.password.is_some()));
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let text = "[[member]]\npassword = \"hunter2\"\n[[member.session]]\npassword = hunter2\n";
+    let errors = config::parse(Path::new("a.toml"), text).unwrap_err();
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(!errors.join("\n").contains("hunter2"), "{errors:?}");
+}
+
+#[test]
+fn the_same_file_is_the_same_configuration() {
+    assert!(case("02-kinds.toml") == case("02-kinds.toml"));
+    let path = directory().join("02-kinds.toml");
+    let text = std::fs::read_to_string(&path).unwrap().replace("hunter2", "hunter3");
+    let changed = config::parse(&path, &text).unwrap();
+    let key = |config: &Config| {
+        let with = config.sessions().find(|session| session.password.is_some()).unwrap();
+        with.key.clone()
+    };
+    let (before, after) = (case("02-kinds.toml"), changed);
+    assert_eq!(key(&before), key(&after));
+    assert!(before.session(&key(&before)) != after.session(&key(&after)));
 }

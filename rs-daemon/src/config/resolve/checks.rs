@@ -3,7 +3,7 @@
 mod members;
 mod servers;
 
-use policy::{Function, Policy, PolicyError};
+use policy::{Function, Policy, PolicyError, PolicyWarning};
 
 use crate::config::{
     Config,
@@ -46,12 +46,40 @@ fn policies(document: &Document, config: &Config, reports: &mut Reports) {
         let slots: Vec<_> =
             config.sessions_of(index).map(|session| Some(session.key.clone())).collect();
         let Some(policy) = config.policy_config(index, 0, &slots) else { continue };
-        for error in Policy::new(policy).err().unwrap_or_default() {
-            let message = error.to_string();
-            if let Some(at) = place(&error, table) {
-                reports.error(at, message, "");
+        match Policy::new(policy) {
+            Ok(policy) => warnings(policy.warnings(), table, reports),
+            Err(errors) => {
+                for error in errors {
+                    if let Some(at) = place(&error, table) {
+                        reports.error(at, error, "");
+                    }
+                }
             }
         }
+    }
+}
+
+/// What the policy of a route server leaves out.
+fn warnings(warnings: &[PolicyWarning], table: &RouteServerTable, reports: &mut Reports) {
+    let at = super::route_server::place(table);
+    let mut nameless = Vec::new();
+    for warning in warnings {
+        match warning {
+            // Said with the route server's short_asn already.
+            PolicyWarning::StandardOff { .. } => {}
+            PolicyWarning::PeerLeftOut { asn, .. } => nameless.push(format!("AS{asn}")),
+            other => reports.warning(at, other, ""),
+        }
+    }
+    nameless.dedup();
+    if !nameless.is_empty() {
+        let message = format!(
+            "patterns of 16 bits cannot name {} of the members: {}",
+            nameless.len(),
+            nameless.join(", ")
+        );
+        let help = "give them an `alias` of 16 bits, or tell members to use large communities";
+        reports.warning(at, message, help);
     }
 }
 

@@ -59,7 +59,7 @@ fn listeners(document: &Document, config: &Config, reports: &mut Reports) {
         for address in &server.listen {
             let taken = seen.iter().find(|(other, _)| collide(other, address));
             if let Some((other, owner)) = taken
-                && owner.name != server.name
+                && !std::ptr::eq(*owner, server)
             {
                 let message = format!(
                     "{} listens on {}, which {} has already",
