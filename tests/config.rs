@@ -233,3 +233,30 @@ fn the_same_file_is_the_same_configuration() {
     assert_eq!(key(&before), key(&after));
     assert!(before.session(&key(&before)) != after.session(&key(&after)));
 }
+
+/// Every case with one line or one character less, or one character changed: refused or not, but
+/// never with a panic, and every complaint with a place.
+#[test]
+fn no_mutilated_file_makes_it_panic() {
+    for case in cases() {
+        let text = std::fs::read_to_string(&case).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        for left_out in 0..lines.len() {
+            let mut fewer = lines.clone();
+            fewer.remove(left_out);
+            assert_placed(&case, &fewer.join("\n"));
+        }
+        let ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
+        for (step, (start, end)) in ends.enumerate().filter(|(step, _)| step % 7 == 0) {
+            let with = ["", "\"", "[", "]", "=", "{", "\n", "#", "0"][step / 7 % 9];
+            assert_placed(&case, &format!("{}{with}{}", &text[..start], &text[end..]));
+        }
+    }
+}
+
+fn assert_placed(case: &Path, text: &str) {
+    let lines = text.lines().count().max(1);
+    for error in config::parse(case, text).err().unwrap_or_default() {
+        assert!(error.line >= 1 && error.line <= lines && error.column >= 1, "{error}\n{text}");
+    }
+}

@@ -47,7 +47,7 @@ fn policies(document: &Document, config: &Config, reports: &mut Reports) {
             config.sessions_of(index).map(|session| Some(session.key.clone())).collect();
         let Some(policy) = config.policy_config(index, 0, &slots) else { continue };
         match Policy::new(policy) {
-            Ok(policy) => warnings(policy.warnings(), table, reports),
+            Ok(policy) => warnings(policy.warnings(), table, config, reports),
             Err(errors) => {
                 for error in errors {
                     if let Some(at) = place(&error, table) {
@@ -60,13 +60,22 @@ fn policies(document: &Document, config: &Config, reports: &mut Reports) {
 }
 
 /// What the policy of a route server leaves out.
-fn warnings(warnings: &[PolicyWarning], table: &RouteServerTable, reports: &mut Reports) {
+fn warnings(
+    warnings: &[PolicyWarning],
+    table: &RouteServerTable,
+    config: &Config,
+    reports: &mut Reports,
+) {
+    let has_alias =
+        |asn| config.members.iter().any(|member| member.asn == asn && member.alias.is_some());
     let at = super::route_server::place(table);
     let mut nameless = Vec::new();
     for warning in warnings {
         match warning {
             // Said with the route server's short_asn already.
             PolicyWarning::StandardOff { .. } => {}
+            // An extended community has no room for two ASNs of 32 bits, alias or not.
+            PolicyWarning::PeerLeftOut { asn, .. } if has_alias(*asn) => {}
             PolicyWarning::PeerLeftOut { asn, .. } => nameless.push(format!("AS{asn}")),
             other => reports.warning(at, other, ""),
         }

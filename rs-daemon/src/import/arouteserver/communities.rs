@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::{CommunityScheme, Function, Pattern, Preset, Term};
+use policy::{Audience, CommunityScheme, Function, Pattern, Preset, Term};
 use serde_json::Value;
 
 use crate::import::{
@@ -127,12 +127,16 @@ pub(super) fn write(lists: &Lists, inform: &[&str], lines: &mut Lines) {
     }
 }
 
+/// The functions whose list has to be written beside a preset. What is only shown or tagged
+/// keeps the preset's list when the file has none.
 fn differing(lists: &Lists, preset: Preset) -> Vec<Function> {
     let scheme = CommunityScheme::preset(preset);
     let comparable = Function::ALL.into_iter().filter(|function| !NOT_THERE.contains(function));
     let differs = |function: &Function| {
-        let theirs = lists.get(function).map_or(&[][..], Vec::as_slice);
         let ours = scheme.patterns(*function);
+        let Some(theirs) = lists.get(function) else {
+            return function.audience() != Audience::Informational && !ours.is_empty();
+        };
         let within = theirs.iter().all(|pattern| ours.contains(pattern));
         // Our presets say on refused routes both that and why.
         let same_length = ours.len() == theirs.len();
