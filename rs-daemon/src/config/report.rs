@@ -61,7 +61,10 @@ impl Reports {
 
     /// Relative paths in a file are relative to the directory it lies in.
     pub(super) fn directory(&self, file: usize) -> &Path {
-        self.sources.get(file).and_then(|source| source.path.parent()).unwrap_or(Path::new(""))
+        self.sources
+            .get(file)
+            .and_then(|source| source.path.parent())
+            .unwrap_or_else(|| Path::new(""))
     }
 
     /// Notes a mistake.
@@ -82,7 +85,7 @@ impl Reports {
 
     /// `members.toml:12`, to name one place in a message about another.
     pub(super) fn place(&self, at: At) -> String {
-        let path = self.sources.get(at.file).map_or(Path::new("?"), |source| &source.path);
+        let path = self.sources.get(at.file).map_or_else(|| Path::new("?"), |source| &source.path);
         let name = path
             .file_name()
             .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());

@@ -154,7 +154,7 @@ fn included_files(
     patterns: &[Located<String>],
     reports: &mut Reports,
 ) -> Vec<(PathBuf, At)> {
-    let directory = main.parent().unwrap_or(Path::new(""));
+    let directory = main.parent().unwrap_or_else(|| Path::new(""));
     let mut files: Vec<(PathBuf, At)> = Vec::new();
     for pattern in patterns {
         // The directory is a name, not a pattern, whatever characters it has.

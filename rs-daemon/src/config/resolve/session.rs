@@ -123,7 +123,7 @@ impl<'o> Options<'o> {
         let families = self.families(over_v6, at, reports);
         let extended_next_hop = self
             .given(|table| &table.extended_next_hop)
-            .unwrap_or(over_v6 && families.contains(Family::V4));
+            .unwrap_or_else(|| over_v6 && families.contains(Family::V4));
         let add_path = if collector { AddPath::Send } else { AddPath::Off };
         MemberSession {
             hold_time: self.given(|table| &table.hold_time).unwrap_or(DEFAULT_HOLD_TIME),
