@@ -24,7 +24,8 @@ pub(crate) fn differing<T: Ord>(
             Ordering::Less => old.next(),
             Ordering::Greater => new.next(),
             Ordering::Equal => {
-                (old.next(), new.next());
+                old.next();
+                new.next();
                 None
             }
         };

@@ -308,7 +308,7 @@ impl ImportPolicy {
 
     /// The longest prefix that a route object lets through.
     pub(crate) fn longest(&self, family: Family) -> u8 {
-        self.prefix_length[family.index()].map_or(family.max_len(), |range| range.max)
+        self.prefix_length[family.index()].map_or_else(|| family.max_len(), |range| range.max)
     }
 }
 

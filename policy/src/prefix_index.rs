@@ -120,7 +120,7 @@ trait Key: Copy + Ord {
 }
 
 impl Key for u32 {
-    const BITS: u32 = Self::BITS;
+    const BITS: Self = Self::BITS;
 
     fn from_bits(bits: u128) -> Self {
         (bits >> 96) as Self
@@ -130,12 +130,12 @@ impl Key for u32 {
         u128::from(self) << 96
     }
 
-    fn leading(self, count: u32) -> usize {
+    fn leading(self, count: Self) -> usize {
         (self >> (Self::BITS - count)) as usize
     }
 
     fn agrees(self, other: Self, len: u8) -> bool {
-        (self ^ other).leading_zeros() >= u32::from(len)
+        (self ^ other).leading_zeros() >= Self::from(len)
     }
 }
 

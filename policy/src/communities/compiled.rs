@@ -344,3 +344,21 @@ fn misplaced(function: Function, pattern: Pattern) -> Option<PolicyError> {
     let variable = stray.variable()?;
     Some(PolicyError::VariableOutOfPlace { function, pattern, variable })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{V4, route, tagged};
+
+    #[test]
+    fn s34_communities_are_attached_once_and_the_order_stays() {
+        let mut attributes = tagged(route(V4), &["9:9:9", "7:7:7", "2:2", "1:1"]);
+        let new = tagged(route(V4), &["7:7:7", "5:5:5", "1:1", "3:3"]);
+        let twice: Vec<CommunityKey> = keys(&new).chain(keys(&new)).collect();
+        attach(&mut attributes, &twice);
+        let expected = tagged(route(V4), &["9:9:9", "7:7:7", "5:5:5", "2:2", "1:1", "3:3"]);
+        assert_eq!(attributes, expected);
+        attach(&mut attributes, &twice);
+        assert_eq!(attributes, expected);
+    }
+}

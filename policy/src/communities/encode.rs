@@ -90,7 +90,7 @@ impl Values {
             Term::Location => self.location,
             Term::Any => return Ok(None),
         };
-        value.map(Some).ok_or(NotEncodable::NoValue(term.variable().unwrap_or("$rs")))
+        value.map(Some).ok_or_else(|| NotEncodable::NoValue(term.variable().unwrap_or("$rs")))
     }
 }
 

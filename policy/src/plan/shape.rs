@@ -158,10 +158,8 @@ impl Planned<'_> {
         if inform.rov || reads || invalid {
             tag(rov_function(class.rov()), none);
         }
-        if keeps(import.aspa) {
-            if let Some(function) = aspa_function(class.aspa()) {
-                tag(function, none);
-            }
+        if let Some(function) = aspa_function(class.aspa()).filter(|_| keeps(import.aspa)) {
+            tag(function, none);
         }
         let absent = keeps(import.irr) && class.fails_irr();
         if inform.irr || reads || absent {

@@ -1,0 +1,231 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const RS: Asn = Asn(6777);
+
+fn lines(text: &str) -> Vec<PolicyLine> {
+    text.lines()
+        .filter_map(|line| line.split_once(": "))
+        .flat_map(|(attribute, value)| parse_attribute(attribute.trim(), value).unwrap())
+        .collect()
+}
+
+fn filter(text: &str) -> PeerFilter {
+    let expand = |set: &str| match set {
+        "AS-GOOD" => Some(vec![Asn(1), Asn(2)]),
+        "AS-BAD" | "AS9:AS-BAD" | "RIPE::AS-BAD" => Some(vec![Asn(2), Asn(3)]),
+        _ => None,
+    };
+    PeerFilter::compile(&lines(text), RS, expand).unwrap()
+}
+
+/// From which of AS 1 to 4 it receives.
+fn receives(text: &str, family: Family) -> Vec<u32> {
+    let filter = filter(text);
+    (1..=4).filter(|&asn| filter.receives(family, Asn(asn))).collect()
+}
+
+fn sends(text: &str, family: Family) -> Vec<u32> {
+    let filter = filter(text);
+    (1..=4).filter(|&asn| filter.sends(family, Asn(asn))).collect()
+}
+
+#[test]
+fn no_line_restricts_nobody() {
+    assert!(filter("").is_open());
+    assert!(filter("import: from AS1 accept ANY\nexport: to AS1 announce AS-GOOD").is_open());
+    assert!(filter("import-via: AS1200 from AS1 accept NOT ANY").is_open());
+    assert!(filter("remarks: import-via AS6777 from AS1 accept ANY").is_open());
+}
+
+#[test]
+fn via_lines_name_who() {
+    for family in Family::ALL {
+        let receives = |text| receives(text, family);
+        assert_eq!(receives("import-via: AS6777 from AS1 accept ANY"), [1]);
+        assert_eq!(receives("import-via: AS6777 from AS-GOOD accept AS-GOOD"), [1, 2]);
+        assert_eq!(receives("import-via: AS6777 from AS-ANY accept ANY"), [1, 2, 3, 4]);
+        assert_eq!(receives("import-via: AS6777 from AS-ANY EXCEPT AS-BAD accept ANY"), [1, 4]);
+        assert_eq!(
+            receives("import-via: AS6777 from AS-ANY EXCEPT (AS1 OR AS4) accept ANY"),
+            [2, 3]
+        );
+        assert_eq!(receives("import-via: AS6777 from AS-GOOD AND AS-BAD accept ANY"), [2]);
+        assert_eq!(
+            receives("import-via: AS6777 from AS-GOOD EXCEPT AS-BAD OR AS4 accept ANY"),
+            [1, 4]
+        );
+        assert_eq!(receives("import-via: AS6777 from AS-ANY accept NOT ANY"), [0; 0]);
+        assert_eq!(receives("import-via: AS6777 from AS1 accept NOT ANY"), [2, 3, 4]);
+        assert_eq!(receives("import-via: AS1200 OR AS6777 from AS1 accept ANY"), [1]);
+    }
+}
+
+#[test]
+fn export_via_lines_are_about_sending() {
+    let text = "export-via: AS6777 to AS-ANY EXCEPT AS3 announce AS-GOOD";
+    assert_eq!(sends(text, Family::V4), [1, 2, 4]);
+    assert_eq!(receives(text, Family::V4), [1, 2, 3, 4]);
+    assert_eq!(sends("export-via: AS6777 to AS3 announce NOT ANY", Family::V6), [1, 2, 4]);
+}
+
+#[test]
+fn the_first_line_that_concerns_an_as_decides() {
+    let text = "import-via: AS6777 from AS2 accept NOT ANY\n\
+                import-via: AS6777 from AS-GOOD accept ANY\n\
+                import-via: AS6777 from AS1 accept NOT ANY";
+    assert_eq!(receives(text, Family::V4), [1]);
+}
+
+#[test]
+fn afi_lists() {
+    let v6_only = "import-via: afi ipv6.unicast AS6777 from AS1 accept ANY";
+    assert_eq!(receives(v6_only, Family::V4), [1, 2, 3, 4]);
+    assert_eq!(receives(v6_only, Family::V6), [1]);
+    for both in
+        ["afi any", "afi any.unicast", "afi ipv4.unicast, ipv6.unicast", "afi ipv4,ipv6", ""]
+    {
+        for family in Family::ALL {
+            let text = format!("import-via: {both} AS6777 from AS1 accept ANY");
+            assert_eq!(receives(&text, family), [1], "{both}");
+        }
+    }
+    let multicast = "import-via: afi ipv4.multicast AS6777 from AS1 accept ANY";
+    assert!(filter(multicast).is_open());
+}
+
+#[test]
+fn older_lines_name_the_route_server() {
+    assert_eq!(receives("import: from AS6777 accept ANY", Family::V4), [1, 2, 3, 4]);
+    assert_eq!(receives("import: from AS6777 accept NOT ANY", Family::V4), [0; 0]);
+    assert_eq!(receives("import: from AS6777 accept AS-GOOD", Family::V4), [1, 2]);
+    assert_eq!(receives("import: from AS6777 accept AS1 AS4", Family::V4), [1, 4]);
+    assert_eq!(receives("import: from AS6777 accept ANY AND NOT AS-BAD", Family::V4), [1, 4]);
+    assert_eq!(receives("import: from AS6777 accept NOT AS-BAD", Family::V4), [1, 4]);
+    assert_eq!(sends("export: to AS6777 announce AS-MINE-IS-UNKNOWN", Family::V4), [1, 2, 3, 4]);
+    assert_eq!(sends("export: to AS6777 announce NOT ANY", Family::V4), [0; 0]);
+    // RFC 4012 §4: they are about IPv4.
+    assert_eq!(receives("import: from AS6777 accept NOT ANY", Family::V6), [1, 2, 3, 4]);
+    let mp = "mp-import: afi ipv6.unicast from AS6777 accept NOT ANY";
+    assert_eq!(receives(mp, Family::V6), [0; 0]);
+    assert_eq!(receives(mp, Family::V4), [1, 2, 3, 4]);
+}
+
+#[test]
+fn via_lines_beat_older_ones() {
+    let text = "import: from AS6777 accept NOT ANY\nimport-via: AS6777 from AS1 accept ANY";
+    assert_eq!(receives(text, Family::V4), [1]);
+}
+
+#[test]
+fn what_people_write() {
+    for (text, expected) in [
+        ("import-via: as6777 FROM as1 Accept any", vec![1]),
+        ("import-via: AS6777 192.0.2.1 at 192.0.2.2 from AS1 accept ANY;", vec![1]),
+        ("import-via: AS6777 from AS1 action pref=100; med=0; accept ANY", vec![1]),
+        ("import-via: AS6777 from AS1 action pref=100 accept ANY", vec![1]),
+        (
+            "import-via: AS6777 from AS1 action community.append(6777:1, 6777:2); accept ANY",
+            vec![1],
+        ),
+        (
+            "import-via: AS6777 from AS1 action aspath.prepend(AS9, AS9); AS6777 from AS4 accept ANY",
+            vec![1, 4],
+        ),
+        ("import-via: AS6777 from AS1 AS6777 from AS2 accept ANY", vec![1, 2]),
+        ("import-via: protocol BGP4 into BGP4 AS6777 from AS1 accept ANY", vec![1]),
+        ("import-via: AS6777 from AS1 accept {192.0.2.0/24^+} OR <^AS1+$>", vec![1]),
+        ("import-via: AS6777 from AS1 accept {}", vec![2, 3, 4]),
+        ("import-via: AS6777 from RIPE::AS-BAD accept ANY", vec![2, 3]),
+        ("import-via: AS6777 from AS9:AS-BAD accept ANY # AS-GOOD one day", vec![2, 3]),
+        ("import: from AS6777 action pref=10; accept ANY", vec![1, 2, 3, 4]),
+        ("import: from AS1 action pref=10; from AS6777 accept AS-GOOD", vec![1, 2]),
+    ] {
+        assert_eq!(receives(text, Family::V4), expected, "{text}");
+    }
+    let folded = "AS6777 from AS-ANY # everybody\n    EXCEPT AS1\n    accept ANY";
+    let lines = parse_attribute("import-via", folded).unwrap();
+    let filter = PeerFilter::compile(&lines, RS, |_| None).unwrap();
+    assert!(!filter.receives(Family::V4, Asn(1)) && filter.receives(Family::V4, Asn(2)));
+}
+
+#[test]
+fn what_cannot_be_understood_is_said_with_its_place() {
+    for (text, at) in [
+        ("", ""),
+        ("AS6777", ""),
+        ("AS6777 to AS1 accept ANY", "to AS1 accept ANY"),
+        ("AS6777 from PRNG-FOO accept ANY", "PRNG-FOO accept ANY"),
+        ("AS6777 from (AS1 accept ANY", "(AS1 accept ANY"),
+        ("AS6777 from AS1 announce ANY", "announce ANY"),
+        ("AS6777 from AS1 accept", ""),
+        ("afi ipv5 AS6777 from AS1 accept ANY", "afi ipv5 AS6777"),
+    ] {
+        let error = parse_attribute("import-via", text).unwrap_err();
+        assert!(error.at.starts_with(at), "{text}: {error}");
+    }
+}
+
+#[test]
+fn unknown_sets_open_nothing() {
+    let lines = lines(
+        "import-via: AS6777 from AS-ANY EXCEPT AS-GONE accept ANY\n\
+         export-via: AS6777 to AS-LOST announce ANY",
+    );
+    let sets: Vec<&str> = lines.iter().flat_map(PolicyLine::sets).collect();
+    assert_eq!(sets, ["AS-GONE", "AS-LOST"]);
+    let error = PeerFilter::compile(&lines, RS, |_| None).unwrap_err();
+    assert_eq!(error, UnknownSets(vec!["AS-GONE".to_owned(), "AS-LOST".to_owned()]));
+}
+
+#[test]
+fn parentheses_do_not_nest_without_end() {
+    let deep = format!("AS6777 from {}AS1{} accept ANY", "(".repeat(10_000), ")".repeat(10_000));
+    assert!(parse_attribute("import-via", &deep).is_err());
+    let nots = format!("from AS6777 accept {} AS1", "NOT ".repeat(10_000));
+    // A filter that is not understood lets something through, as one on prefixes would.
+    assert!(parse_attribute("import", &nots).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,80}") {
+        let _ = parse_attribute("import-via", &text);
+        let _ = parse_attribute("export", &text);
+    }
+
+    #[test]
+    fn words_of_the_language_in_any_order(words in proptest::collection::vec(
+        prop_oneof![Just("AS6777"), Just("from"), Just("AS-X"), Just("accept"), Just("ANY"),
+            Just("NOT"), Just("("), Just(")"), Just("action"), Just(";"), Just("EXCEPT"),
+            Just("afi"), Just("ipv4,"), Just("at"), Just("1.2.3.4")], 0..30)
+    ) {
+        let _ = parse_attribute("import-via", &words.join(" "));
+        let _ = parse_attribute("import", &words.join(" "));
+    }
+
+    #[test]
+    fn the_algebra_of_filters(
+        a in filters(), b in filters(), asn in 0u32..8,
+    ) {
+        let asn = Asn(asn);
+        let (x, y) = (a.allows(asn), b.allows(asn));
+        prop_assert_eq!(a.and(&b).allows(asn), x && y);
+        prop_assert_eq!(a.or(&b).allows(asn), x || y);
+        prop_assert_eq!(a.except(&b).allows(asn), x && !y);
+        prop_assert_eq!(a.inverted().allows(asn), !x);
+    }
+}
+
+fn filters() -> impl Strategy<Value = AsFilter> {
+    let asns = proptest::collection::hash_set((0u32..8).prop_map(Asn), 0..5);
+    (0..3, asns).prop_map(|(kind, asns)| {
+        let asns = asns.into_iter().collect();
+        match kind {
+            0 => AsFilter::All,
+            1 => AsFilter::Only(asns),
+            _ => AsFilter::AllBut(asns),
+        }
+    })
+}
