@@ -184,7 +184,7 @@ fn init_log(format: LogFormat) {
     }
 }
 
-fn demo(_log_format: LogFormat) -> ExitCode {
-    eprintln!("the demo is not linked in yet");
-    ExitCode::FAILURE
+fn demo(log_format: LogFormat) -> ExitCode {
+    init_log(log_format);
+    crate::demo::main()
 }

@@ -120,12 +120,9 @@ fn json(
 ) -> Result<(), ClientError> {
     if !is_list(verb) {
         let item: Value = asker.one(request)?;
-        // The export is a document of its own format: no envelope around it.
-        let text = item.get("text").and_then(Value::as_str).filter(|_| matches!(verb, Verb::Ixf));
-        match text {
-            Some(text) => writeln!(look.out, "{}", text.trim_end())?,
-            None => writeln!(look.out, "{item:#}")?,
-        }
+        // What a document says, where that has a form of its own.
+        let item = item.get("data").unwrap_or(&item);
+        writeln!(look.out, "{item:#}")?;
         return Ok(());
     }
     let mut before = "[\n";

@@ -40,4 +40,15 @@ pub struct Done {
 pub struct Document {
     /// Its text.
     pub text: String,
+    /// What the text says, as data, where there is such a form.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub data: Option<serde_json::Value>,
+}
+
+impl Document {
+    /// A text that is only a text.
+    #[must_use]
+    pub fn of(text: String) -> Self {
+        Self { text, data: None }
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod client;
+pub mod documents;
 pub mod operations;
 pub mod peer;
 pub mod protocol;

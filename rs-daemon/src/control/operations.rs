@@ -4,12 +4,15 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::SystemTime;
 
-use super::answers::{Done, RpkiAnswer, StatusAnswer};
-use super::peer;
+use bgp_wire::Family;
+
+use super::answers::{Document, Done, RpkiAnswer, StatusAnswer};
 use super::protocol::{
     ExplainQuery, PeerQuery, Refusal, RefusalKind, RouteQuery, SessionAction as Action,
 };
+use super::{documents, peer};
 use crate::runtime::query::{
     Cursor, DiffReport, Explanation, PrefixMatch, RouteEntry, RouteQuery as Query, SessionAction,
     ShutdownKind,
@@ -250,6 +253,66 @@ impl Operations {
     pub async fn irr_refresh(&self) -> Result<Done, Refusal> {
         self.runtime.irr_refresh().await?;
         Ok(Done { message: "the IRR sets are being fetched again".to_owned() })
+    }
+
+    /// The policy of a route server, as a listing or as a document for members.
+    ///
+    /// # Errors
+    /// When there is no such route server.
+    pub async fn policy(&self, route_server: &str, markdown: bool) -> Result<Document, Refusal> {
+        self.known_route_server(route_server).await?;
+        let config = self.runtime.config().await?;
+        let policy = self.runtime.policy(route_server)?;
+        let (_, server) = config.route_server(route_server).ok_or_else(|| {
+            Refusal::not_found(format!("there is no route server {route_server:?}"))
+        })?;
+        let description = documents::describe(&policy, server);
+        let text = match markdown {
+            true => description.markdown(),
+            false => documents::listing(&description),
+        };
+        Ok(Document { text, data: serde_json::to_value(&description).ok() })
+    }
+
+    /// The IX-F member export.
+    ///
+    /// # Errors
+    /// While the daemon stops.
+    pub async fn ixf(&self) -> Result<Document, Refusal> {
+        let config = self.runtime.config().await?;
+        let export = documents::ixf(&config, &self.runtime.sessions().await, SystemTime::now());
+        Ok(Document { text: format!("{export:#}"), data: Some(export) })
+    }
+
+    /// The as-set of the members connected to a route server.
+    ///
+    /// # Errors
+    /// When something named does not exist.
+    pub async fn as_set(
+        &self,
+        name: &str,
+        route_server: &str,
+        family: Option<&str>,
+    ) -> Result<Document, Refusal> {
+        let family = match family {
+            None => None,
+            Some("ipv4") => Some(Family::V4),
+            Some("ipv6") => Some(Family::V6),
+            Some(other) => return Err(Refusal::invalid(format!("{other:?} is no family"))),
+        };
+        let config = self.runtime.config().await?;
+        let sessions = self.runtime.sessions().await;
+        let text = documents::as_set(&config, &sessions, name, route_server, family)?;
+        Ok(Document::of(text))
+    }
+
+    /// A configuration for a member's router.
+    ///
+    /// # Errors
+    /// When the AS is no member or the style is not known.
+    pub async fn client_config(&self, asn: u32, style: &str) -> Result<Document, Refusal> {
+        let config = self.runtime.config().await?;
+        Ok(Document::of(documents::client_config(&config, asn, style)?))
     }
 
     async fn route_server_names(&self) -> Vec<String> {

@@ -325,12 +325,16 @@ async fn answer(
                 lines.item(&set).await?;
             }
         }
-        Command::Policy { .. }
-        | Command::Ixf
-        | Command::AsSet { .. }
-        | Command::ClientConfig { .. } => {
-            let text = "this daemon does not know that command yet";
-            return Err(Refusal::new(RefusalKind::Unavailable, text).into());
+        Command::Policy { route_server, markdown } => {
+            lines.item(&operations.policy(&route_server, markdown).await?).await?;
+        }
+        Command::Ixf => lines.item(&operations.ixf().await?).await?,
+        Command::AsSet { name, route_server, family } => {
+            let document = operations.as_set(&name, &route_server, family.as_deref()).await?;
+            lines.item(&document).await?;
+        }
+        Command::ClientConfig { asn, style } => {
+            lines.item(&operations.client_config(asn, &style).await?).await?;
         }
     }
     Ok(())

@@ -10,12 +10,14 @@ mod member;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
 use crate::control::client::user_socket;
+use crate::runtime;
 
 /// Where the looking glass of the demo is.
 pub const HTTP: SocketAddr =
@@ -97,6 +99,51 @@ impl Demo {
         }
         while tasks.join_next().await.is_some() {}
     }
+}
+
+/// The demo as a program: everything, until Ctrl-C or SIGTERM.
+#[must_use]
+pub fn main() -> ExitCode {
+    match start_members().and_then(|members| {
+        eprintln!("{}", members.greeting);
+        let served = runtime::serve(members.config.clone(), None);
+        members.end();
+        served.map_err(|error| io::Error::other(error.to_string()))
+    }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rs-daemon demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The members on a thread of their own, as others' routers would be.
+struct Members {
+    config: Config,
+    greeting: String,
+    stop: CancellationToken,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Members {
+    fn end(self) {
+        self.stop.cancel();
+        // A member that panicked has said so already.
+        let _ = self.thread.join();
+    }
+}
+
+fn start_members() -> io::Result<Members> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let demo = runtime.block_on(Demo::prepare(HTTP, None))?;
+    let (config, greeting) = (demo.config()?, demo.greeting());
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = std::thread::Builder::new()
+        .name("demo members".to_owned())
+        .spawn(move || runtime.block_on(demo.run(stopped)))?;
+    Ok(Members { config, greeting, stop, thread })
 }
 
 /// A program that lies beside this one.
