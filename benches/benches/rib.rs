@@ -10,12 +10,9 @@ use bgp_wire::{
     PathAttributes, Prefix,
 };
 use divan::{Bencher, counter::ItemsCount};
-use policy::{
-    CheckMode, ImportPolicy, Kind, PeerPolicy, Policy, PolicyConfig, RoutingData, Slot,
-};
+use policy::{CheckMode, ImportPolicy, Kind, PeerPolicy, Policy, PolicyConfig, RoutingData, Slot};
 use rib::{
-    AttributeSet, Generation, Ingest, PeerState, Scope, Shard, ShardConfig, ShardInput,
-    ShardOutput,
+    AttributeSet, Generation, Ingest, PeerState, Scope, Shard, ShardConfig, ShardInput, ShardOutput,
 };
 
 const RS: u32 = 50_000;
@@ -86,8 +83,7 @@ fn peer(slot: u16) -> PeerState {
 
 /// A shard with this many members up, which have been told the (empty) table.
 fn shard(members: u16) -> Shard {
-    let mut shard =
-        Shard::new(ShardConfig::default(), policy(members), RoutingData::default());
+    let mut shard = Shard::new(ShardConfig::default(), policy(members), RoutingData::default());
     let mut out = Vec::new();
     for slot in (0..members).map(Slot) {
         shard.handle(ShardInput::Up { slot, generation: GENERATION, peer: peer(slot.0) });
@@ -158,9 +154,8 @@ fn partition_and_diff(bencher: Bencher<'_, '_>, candidates: u16) {
         let IpAddr::V4(next_hop) = address(slot) else { unreachable!() };
         let path = AsPath::from_sequence(&[asn(slot), Asn(3000 + variant)]);
         let mut attributes = PathAttributes::new(path, NextHop::V4(next_hop));
-        attributes.communities = (0..40)
-            .map(|n| Community::new(0, asn(slot * 61 + n).0 as u16))
-            .collect();
+        attributes.communities =
+            (0..40).map(|n| Community::new(0, asn(slot * 61 + n).0 as u16)).collect();
         AttributeSet::new(Slot(slot), attributes)
     };
     let ingest = |set: &Arc<AttributeSet>| {
@@ -201,11 +196,7 @@ fn purge_of_50_000_prefixes(bencher: Bencher<'_, '_>) {
         })
         .bench_values(|mut shard| {
             let mut out = Vec::new();
-            shard.handle(ShardInput::Down {
-                slot: Slot(0),
-                generation: GENERATION,
-                stale: false,
-            });
+            shard.handle(ShardInput::Down { slot: Slot(0), generation: GENERATION, stale: false });
             while shard.pending_work() {
                 shard.work(16 * 1024);
                 shard.finish_turn(&mut out);

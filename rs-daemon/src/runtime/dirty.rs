@@ -64,10 +64,6 @@ impl DirtySet {
         self.own.extract_if(|_| true).take(limit).collect()
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     fn fold(&mut self) {
         for nlri in self.shared.drain(..) {
             self.own.extend(nlri.iter().copied());

@@ -304,15 +304,10 @@ impl RuntimeHandle {
             .ok_or_else(|| HandleError::NoRouteServer(route_server.to_owned()))
     }
 
-    /// New routing data for all route servers.
+    /// New routing data for all route servers, in place of what the configured sources say.
     pub fn set_data(&self, data: RoutingData, changed: Changed) {
         // If nobody listens, it is ending.
         let _ = self.inner.requests.send(Request::Data { data, changed });
-    }
-
-    /// What is known of the sources of routing data.
-    pub fn set_data_status(&self, status: DataStatus) {
-        self.inner.data_status.store(Arc::new(status));
     }
 
     /// Numbers of the engine.
@@ -334,7 +329,7 @@ impl RuntimeHandle {
 
     /// Fetches every IRR set again now.
     pub async fn irr_refresh(&self) -> Result<(), HandleError> {
-        Err(HandleError::Invalid("no IRR source is configured".to_owned()))
+        self.request(|answer| Request::IrrRefresh { answer }).await
     }
 
     /// When a configuration was last loaded, and whether the last attempt succeeded.

@@ -58,21 +58,18 @@ pub(crate) const WRITE_TURN_OCTETS: usize = 1 << 20;
 /// Slices of one vectored write.
 pub(crate) const WRITE_SLICES: usize = 64;
 
-/// Connections that one session may hold at a time: its own attempt and one from the peer, and
-/// one more from the peer to replace a dead one (RFC 4271 §6.8). *When full:* refused and counted.
-pub(crate) const CONNECTIONS_FOR_EACH_SESSION: usize = 2;
-
 /// Kernel queue of a listening socket.
 pub(crate) const LISTEN_BACKLOG: i32 = 1024;
 
 /// Time between log lines about refused connections of one listener; the rest is counted.
 pub(crate) const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a closing connection may take to send its NOTIFICATION.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How long a clean shutdown waits for NOTIFICATIONs to leave.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time between copies of session counters from worker to registry.
-pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How long a start waits for the first answer of RPKI caches and IRR sources before members are
+/// let in. *When over:* they are let in, and what depends on the missing data is decided without.
+pub(crate) const DATA_WAIT: Duration = Duration::from_secs(20);
+
+/// Time between copies of what is known of the sources of routing data.
+pub(crate) const DATA_STATUS: Duration = Duration::from_secs(5);

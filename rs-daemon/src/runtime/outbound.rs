@@ -34,7 +34,6 @@ pub(crate) struct Outbound {
     pub(crate) connection: Rc<Connection>,
     profile: EncodingProfile,
     families: Families,
-    route_refresh: bool,
     enhanced_refresh: bool,
     shards: Box<[ShardView]>,
     /// The table walk that is under way at some shard.
@@ -86,7 +85,6 @@ impl Outbound {
             connection,
             profile: negotiated.profile,
             families: negotiated.families,
-            route_refresh: negotiated.route_refresh,
             enhanced_refresh: negotiated.enhanced_route_refresh,
             shards: (0..shards).map(|_| ShardView::default()).collect(),
             walk: None,
@@ -261,11 +259,6 @@ impl Outbound {
     /// Whether more is missed than we keep.
     pub(crate) fn is_beyond_recovery(&self) -> bool {
         self.shards.iter().any(|view| view.dirty.is_too_large())
-    }
-
-    /// Whether the peer understands ROUTE-REFRESH.
-    pub(crate) fn has_route_refresh(&self) -> bool {
-        self.route_refresh
     }
 }
 

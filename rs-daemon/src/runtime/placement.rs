@@ -27,10 +27,6 @@ impl Placement {
         Self { workers, patterns }
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.workers
-    }
-
     /// The owner of a session. Route servers begin at different workers, so that members with
     /// few sessions each do not all land on the first.
     pub(crate) fn worker_of(&self, route_server: usize, slot: Slot) -> usize {

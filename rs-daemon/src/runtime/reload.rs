@@ -84,6 +84,9 @@ impl Supervisor {
         for session in new.sessions() {
             self.update(&old, &new, session);
         }
+        if let Some(sources) = &mut self.sources {
+            sources.reconfigure(&new);
+        }
         self.inner.config.store(Arc::new(new));
         tracing::info!(
             added = report.added.len(),

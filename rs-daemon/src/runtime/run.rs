@@ -106,7 +106,7 @@ async fn obey_signals(handle: RuntimeHandle) {
 }
 
 /// Tells systemd, where it is there.
-fn notify(states: &[NotifyState]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(false, states) {
         tracing::debug!(%error, "systemd was not told");
     }

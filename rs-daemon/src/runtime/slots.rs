@@ -74,6 +74,11 @@ impl SlotTable {
         self.slots.iter().enumerate().filter_map(leaving).collect()
     }
 
+    /// Whether there are such slots.
+    pub(crate) fn has_leaving(&self) -> bool {
+        self.slots.iter().any(|state| matches!(state, SlotState::Leaving { .. }))
+    }
+
     /// Every shard is clear of it.
     pub(crate) fn free(&mut self, slot: Slot) {
         if let Some(state @ SlotState::Leaving { .. }) = self.slots.get_mut(slot.index()) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use policy::RoutingData;
+use policy::{Policy, RoutingData};
 use rib::{Changed, ShardInput};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::HandleError;
 use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
-use super::limits::SHUTDOWN_TIMEOUT;
+use super::limits::{DATA_STATUS, DATA_WAIT, SHUTDOWN_TIMEOUT};
 use super::listener::Listener;
 use super::locked;
 use super::peer_config::{PeerConfig, limit_config};
@@ -27,6 +27,7 @@ use super::slots::{SlotTable, is_clear};
 use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::config::{self, Config, MemberSession, SessionKey};
+use crate::data::{DataChange, Sources};
 
 /// While slots wait to be free, shards are asked that often.
 const SLOT_CHECK: Duration = Duration::from_millis(250);
@@ -45,6 +46,8 @@ pub(crate) enum Request {
     Diff { path: PathBuf, answer: oneshot::Sender<Result<DiffReport, HandleError>> },
     /// GRACEFUL_SHUTDOWN on everything exported.
     Drain { on: bool, answer: oneshot::Sender<Result<(), HandleError>> },
+    /// Fetch every IRR set again.
+    IrrRefresh { answer: oneshot::Sender<Result<(), HandleError>> },
     /// New routing data.
     Data { data: RoutingData, changed: Changed },
     /// The end.
@@ -52,13 +55,14 @@ pub(crate) enum Request {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Supervisor {
     pub(super) inner: Arc<Inner>,
     pub(super) slots: Vec<SlotTable>,
     pub(super) peers: HashMap<SessionKey, PeerConfig>,
     pub(super) listeners: Vec<(Arc<Listener>, Option<JoinHandle<()>>)>,
     shard_events: UnboundedReceiver<ShardEvent>,
+    /// Some while the supervisor runs.
+    pub(super) sources: Option<Sources>,
     options: Options,
 }
 
@@ -71,7 +75,15 @@ impl Supervisor {
         options: Options,
     ) -> Self {
         let listeners = listeners.into_iter().map(|one| (Arc::new(one), None)).collect();
-        Self { inner, slots, peers: HashMap::new(), listeners, shard_events, options }
+        Self {
+            inner,
+            slots,
+            peers: HashMap::new(),
+            listeners,
+            shard_events,
+            sources: None,
+            options,
+        }
     }
 
     /// Runs until a shutdown is asked for.
@@ -89,7 +101,7 @@ impl Supervisor {
             }
         };
         runtime.block_on(async {
-            let begun = self.begin();
+            let begun = self.protect_all();
             let failed = begun.is_err();
             let _ = ready.send(begun);
             let kind = if failed { ShutdownKind::Cease } else { self.serve(requests).await };
@@ -97,11 +109,15 @@ impl Supervisor {
         });
     }
 
+    fn protect_all(&self) -> Result<(), StartError> {
+        let config = self.inner.config.load();
+        config.sessions().try_for_each(|session| self.protect(session, true))
+    }
+
     /// Hands all sessions out, then lets connections in.
-    fn begin(&mut self) -> Result<(), StartError> {
+    fn begin(&mut self) {
         let config = self.inner.config.load_full();
         for session in config.sessions() {
-            self.protect(session, true)?;
             self.add(&config, session, true);
         }
         for at in 0..self.listeners.len() {
@@ -109,12 +125,19 @@ impl Supervisor {
         }
         self.publish_listeners();
         self.inner.ready.store(true, Ordering::Release);
-        Ok(())
     }
 
     async fn serve(&mut self, mut requests: UnboundedReceiver<Request>) -> ShutdownKind {
+        if let Some(kind) = self.wait_for_data(&mut requests).await {
+            return kind;
+        }
+        self.begin();
+        let inner = Arc::clone(&self.inner);
+        let policies = || policies(&inner);
         let mut slot_check = tokio::time::interval(SLOT_CHECK);
+        let mut data_status = tokio::time::interval(DATA_STATUS);
         loop {
+            let sources = self.sources.as_mut();
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(Request::Shutdown(kind)) => return kind,
@@ -122,7 +145,9 @@ impl Supervisor {
                     None => return ShutdownKind::Cease,
                 },
                 Some(event) = self.shard_events.recv() => Self::on_event(event),
-                _ = slot_check.tick(), if self.has_leaving_slots() => self.free_slots().await,
+                change = next_change(sources, policies) => self.on_data_change(&change),
+                _ = data_status.tick() => self.publish_data_status(),
+                _ = slot_check.tick(), if self.slots.iter().any(SlotTable::has_leaving) => self.free_slots().await,
             }
         }
     }
@@ -166,7 +191,14 @@ impl Supervisor {
             Request::Drain { on, answer } => {
                 let _ = answer.send(self.drain(on));
             }
-            Request::Data { data, changed } => self.distribute(data, &changed),
+            Request::IrrRefresh { answer } => {
+                let asked = self.sources.as_ref().is_some_and(Sources::refresh_irr);
+                let none = || HandleError::Invalid("no IRR source is configured".to_owned());
+                let _ = answer.send(asked.then_some(()).ok_or_else(none));
+            }
+            Request::Data { data, changed } => {
+                self.distribute(&data, |_| Some(changed.clone()));
+            }
             Request::Shutdown(_) => {}
         }
     }
@@ -296,11 +328,56 @@ impl Supervisor {
         Ok(())
     }
 
-    fn distribute(&self, data: RoutingData, changed: &Changed) {
+    /// Starts the sources of routing data and gives them time to answer once, so that the first
+    /// routes are judged with them. `Some`: a shutdown was asked for meanwhile.
+    async fn wait_for_data(
+        &mut self,
+        requests: &mut UnboundedReceiver<Request>,
+    ) -> Option<ShutdownKind> {
+        let config = self.inner.config.load_full();
+        let mut sources = Sources::start(&config);
+        if config.irr.is_none() && config.rpki == config::Rpki::default() {
+            self.sources = Some(sources);
+            return None;
+        }
+        let shutdown = async {
+            loop {
+                match requests.recv().await {
+                    Some(Request::Shutdown(kind)) => return kind,
+                    // Answered by a dropped channel: not before we have begun.
+                    Some(_) => {}
+                    None => return ShutdownKind::Cease,
+                }
+            }
+        };
+        tokio::select! {
+            synced = sources.wait_synced(DATA_WAIT) => if !synced {
+                tracing::warn!("going on without all RPKI and IRR data");
+            },
+            kind = shutdown => return Some(kind),
+        }
+        let data = sources.current();
+        self.distribute(&data, |_| Some(Changed::All));
+        self.sources = Some(sources);
+        None
+    }
+
+    fn on_data_change(&self, change: &DataChange) {
+        self.distribute(&change.data, |policy| change.kind.for_policy(policy));
+        self.publish_data_status();
+    }
+
+    fn publish_data_status(&self) {
+        if let Some(sources) = &self.sources {
+            self.inner.data_status.store(Arc::new(sources.status()));
+        }
+    }
+
+    fn distribute(&self, data: &RoutingData, changed: impl Fn(&Policy) -> Option<Changed>) {
         self.inner.data.store(Arc::new(data.clone()));
-        let servers = self.inner.engine.route_servers.load().len();
-        for inbox in &*self.inner.engine.inboxes {
-            for route_server in 0..servers {
+        for (route_server, policy) in policies(&self.inner).iter().enumerate() {
+            let Some(changed) = changed(policy) else { continue };
+            for inbox in &*self.inner.engine.inboxes {
                 let input = ShardInput::Data { data: data.clone(), changed: changed.clone() };
                 inbox.push(1, ShardMessage::Input { route_server, input });
             }
@@ -308,10 +385,6 @@ impl Supervisor {
     }
 
     // Slots.
-
-    fn has_leaving_slots(&self) -> bool {
-        self.slots.iter().any(|table| !table.leaving().is_empty())
-    }
 
     async fn free_slots(&mut self) {
         for index in 0..self.slots.len() {
@@ -350,5 +423,21 @@ impl Supervisor {
             inbox.push(0, ShardMessage::Stop);
         }
         self.inner.stopped.send_replace(true);
+    }
+}
+
+/// The policies in force, by route server.
+fn policies(inner: &Inner) -> Vec<Arc<Policy>> {
+    let servers = inner.engine.route_servers.load();
+    servers.iter().map(|server| server.policy.load_full()).collect()
+}
+
+async fn next_change(
+    sources: Option<&mut Sources>,
+    policies: impl Fn() -> Vec<Arc<Policy>>,
+) -> DataChange {
+    match sources {
+        Some(sources) => sources.next_change(policies).await,
+        None => std::future::pending().await,
     }
 }

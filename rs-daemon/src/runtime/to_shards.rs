@@ -65,10 +65,6 @@ impl ToShards {
         self.inboxes.len()
     }
 
-    pub(crate) fn inboxes(&self) -> &[Arc<Inbox<ShardMessage>>] {
-        &self.inboxes
-    }
-
     /// Adds a message to this turn.
     pub(crate) fn push(&self, shard: usize, route_server: usize, input: ShardInput) {
         let cost = cost(&input);

@@ -1,0 +1,104 @@
+//! Members that do not read, and what becomes of them and the others.
+
+use bgp_wire::{LargeCommunity, PathAttributes};
+
+use crate::support::{Running, Speaker, head, member, prefixes};
+
+/// Attributes of about two kilo-octets, so that few routes fill queues.
+fn heavy(speaker: &Speaker, salt: u32) -> PathAttributes {
+    let large = |n| LargeCommunity { global: 65_100, local1: salt, local2: n };
+    PathAttributes { large_communities: (0..150).map(large).collect(), ..speaker.attributes() }
+}
+
+fn many_communities(head: &str) -> String {
+    head.replace("next_hop = \"any\"", "next_hop = \"any\"\nmax_communities = 1000")
+}
+
+#[test]
+fn a_member_that_stops_reading_delays_nobody_and_catches_up() {
+    for engine in ["shards = 1\nworkers = 1", "shards = 3\nworkers = 2"] {
+        let rs = Running::start(|port| {
+            many_communities(&head(port, engine))
+                + &member(11, "")
+                + &member(12, "")
+                + &member(13, "")
+        });
+        let (mut sender, mut stuck, mut reader) = (rs.join(11), rs.join(12), rs.join(13));
+        stuck.until("End-of-RIB", |m| !m.marks.is_empty());
+        // Several rounds over the same prefixes: the stuck member owes itself only the last.
+        let rounds = 12;
+        for round in 0..rounds {
+            for n in 0..500 {
+                let attributes = heavy(&sender, round * 1000 + n);
+                sender.announce(&attributes, &prefixes(n * 2..n * 2 + 2));
+            }
+            let last = heavy(&sender, round * 1000 + 499);
+            reader.until("the round", |m| m.table.get(&crate::support::prefix(998)) == Some(&last));
+        }
+        sender.withdraw(&prefixes(0..100));
+        reader.until("the withdrawal", |m| m.table.len() == 900);
+        let behind = rs.until(12, "lagging", |s| s.lagging);
+        assert!(behind.send_queue_octets < 6 << 20, "{behind:#?}");
+
+        stuck.until("all that is left", |m| m.table.len() == 900 && m.table == reader.table);
+        rs.until(12, "no longer lagging", |s| !s.lagging && s.send_queue_octets == 0);
+        assert_eq!(rs.session(12).flaps, 0);
+    }
+}
+
+#[test]
+fn end_of_rib_waits_for_what_is_dirty() {
+    let rs = Running::start(|port| {
+        many_communities(&head(port, "shards = 2\nworkers = 1")) + &member(11, "") + &member(12, "")
+    });
+    let mut sender = rs.join(11);
+    for n in 0..6000 {
+        let attributes = heavy(&sender, n);
+        sender.announce(&attributes, &prefixes(n..n + 1));
+    }
+    rs.until(11, "6000 routes", |s| s.routes[0].received == 6000);
+    // It joins, does not read, and everything changes once more behind its back.
+    let mut late = rs.join(12);
+    for n in 0..6000 {
+        let attributes = heavy(&sender, 10_000 + n);
+        sender.announce(&attributes, &prefixes(n..n + 1));
+    }
+    sender.withdraw(&prefixes(0..1000));
+    rs.until(11, "5000 routes", |s| s.routes[0].received == 5000);
+    late.until("End-of-RIB", |m| !m.marks.is_empty());
+    let last = heavy(&sender, 15_999);
+    late.until("the table", |m| {
+        m.table.len() == 5000 && m.table.get(&crate::support::prefix(5999)) == Some(&last)
+    });
+    assert!(late.marks[0].1 >= 5000, "End-of-RIB after {} routes", late.marks[0].1);
+}
+
+#[test]
+fn hold_timers_do_not_run_out_while_we_are_the_ones_who_do_not_read() {
+    // A burst far larger than the shards' inboxes, from members with the shortest hold time: all
+    // of it is taken, and nobody is thrown out.
+    let rs = Running::start(|port| {
+        head(port, "shards = 1\nworkers = 1")
+            .replace("[[route_server]]", "[[route_server]]\nhold_time = \"3s\"")
+            + &member(11, "max_prefixes = { v4 = 900000 }")
+            + &member(12, "")
+    });
+    let (mut sender, mut reader) = (rs.join(11), rs.join(12));
+    let all = prefixes(0..200_000);
+    for (n, part) in all.chunks(1000).enumerate() {
+        let attributes = sender.tagged(u16::try_from(n).unwrap());
+        sender.announce(&attributes, part);
+    }
+    let begun = std::time::Instant::now();
+    let mut beats = 0;
+    while reader.table.len() < 200_000 {
+        assert!(!reader.closed && begun.elapsed() < crate::support::PATIENCE);
+        reader.read();
+        if begun.elapsed().as_secs() >= beats {
+            beats += 1;
+            sender.keepalive();
+            reader.keepalive();
+        }
+    }
+    assert_eq!(rs.session(11).routes[0].received, 200_000);
+}

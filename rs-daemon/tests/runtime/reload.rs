@@ -1,0 +1,129 @@
+//! Reloads touch what changed and nothing else.
+
+use bgp_wire::{Asn, PathAttributes};
+use rs_daemon::runtime::query::RouteQuery;
+use rs_daemon::runtime::status::SessionState;
+
+use crate::support::{Running, head, member, prefix, prefixes};
+
+const ENGINE: &str = "shards = 2\nworkers = 2";
+
+fn reload(rs: &Running, text: &str) -> rs_daemon::runtime::query::ReloadReport {
+    rs.rewrite(text);
+    rs.ask(rs.handle.reload(None)).unwrap()
+}
+
+#[test]
+fn an_unchanged_file_changes_nothing_and_sends_nothing() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    a.announce(&a.attributes(), &prefixes(0..100));
+    b.until("the table", |m| m.table.len() == 100);
+    let before = b.updates;
+    let mut report = rs.ask(rs.handle.reload(None)).unwrap();
+    report.warnings.clear();
+    assert_eq!(report, rs_daemon::runtime::query::ReloadReport::default());
+    a.announce(&a.attributes(), &[prefix(500)]);
+    b.until("one more", |m| m.table.len() == 101);
+    assert_eq!(b.updates, before + 1);
+}
+
+#[test]
+fn an_invalid_file_changes_nothing_and_says_so() {
+    let rs = Running::with_members(ENGINE, &[11]);
+    let _a = rs.join(11);
+    rs.rewrite("nonsense = [");
+    let error = rs.ask(rs.handle.reload(None)).unwrap_err();
+    assert!(error.to_string().contains("nothing changed"), "{error}");
+    assert_eq!(rs.session(11).state, SessionState::Established);
+    assert!(!rs.handle.last_reload().1);
+}
+
+#[test]
+fn members_come_and_go_without_touching_the_others() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    a.announce(&a.attributes(), &prefixes(0..100));
+    b.announce(&b.attributes(), &prefixes(100..150));
+    b.until("the table", |m| m.table.len() == 100);
+    for round in 0..3_u32 {
+        let text = head(rs.port, ENGINE) + &member(11, "") + &member(13, "");
+        let report = reload(&rs, &text);
+        assert_eq!(report.added, [rs.id(13)]);
+        assert_eq!(report.removed, [rs.id(12)]);
+        assert!(report.restarted.is_empty());
+        b.until_closed();
+        let notification = b.notification.take().unwrap();
+        assert_eq!((notification.code, notification.subcode), (6, 3), "peer de-configured");
+        let mut c = rs.join(13);
+        c.until("a's routes", |m| m.table.len() == 100);
+        c.announce(&c.attributes(), &prefixes(1000 + round..1001 + round));
+        a.until("c's route only", |m| {
+            m.table.len() == 1 && m.table.contains_key(&prefix(1000 + round))
+        });
+
+        let text = head(rs.port, ENGINE) + &member(11, "") + &member(12, "");
+        let report = reload(&rs, &text);
+        assert_eq!((report.added.len(), report.removed.len()), (1, 1));
+        c.until_closed();
+        b = rs.join(12);
+        b.announce(&b.attributes(), &prefixes(100..150));
+        a.until("b's routes only", |m| m.table.len() == 50 && m.table.contains_key(&prefix(149)));
+    }
+    assert_eq!(rs.session(11).flaps, 0);
+}
+
+#[test]
+fn a_changed_policy_is_applied_to_routes_that_are_there() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    let path = bgp_wire::AsPath::from_sequence(&[Asn(1_000_011), Asn(9002)]);
+    let long = PathAttributes { as_path: path, ..a.attributes() };
+    a.announce(&long, &prefixes(0..300));
+    a.announce(&a.attributes(), &prefixes(300..310));
+    b.until("the table", |m| m.table.len() == 310);
+
+    let strict =
+        head(rs.port, ENGINE) + "transit_free = [9002]\n" + &member(11, "") + &member(12, "");
+    let report = reload(&rs, &strict);
+    assert_eq!(report.policy_changed.len(), 1);
+    assert!(report.restarted.is_empty());
+    b.until("what passes", |m| m.table.len() == 10);
+    let rejected =
+        RouteQuery { from: Some(rs.id(11)), filtered: Some(true), ..RouteQuery::default() };
+    let page = rs.ask(rs.handle.routes(&rejected, None, 1000)).unwrap();
+    assert_eq!(page.routes.len(), 300);
+    assert_eq!(page.routes[0].reject.as_ref().unwrap().code, 8);
+
+    reload(&rs, &(head(rs.port, ENGINE) + &member(11, "") + &member(12, "")));
+    b.until("all again", |m| m.table.len() == 310);
+    assert_eq!((rs.session(11).flaps, rs.session(12).flaps), (0, 0));
+}
+
+#[test]
+fn what_is_negotiated_restarts_that_session_only() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, _b) = (rs.join(11), rs.join(12));
+    let with = member(11, "") + "hold_time = \"30s\"\n";
+    let report = reload(&rs, &(head(rs.port, ENGINE) + &with + &member(12, "")));
+    assert_eq!(report.restarted.len(), 1, "{report:?}");
+    assert_eq!(report.restarted[0].0, rs.id(11));
+    a.until_closed();
+    let notification = a.notification.unwrap();
+    assert_eq!((notification.code, notification.subcode), (6, 6));
+    assert_eq!(rs.session(12).flaps, 0);
+}
+
+#[test]
+fn drain_adds_graceful_shutdown_and_takes_it_away_again() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    a.announce(&a.attributes(), &prefixes(0..10));
+    b.until("the table", |m| m.table.len() == 10);
+    let gshut = bgp_wire::Community(0xffff_0000);
+    rs.ask(rs.handle.drain(true)).unwrap();
+    b.until("GRACEFUL_SHUTDOWN", |m| m.table.values().all(|a| a.communities.contains(&gshut)));
+    rs.ask(rs.handle.drain(false)).unwrap();
+    b.until("without", |m| m.table.values().all(|a| a.communities.is_empty()));
+    assert_eq!(b.table.len(), 10);
+}
