@@ -169,14 +169,14 @@ fn read_import(import: &Import) -> Result<Imported, String> {
 }
 
 fn serve(config: &Path, log_format: LogFormat) -> ExitCode {
-    init_log(log_format);
+    init_log(log_format, "info");
     crate::runtime::run(config)
 }
 
-/// Logs go to stderr; `RUST_LOG` says how much, `info` by default.
-fn init_log(format: LogFormat) {
+/// Logs go to stderr; `RUST_LOG` says how much, else `default`.
+fn init_log(format: LogFormat, default: &str) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Human => log.with_target(false).init(),
@@ -185,6 +185,7 @@ fn init_log(format: LogFormat) {
 }
 
 fn demo(log_format: LogFormat) -> ExitCode {
-    init_log(log_format);
+    // What comes up is on the looking glass; the terminal keeps what to try.
+    init_log(log_format, "warn");
     crate::demo::main()
 }

@@ -159,10 +159,7 @@ pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Res
     if let Some(last) = &session.last_notification {
         let direction = if last.sent { "sent" } else { "received" };
         let at = stamp(last.at).map(time).unwrap_or_default();
-        facts.line(
-            "last NOTIFICATION",
-            format!("{direction} {}/{} {} ({at})", last.code, last.subcode, last.text),
-        )?;
+        facts.line("last NOTIFICATION", format!("{direction} {} ({at})", last.text))?;
     }
     if let (Some(local), Some(remote)) = (session.local, session.remote) {
         facts.line("connection", format!("{local} - {remote}"))?;

@@ -1,6 +1,6 @@
 //! `rsctl members --report`: what an exchange's staff would want to write to a member about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use serde::Serialize;
@@ -22,9 +22,13 @@ pub(super) struct Finding {
     pub(super) detail: String,
 }
 
-pub(super) fn findings(sessions: &[SessionStatus]) -> Vec<Finding> {
+/// `kinds`: the kind of each route server. Only servers of one kind are expected to be alike.
+pub(super) fn findings(
+    sessions: &[SessionStatus],
+    kinds: &HashMap<String, String>,
+) -> Vec<Finding> {
     let mut findings: Vec<_> = sessions.iter().flat_map(of_session).collect();
-    findings.extend(between_route_servers(sessions));
+    findings.extend(between_route_servers(sessions, kinds));
     findings.sort_by(|a, b| {
         (a.asn, &a.route_server, a.finding).cmp(&(b.asn, &b.route_server, b.finding))
     });
@@ -76,10 +80,14 @@ fn of_session(session: &SessionStatus) -> Vec<Finding> {
 }
 
 /// A member is told once for all its sessions with the same address on several servers.
-fn between_route_servers(sessions: &[SessionStatus]) -> Vec<Finding> {
+fn between_route_servers(
+    sessions: &[SessionStatus],
+    kinds: &HashMap<String, String>,
+) -> Vec<Finding> {
     let mut by_router: BTreeMap<_, Vec<&SessionStatus>> = BTreeMap::new();
     for session in sessions {
-        by_router.entry((session.asn, session.id.address)).or_default().push(session);
+        let kind = kinds.get(&*session.id.route_server);
+        by_router.entry((kind, session.asn, session.id.address)).or_default().push(session);
     }
     let mut found = Vec::new();
     for group in by_router.values().filter(|group| group.len() > 1) {
@@ -156,7 +164,7 @@ mod tests {
         half.routes[1].received = 1;
         half.routes[1].accepted = 1;
 
-        let found = findings(&[down, full, silent, twin, half]);
+        let found = findings(&[down, full, silent, twin, half], &HashMap::new());
         let names: Vec<_> = found.iter().map(|f| (f.asn, f.finding, f.detail.as_str())).collect();
         assert_eq!(
             names,

@@ -15,6 +15,7 @@ const PORTION: usize = 256;
 pub(super) struct Listing {
     table: Table,
     with_server: bool,
+    filtered: bool,
     detail: bool,
     routes: u64,
     rejected: u64,
@@ -34,12 +35,16 @@ impl Listing {
             Column::Left("ADDRESS"),
             Column::Left("NEXT HOP"),
             Column::Right("MED"),
-            Column::Left("PATH"),
-            Column::Left("REJECTED"),
         ]);
+        // Paths can be of any length: they come last.
+        if asked.filtered {
+            columns.push(Column::Left("REJECTED"));
+        }
+        columns.push(Column::Left("PATH"));
         Self {
             table: Table::new(columns),
             with_server,
+            filtered: asked.filtered,
             detail: asked.detail,
             routes: 0,
             rejected: 0,
@@ -62,9 +67,11 @@ impl Listing {
             Cell::from(route.from.address),
             Cell::from(&route.next_hop),
             route.med.map_or_else(Cell::default, Cell::from),
-            Cell::from(path(route)),
-            rejected(route),
         ]);
+        if self.filtered {
+            row.push(rejected(route));
+        }
+        row.push(path_cell(route, self.filtered));
         self.table.push(row);
         if self.table.pending() >= PORTION {
             self.table.write(look.paint, look.out)?;
@@ -107,6 +114,16 @@ fn path(route: &RouteEntry) -> String {
         _ => "?",
     };
     if route.as_path.is_empty() { origin.to_owned() } else { format!("{} {origin}", route.as_path) }
+}
+
+/// Among accepted routes a rejected one says why behind its path.
+fn path_cell(route: &RouteEntry, has_column: bool) -> Cell {
+    match &route.reject {
+        Some(reject) if !has_column => {
+            Cell::styled(format!("{}  ({})", path(route), reject.name), Style::Bad)
+        }
+        _ => Cell::from(path(route)),
+    }
 }
 
 fn rejected(route: &RouteEntry) -> Cell {

@@ -13,7 +13,7 @@ use super::args::{Args, Verb, When};
 use super::table::Paint;
 use super::text::plain;
 use super::{Look, explain, members, outside, report, routes, status, top};
-use crate::control::answers::{Document, Done};
+use crate::control::answers::{Document, Done, StatusAnswer};
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::Command;
 
@@ -144,7 +144,9 @@ fn table(
     match &args.verb {
         Verb::Status => status::write(&asker.one(request)?, look)?,
         Verb::Members { report: true, .. } => {
-            let findings = report::findings(&asker.all(request)?);
+            let status: StatusAnswer = asker.one(Command::Status)?;
+            let kinds = status.route_servers.into_iter().map(|s| (s.name.to_string(), s.kind));
+            let findings = report::findings(&asker.all(request)?, &kinds.collect());
             if args.json {
                 writeln!(look.out, "{}", serde_json::to_string_pretty(&findings)?)?;
             } else {

@@ -35,6 +35,7 @@ pub(crate) fn session(route_server: &str, asn: u32, address: &str) -> SessionSta
         local: None,
         remote: None,
         messages: MessageCounters::default(),
+        notifications: Vec::new(),
         malformed: MalformedCounters::default(),
         routes: [RouteCounters::default(), RouteCounters::default()],
         limits: [None, None],

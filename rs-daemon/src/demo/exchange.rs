@@ -14,6 +14,8 @@ use bgp_wire::{AsPath, Asn, Family, LargeCommunity, NextHop, Nlri, PathAttribute
 pub(super) const SERVER_AS: u32 = 64_500;
 /// The port of every route server; nobody needs to be root for it.
 pub(super) const PORT: u16 = 10_179;
+/// Loopback is 127.0.0.0/8: every route server and member has an address of its own there.
+const SERVER_NET: [u8; 3] = [127, 100, 0];
 /// A customer of several members: its prefix has several paths.
 const SHARED_CUSTOMER: u32 = 1_009_999;
 /// A transit-free network that must not stand in a path between peers.
@@ -42,8 +44,9 @@ pub(super) const SERVERS: [Server; 3] = [
 
 impl Server {
     /// Where it listens.
-    pub(super) fn address(self) -> SocketAddr {
-        (Ipv4Addr::new(127, 100, 0, self.host), PORT).into()
+    pub(super) fn address(self, port: u16) -> SocketAddr {
+        let [a, b, c] = SERVER_NET;
+        (Ipv4Addr::new(a, b, c, self.host), port).into()
     }
 }
 
@@ -129,6 +132,11 @@ impl Member {
     /// Its BGP Identifier, and its address on the LAN that is not there.
     pub(super) fn router_id(self) -> Ipv4Addr {
         Ipv4Addr::new(192, 0, 2, self.host)
+    }
+
+    /// What stands for its AS in communities of 16 bits.
+    fn alias(self) -> u16 {
+        64_600 + u16::from(self.host)
     }
 
     pub(super) fn servers(self) -> impl Iterator<Item = Server> {
@@ -279,7 +287,7 @@ pub(super) fn vrps() -> Vec<Vrp> {
 }
 
 /// The configuration that a user would have written for this exchange.
-pub(super) fn configuration(http: SocketAddr, rtr: SocketAddr, socket: &Path) -> String {
+pub(super) fn configuration(http: SocketAddr, rtr: SocketAddr, socket: &Path, port: u16) -> String {
     let mut text = format!(
         "[exchange]\nname = \"Demo IX\"\nasn = {SERVER_AS}\n\
          peering_lan = [\"192.0.2.0/24\", \"2001:db8:1::/64\"]\n\n\
@@ -296,7 +304,7 @@ pub(super) fn configuration(http: SocketAddr, rtr: SocketAddr, socket: &Path) ->
             server.name,
             server.kind,
             250 + server.host,
-            server.address()
+            server.address(port)
         );
         if server.kind != "chaos" {
             // The members' addresses are loopback ones, their next hops are not.
@@ -306,8 +314,10 @@ pub(super) fn configuration(http: SocketAddr, rtr: SocketAddr, socket: &Path) ->
     for member in MEMBERS {
         let _ = write!(
             text,
-            "\n[[member]]\nasn = {}\nname = \"{}\"\nmax_prefixes = {{ v4 = 50, v6 = 20 }}\n",
-            member.asn, member.name
+            "\n[[member]]\nasn = {}\nalias = {}\nname = \"{}\"\nmax_prefixes = {{ v4 = 50, v6 = 20 }}\n",
+            member.asn,
+            member.alias(),
+            member.name
         );
         if member.habit == Habit::Sponsor {
             text.push_str("role = \"transit-sponsor\"\n");
@@ -320,7 +330,7 @@ pub(super) fn configuration(http: SocketAddr, rtr: SocketAddr, socket: &Path) ->
         );
     }
     text.push_str(
-        "\n[[member]]\nasn = 1000130\nname = \"Maple Networks\"\n\
+        "\n[[member]]\nasn = 1000130\nalias = 64730\nname = \"Maple Networks\"\n\
          disabled = \"waits for its cross-connect\"\n\
          [[member.session]]\naddress = \"127.100.1.130\"\nfamilies = [\"v4\", \"v6\"]\n",
     );
@@ -335,7 +345,7 @@ mod tests {
     fn the_configuration_is_one() {
         let socket = Path::new("/tmp/demo.sock");
         let http = SocketAddr::from(([127, 0, 0, 1], 9180));
-        let text = configuration(http, http, socket);
+        let text = configuration(http, http, socket, PORT);
         let config = match crate::config::parse(Path::new("demo"), &text) {
             Ok(config) => config,
             Err(errors) => {

@@ -27,13 +27,14 @@ const RETRY: Duration = Duration::from_secs(2);
 const RESTLESS: Duration = Duration::from_secs(10);
 
 /// One session of a member, until `stop`.
-pub(super) async fn run(member: Member, server: Server, stop: CancellationToken) {
-    Speaker::new(member, server).run(stop).await;
+pub(super) async fn run(member: Member, server: Server, port: u16, stop: CancellationToken) {
+    Speaker::new(member, server, port).run(stop).await;
 }
 
 struct Speaker {
     member: Member,
     server: Server,
+    port: u16,
     session: Session,
     connection: Option<(ConnectionId, TcpStream)>,
     next_id: u32,
@@ -42,7 +43,7 @@ struct Speaker {
 }
 
 impl Speaker {
-    fn new(member: Member, server: Server) -> Self {
+    fn new(member: Member, server: Server, port: u16) -> Self {
         let config = SessionConfig {
             local_as: Asn(member.asn),
             peer_as: Asn(SERVER_AS),
@@ -58,6 +59,7 @@ impl Speaker {
         Self {
             member,
             server,
+            port,
             session: Session::new(config, Instant::now()),
             connection: None,
             next_id: 0,
@@ -130,7 +132,7 @@ impl Speaker {
     }
 
     async fn connect(&mut self) {
-        let input = match connect(self.member, self.server).await {
+        let input = match connect(self.member, self.server.address(self.port)).await {
             Ok(stream) => {
                 self.next_id += 1;
                 let id = ConnectionId(self.next_id);
@@ -189,10 +191,10 @@ fn hostname(name: &str) -> String {
     format!("rtr.{}.example", name.to_lowercase().replace(' ', "-"))
 }
 
-async fn connect(member: Member, server: Server) -> io::Result<TcpStream> {
+async fn connect(member: Member, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(member.source(), 0))?;
-    let stream = timeout(CONNECT_TIMEOUT, socket.connect(server.address())).await??;
+    let stream = timeout(CONNECT_TIMEOUT, socket.connect(server)).await??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -29,17 +29,18 @@ pub struct Demo {
     cache: TcpListener,
     http: SocketAddr,
     socket: PathBuf,
+    port: u16,
 }
 
 impl Demo {
-    /// Opens the cache's port, so that the configuration can name it. Needs a tokio runtime
-    /// around it.
+    /// Opens the cache's port, so that the configuration can name it; the route servers listen on
+    /// `port` of their addresses. Needs a tokio runtime around it.
     ///
     /// # Errors
     /// When there is no free port on loopback.
-    pub async fn prepare(http: SocketAddr, socket: Option<PathBuf>) -> io::Result<Self> {
+    pub async fn prepare(http: SocketAddr, socket: PathBuf, port: u16) -> io::Result<Self> {
         let cache = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        Ok(Self { cache, http, socket: socket.unwrap_or_else(user_socket) })
+        Ok(Self { cache, http, socket, port })
     }
 
     /// The configuration for the daemon.
@@ -47,7 +48,8 @@ impl Demo {
     /// # Errors
     /// When the demo's own text is refused, which would be a mistake of ours.
     pub fn config(&self) -> io::Result<Config> {
-        let text = exchange::configuration(self.http, self.cache.local_addr()?, &self.socket);
+        let text =
+            exchange::configuration(self.http, self.cache.local_addr()?, &self.socket, self.port);
         let mut config = config::parse(Path::new("demo"), &text).map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             io::Error::other(errors.join("\n"))
@@ -94,7 +96,7 @@ impl Demo {
         tasks.spawn(cache::run(self.cache, exchange::vrps(), stop.clone()));
         for member in exchange::MEMBERS {
             for server in member.servers() {
-                tasks.spawn(member::run(member, server, stop.clone()));
+                tasks.spawn(member::run(member, server, self.port, stop.clone()));
             }
         }
         while tasks.join_next().await.is_some() {}
@@ -136,7 +138,7 @@ impl Members {
 
 fn start_members() -> io::Result<Members> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let demo = runtime.block_on(Demo::prepare(HTTP, None))?;
+    let demo = runtime.block_on(Demo::prepare(HTTP, user_socket(), exchange::PORT))?;
     let (config, greeting) = (demo.config()?, demo.greeting());
     let stop = CancellationToken::new();
     let stopped = stop.clone();

@@ -2,7 +2,7 @@
 //!
 //! Cardinality is bounded by the configuration: a fixed number of series for each configured
 //! session, family and reject reason. Nothing that a peer sends becomes a label, but NOTIFICATION
-//! codes, which are two octets and of which only the last of each session is shown.
+//! codes, of which each session tells a bounded number apart.
 
 mod family;
 
@@ -120,25 +120,19 @@ fn by_type(counters: &DirectionCounters) -> [(&'static str, u64); 5] {
     ]
 }
 
-/// The counters count by direction; the codes are those of the last message. A series appears
-/// with the first NOTIFICATION of its code.
+/// A series appears with the first NOTIFICATION of its kind; a session tells a bounded number of
+/// kinds apart.
 fn notifications(sessions: &[SessionStatus]) -> Family {
-    let mut family = Family::counter(
-        "rs_notifications_total",
-        "NOTIFICATION messages, under the code of the session's last one.",
-    );
+    let mut family =
+        Family::counter("rs_notifications_total", "NOTIFICATION messages by code and subcode.");
     for session in sessions {
-        let Some(last) = &session.last_notification else { continue };
-        let (direction, count) = if last.sent {
-            ("sent", session.messages.sent.notification)
-        } else {
-            ("received", session.messages.received.notification)
-        };
-        let labels = Labels::of(session)
-            .with("direction", direction)
-            .and("code", &last.code.to_string())
-            .and("subcode", &last.subcode.to_string());
-        family.add_count(labels, count.max(1));
+        for each in &session.notifications {
+            let labels = Labels::of(session)
+                .with("direction", if each.sent { "sent" } else { "received" })
+                .and("code", &each.code.to_string())
+                .and("subcode", &each.subcode.to_string());
+            family.add_count(labels, each.count);
+        }
     }
     family
 }

@@ -315,12 +315,12 @@ impl Naming {
     fn candidate(&self, candidate: &rib::ExplainedCandidate) -> ExplainedCandidate {
         let import = candidate.import.iter().map(|step| ExplainedCheck {
             check: step.check.name.to_owned(),
-            outcome: step.result.to_owned(),
+            outcome: outcome_word(step.result).to_owned(),
             detail: step.detail.clone(),
         });
         let export = candidate.export.iter().map(|step| ExplainedCheck {
             check: step.rule.to_string(),
-            outcome: if step.withheld { "withheld" } else { "noted" }.to_owned(),
+            outcome: if step.withheld { "fail" } else { "note" }.to_owned(),
             detail: step.detail.clone(),
         });
         ExplainedCandidate {
@@ -357,6 +357,16 @@ impl Naming {
             }
             CandidateOutcome::Undecided => "not decided yet".to_owned(),
         }
+    }
+}
+
+/// The trace tells more ways apart than a reader wants; the detail says the rest.
+fn outcome_word(result: &str) -> &'static str {
+    match result {
+        "passed" => "pass",
+        "refused" => "fail",
+        "skipped" => "skip",
+        _ => "note",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Threads, sockets, queues: the running route server.
 
 mod answers;
+mod capability;
 mod connection;
 mod daemon;
 mod dirty;

@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use bgp_session::{MessageCounts, Negotiated, State, StopReason};
+use bgp_session::{MessageCounts, Negotiated, SessionCounters, State, StopReason};
 use bgp_wire::{Families, Family, MessageType};
 
+use super::capability;
 use super::driver::Driver;
 use super::peer_config::limit_config;
 use super::session_task::Peer;
 use super::status::{
-    DirectionCounters, MessageCounters, NegotiatedStatus, RouteCounters, SessionId, SessionState,
-    SessionStatus,
+    DirectionCounters, MessageCounters, NegotiatedStatus, NotificationCount, RouteCounters,
+    SessionId, SessionState, SessionStatus,
 };
 
 impl Driver {
@@ -50,6 +51,7 @@ impl Driver {
                 received: direction(&counters.received, self.received_octets),
                 sent: direction(&counters.sent, sent_octets),
             },
+            notifications: notifications(counters),
             malformed: self.malformed,
             routes: [RouteCounters::default(), RouteCounters::default()],
             limits: limits.families.map(|limit| limit.or(limits.total)),
@@ -99,6 +101,20 @@ fn direction(counts: &MessageCounts, octets: u64) -> DirectionCounters {
     }
 }
 
+fn notifications(counters: &SessionCounters) -> Vec<NotificationCount> {
+    [(false, &counters.notifications_received), (true, &counters.notifications_sent)]
+        .into_iter()
+        .flat_map(|(sent, counts)| {
+            counts.iter().map(move |((code, subcode), count)| NotificationCount {
+                sent,
+                code,
+                subcode,
+                count,
+            })
+        })
+        .collect()
+}
+
 fn negotiated_status(negotiated: &Negotiated) -> NegotiatedStatus {
     let names = |families: Families| families.iter().map(|f| f.to_string()).collect();
     NegotiatedStatus {
@@ -116,11 +132,7 @@ fn negotiated_status(negotiated: &Negotiated) -> NegotiatedStatus {
         four_octet_as: negotiated.profile.four_octet_as,
         route_refresh: negotiated.route_refresh,
         enhanced_route_refresh: negotiated.enhanced_route_refresh,
-        local_capabilities: negotiated
-            .local_capabilities
-            .iter()
-            .map(|c| format!("{c:?}"))
-            .collect(),
-        peer_capabilities: negotiated.peer_capabilities.iter().map(|c| format!("{c:?}")).collect(),
+        local_capabilities: negotiated.local_capabilities.iter().map(capability::text).collect(),
+        peer_capabilities: negotiated.peer_capabilities.iter().map(capability::text).collect(),
     }
 }

@@ -119,6 +119,8 @@ pub struct SessionStatus {
     pub remote: Option<SocketAddr>,
     /// Messages by direction and type.
     pub messages: MessageCounters,
+    /// NOTIFICATIONs by direction, code and subcode; a bounded number of kinds.
+    pub notifications: Vec<NotificationCount>,
     /// UPDATEs with faults, by RFC 7606 action.
     pub malformed: MalformedCounters,
     /// Routes, by family (index 0: IPv4, 1: IPv6).
@@ -151,6 +153,19 @@ pub struct NotificationStatus {
     /// When.
     #[serde(with = "super::shape::time")]
     pub at: SystemTime,
+}
+
+/// How often a NOTIFICATION went one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationCount {
+    /// Whether we sent it.
+    pub sent: bool,
+    /// RFC 4271 §4.5 error code; 255 for kinds beyond those that are told apart.
+    pub code: u8,
+    /// RFC 4271 §4.5 error subcode.
+    pub subcode: u8,
+    /// How often.
+    pub count: u64,
 }
 
 /// What the two ends agreed on.

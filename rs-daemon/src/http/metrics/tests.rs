@@ -5,7 +5,7 @@ use super::*;
 use crate::control::answers::RpkiAnswer;
 use crate::control::sample;
 use crate::runtime::status::{
-    DaemonStatus, HistogramSnapshot, IrrSetStatus, ListenerStatus, NotificationStatus,
+    DaemonStatus, HistogramSnapshot, IrrSetStatus, ListenerStatus, NotificationCount,
     RouteCounters, RouteServerStatus, RpkiSourceStatus,
 };
 
@@ -21,13 +21,7 @@ fn snapshot() -> Snapshot {
         filtered_by_reason: vec![("bogon-prefix".into(), 2)],
     };
     session.messages.sent.notification = 2;
-    session.last_notification = Some(NotificationStatus {
-        sent: true,
-        code: 6,
-        subcode: 2,
-        text: "Cease".into(),
-        at: sample::time(sample::NOON),
-    });
+    session.notifications = vec![NotificationCount { sent: true, code: 6, subcode: 2, count: 2 }];
     let mut zoned = sample::session("rs1", 65020, "fe80::1");
     zoned.id.interface = Some("eth1".into());
     zoned.state = SessionState::Active;

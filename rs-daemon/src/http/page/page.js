@@ -264,7 +264,7 @@ async function member(path, parameters) {
       ["Held down because", session.disabled],
       ["Flaps", session.flaps],
       ["Last down", session.last_down],
-      ["Last NOTIFICATION", last && (last.sent ? "sent " : "received ") + last.code + "/" + last.subcode + " " + last.text],
+      ["Last NOTIFICATION", last && (last.sent ? "sent " : "received ") + last.text],
       ["BGP Identifier", agreed && agreed.router_id],
       ["Hold time", agreed && agreed.hold_time_secs + " s"],
       ["Families", agreed && agreed.families.join(", ")],
