@@ -35,15 +35,12 @@ impl<M: Member> Scene<M> {
         let mut lan = Lan::new();
         let (rs, host, raw_host) = (lan.host(), lan.host(), lan.host());
         let spec = Spec::dual(&host, MEMBER, &rs, RS);
-        // The link-local address is registered, so that next hops may have that half.
-        let addresses = |host: &Host| {
-            [IpAddr::V4(host.v4()), IpAddr::V6(host.v6()), IpAddr::V6(host.link_local())].map(zoned)
-        };
-        let config = Config::on(&rs, RS).member(MEMBER, &addresses(&host), "").member(
-            RAW,
-            &addresses(&raw_host),
-            "",
-        );
+        let addresses = |host: &Host| [host.v4().to_string(), host.v6().to_string()];
+        // Registered, so that next hops may have that half.
+        let registered = |host: &Host| format!("link_local = \"{}\"", host.link_local());
+        let config = Config::on(&rs, RS)
+            .member(MEMBER, &addresses(&host), &registered(&host))
+            .member(RAW, &addresses(&raw_host), &registered(&raw_host));
         let server = RouteServer::start_in(&rs, &config);
         let mut member = start(spec);
         let raw = |local: IpAddr, remote: IpAddr| {
@@ -202,16 +199,34 @@ fn refreshes<M: Member>(start: impl Fn(Spec) -> M) {
     scene.both_ways();
     let sessions: Vec<String> =
         scene.member.spec().sessions.iter().map(|s| zoned(s.local)).collect();
-    scene.member.refresh();
-    for session in sessions {
-        eventually(&format!("{session} asks for a refresh"), ARRIVE, || {
-            let labels = [&format!("peer=\"{session}\""), "direction=\"received\"", "refresh"];
-            let labels = labels.map(|label| -> &str { label });
-            let count = scene.server.metric(9180, "rs_messages_total", &labels)?;
-            ensure(count >= 1.0, || format!("{count} ROUTE-REFRESH messages"))
+    let received = |scene: &Scene<M>, session: &str, kind: &str| {
+        let labels = [format!("peer=\"{session}\""), format!("type=\"{kind}\"")];
+        let [peer, kind] = &labels;
+        scene.server.metric(9180, "rs_messages_total", &[peer, kind, "direction=\"received\""])
+    };
+    let updates = |scene: &Scene<M>| -> Vec<f64> {
+        sessions.iter().map(|session| received(scene, session, "update").unwrap()).collect()
+    };
+
+    if scene.member.refresh() {
+        for session in &sessions {
+            eventually(&format!("{session} asks for a refresh"), ARRIVE, || {
+                let count = received(&scene, session, "route-refresh")?;
+                ensure(count >= 1.0, || format!("{count} ROUTE-REFRESH messages"))
+            });
+        }
+        scene.member_has_raw_routes();
+    }
+
+    // The other way round: ours asks the member.
+    let before = updates(&scene);
+    for (session, before) in sessions.iter().zip(before) {
+        scene.server.act(&["session", "soft-in", session]);
+        eventually(&format!("{session} sends its routes again"), ARRIVE, || {
+            let count = received(&scene, session, "update")?;
+            ensure(count > before, || format!("{count} UPDATE messages, {before} before"))
         });
     }
-    scene.member_has_raw_routes();
     scene.raw_has_member_routes();
     scene.member.wait_established();
 }

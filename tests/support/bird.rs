@@ -95,8 +95,9 @@ impl Member for Bird {
         self.wait_ready();
     }
 
-    fn refresh(&mut self) {
+    fn refresh(&mut self) -> bool {
         self.act("reload in all");
+        true
     }
 
     fn spec(&self) -> &Spec {

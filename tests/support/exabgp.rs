@@ -112,7 +112,8 @@ impl Member for ExaBgp {
     }
 
     fn shows(&self) -> Shows {
-        Shows { link_local: false, ..Shows::ALL }
+        // It shows the Partial bit of whatever it does not know, set or not.
+        Shows { link_local: false, unknown_flags: false, ..Shows::ALL }
     }
 
     fn session_up(&mut self, remote: IpAddr) -> Result<(), String> {
@@ -141,7 +142,7 @@ impl Member for ExaBgp {
         self.send_routes("announce", &routes);
     }
 
-    fn refresh(&mut self) {
+    fn refresh(&mut self) -> bool {
         for session in self.spec.sessions.clone() {
             for (family, offered) in [("ipv4", session.v4), ("ipv6", session.v6)] {
                 if offered {
@@ -152,6 +153,7 @@ impl Member for ExaBgp {
                 }
             }
         }
+        true
     }
 
     fn spec(&self) -> &Spec {
@@ -270,15 +272,13 @@ fn route(prefix: &str, next_hop: &str, attributes: &Value) -> Route {
                 };
                 route.extended = values().map(name).collect();
             }
-            // `attribute-0xC8-0xE0`: code and flags.
+            // `attribute-0xC8-0xE0`: code and flags, which are not those that came.
             _ => {
                 let Some(rest) = name.strip_prefix("attribute-0x") else { continue };
                 let mut numbers = rest.split("-0x").map(|n| u8::from_str_radix(n, 16).ok());
-                let (Some(Some(code)), Some(flags)) = (numbers.next(), numbers.next()) else {
-                    continue;
-                };
+                let Some(Some(code)) = numbers.next() else { continue };
                 let value = text(value).trim_start_matches("0x").to_lowercase();
-                route.unknown.insert(code, Unknown { flags, value });
+                route.unknown.insert(code, Unknown { flags: None, value });
             }
         }
     }

@@ -199,11 +199,12 @@ impl Member for Frr {
         self.announce(&announced);
     }
 
-    fn refresh(&mut self) {
+    fn refresh(&mut self) -> bool {
         for family in ["ipv4", "ipv6"] {
             let answer = self.ask(&[&format!("clear bgp {family} unicast * soft in")]);
             answer.unwrap_or_else(|error| panic!("vtysh: {error}"));
         }
+        true
     }
 
     fn spec(&self) -> &Spec {

@@ -139,11 +139,9 @@ impl Member for GoBgp {
         }
     }
 
-    fn refresh(&mut self) {
-        for session in &self.spec.sessions {
-            self.ask(&format!("neighbor {} softresetin", zoned(session.remote)))
-                .unwrap_or_else(|error| panic!("{error}"));
-        }
+    fn refresh(&mut self) -> bool {
+        // Its softresetin looks at what it has kept; no command makes it send ROUTE-REFRESH.
+        false
     }
 
     fn spec(&self) -> &Spec {

@@ -106,8 +106,8 @@ pub trait Member {
     /// Stops and starts it again; it announces what it did.
     fn restart(&mut self);
 
-    /// Asks the route server for all routes again (RFC 2918).
-    fn refresh(&mut self);
+    /// Asks the route server for all routes again (RFC 2918); false when it has no way to.
+    fn refresh(&mut self) -> bool;
 
     /// Who it is.
     fn spec(&self) -> &Spec;

@@ -108,12 +108,13 @@ impl Member for OpenBgpd {
         self.wait_ready();
     }
 
-    fn refresh(&mut self) {
+    fn refresh(&mut self) -> bool {
         for session in &self.spec.sessions {
             let remote = zoned(session.remote);
             self.ask(&["neighbor", &remote, "refresh"])
                 .unwrap_or_else(|error| panic!("bgpctl neighbor refresh: {error}"));
         }
+        true
     }
 
     fn spec(&self) -> &Spec {

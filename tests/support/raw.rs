@@ -193,14 +193,32 @@ impl Speaker {
         Ok(speaker)
     }
 
-    /// Starts and waits until the session is established.
+    /// Starts and waits until the session is established. Like any router it tries again when the
+    /// peer has not yet noticed the end of an earlier connection (RFC 4271 §6.8).
     pub fn established(config: Config) -> Self {
         let what = format!("raw speaker {}", config.local);
-        let speaker = eventually(&what, CONNECT, || Self::start(config.clone()));
-        speaker.wait("established", CONNECT, |status| {
-            ensure(status.established, || format!("{status:?}"))
-        });
-        speaker
+        eventually(&what, CONNECT, || {
+            let speaker = Self::start(config.clone())?;
+            speaker.opened()?;
+            Ok(speaker)
+        })
+    }
+
+    /// Waits until the session is established or the connection ends.
+    fn opened(&self) -> Result<(), String> {
+        let deadline = Instant::now() + CONNECT;
+        let mut inner = self.shared.lock();
+        loop {
+            if inner.status.established {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if inner.status.closed.is_some() || left.is_zero() {
+                return Err(format!("{:?}", inner.status));
+            }
+            let waited = self.shared.changed.wait_timeout(inner, left);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Sends octets as they are.
@@ -230,6 +248,13 @@ impl Speaker {
     /// The routes it holds, with the octets they came in.
     pub fn table(&self) -> BTreeMap<Nlri, Arc<Set>> {
         self.shared.lock().table.clone()
+    }
+
+    /// The first few of `expected` that it does not hold.
+    pub fn missing(&self, expected: &BTreeMap<Nlri, Arc<Set>>, most: usize) -> Vec<Nlri> {
+        let inner = self.shared.lock();
+        let missing = expected.keys().filter(|nlri| !inner.table.contains_key(nlri));
+        missing.take(most).copied().collect()
     }
 
     /// Waits until the routes it holds satisfy a condition.
