@@ -32,34 +32,46 @@ impl PrefixIndex {
 
     /// From prefixes in ascending order without duplicates.
     pub(crate) fn from_sorted(prefixes: &[Prefix]) -> Self {
-        let split = prefixes.partition_point(|prefix| prefix.family() == Family::V4);
-        let (v4, v6) = prefixes.split_at(split);
+        Self::with_values(prefixes.len(), prefixes.iter().map(|&prefix| (prefix, 0)))
+    }
+
+    /// From prefixes in ascending order without duplicates, each with a value for whoever owns
+    /// the index: it lies beside the prefix, where a look-up has been anyway.
+    pub(crate) fn with_values(count: usize, entries: impl Iterator<Item = (Prefix, u32)>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        v4.reserve(count);
+        for (prefix, value) in entries {
+            match prefix.family() {
+                Family::V4 => v4.push(Node::new(&prefix, value)),
+                Family::V6 => v6.push(Node::new(&prefix, value)),
+            }
+        }
         Self { v4: Side::from_sorted(v4), v6: Side::from_sorted(v6) }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.v4.keys.len() + self.v6.keys.len()
+        self.v4.nodes.len() + self.v6.nodes.len()
     }
 
     pub(crate) fn len_of(&self, family: Family) -> usize {
         match family {
-            Family::V4 => self.v4.keys.len(),
-            Family::V6 => self.v6.keys.len(),
+            Family::V4 => self.v4.nodes.len(),
+            Family::V6 => self.v6.nodes.len(),
         }
     }
 
     /// The entries that cover the prefix, most specific first, itself included.
     #[inline]
     pub(crate) fn covering(&self, prefix: &Prefix) -> impl Iterator<Item = usize> + '_ {
-        let (first, parents, offset) = match prefix.family() {
-            Family::V4 => (self.v4.nearest(prefix), &self.v4.parents, 0),
-            Family::V6 => (self.v6.nearest(prefix), &self.v6.parents, self.v4.keys.len()),
+        // One of the two chains is empty; which one is decided once.
+        let (v4, v6) = match prefix.family() {
+            Family::V4 => (self.v4.nearest(prefix), None),
+            Family::V6 => (None, self.v6.nearest(prefix)),
         };
-        std::iter::successors(first, |&entry| match parents[entry as usize] {
-            NO_PARENT => None,
-            parent => Some(parent),
-        })
-        .map(move |entry| entry as usize + offset)
+        let offset = self.v4.nodes.len();
+        let chain4 = std::iter::successors(v4, |&entry| self.v4.parent(entry));
+        let chain6 = std::iter::successors(v6, |&entry| self.v6.parent(entry));
+        chain4.map(|entry| entry as usize).chain(chain6.map(move |entry| entry as usize + offset))
     }
 
     /// The most specific entry that covers the prefix.
@@ -76,14 +88,22 @@ impl PrefixIndex {
 
     /// An entry by its number.
     pub(crate) fn get(&self, entry: usize) -> Prefix {
-        let v4 = self.v4.keys.len();
-        let (family, bits, len) = if entry < v4 {
-            (Family::V4, self.v4.keys[entry].to_bits(), self.v4.lens[entry])
-        } else {
-            (Family::V6, self.v6.keys[entry - v4], self.v6.lens[entry - v4])
+        let v4 = self.v4.nodes.len();
+        let (family, bits, len) = match entry.checked_sub(v4) {
+            None => (Family::V4, self.v4.nodes[entry].key.to_bits(), self.v4.nodes[entry].len),
+            Some(entry) => (Family::V6, self.v6.nodes[entry].key, self.v6.nodes[entry].len),
         };
         // Only lengths that came from a prefix of that family are stored.
         Prefix::from_bits(family, bits, len).unwrap_or_else(|| default_route(family))
+    }
+
+    /// The value of an entry, if there is one of that number.
+    #[inline]
+    pub(crate) fn value(&self, entry: usize) -> Option<u32> {
+        match entry.checked_sub(self.v4.nodes.len()) {
+            None => self.v4.nodes.get(entry).map(|node| node.value),
+            Some(entry) => self.v6.nodes.get(entry).map(|node| node.value),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Prefix> + '_ {
@@ -159,12 +179,29 @@ impl Key for u128 {
     }
 }
 
+/// An entry: all that a look-up reads of it lies together.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Node<K> {
+    key: K,
+    /// The nearest entry that covers this one.
+    parent: u32,
+    value: u32,
+    len: u8,
+}
+
+impl<K: Key> Node<K> {
+    fn new(prefix: &Prefix, value: u32) -> Self {
+        Self { key: K::from_bits(prefix.bits()), parent: NO_PARENT, value, len: prefix.len() }
+    }
+
+    fn covers(&self, key: K, len: u8) -> bool {
+        self.len <= len && self.key.agrees(key, self.len)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Side<K> {
-    keys: Box<[K]>,
-    lens: Box<[u8]>,
-    /// The nearest entry that covers this one.
-    parents: Box<[u32]>,
+    nodes: Box<[Node<K>]>,
     /// For each value of the leading bits, the first entry that is not less.
     starts: Box<[u32]>,
     index_bits: u32,
@@ -172,102 +209,66 @@ struct Side<K> {
 
 impl<K> Default for Side<K> {
     fn default() -> Self {
-        Self {
-            keys: Box::default(),
-            lens: Box::default(),
-            parents: Box::default(),
-            starts: Box::default(),
-            index_bits: 0,
-        }
+        Self { nodes: Box::default(), starts: Box::default(), index_bits: 0 }
     }
 }
 
 impl<K: Key> Side<K> {
-    fn from_sorted(prefixes: &[Prefix]) -> Self {
-        let keys: Box<[K]> = prefixes.iter().map(|prefix| K::from_bits(prefix.bits())).collect();
-        let lens: Box<[u8]> = prefixes.iter().map(Prefix::len).collect();
-        let parents = parents(&keys, &lens);
-        let index_bits = keys.len().checked_ilog2().unwrap_or(0).min(MAX_INDEX_BITS);
-        let starts = starts(&keys, index_bits);
-        Self { keys, lens, parents, starts, index_bits }
+    fn from_sorted(mut nodes: Vec<Node<K>>) -> Self {
+        set_parents(&mut nodes);
+        let index_bits = nodes.len().checked_ilog2().unwrap_or(0).min(MAX_INDEX_BITS);
+        let starts = starts(&nodes, index_bits);
+        Self { nodes: nodes.into(), starts, index_bits }
+    }
+
+    fn parent(&self, entry: u32) -> Option<u32> {
+        Some(self.nodes[entry as usize].parent).filter(|&parent| parent != NO_PARENT)
     }
 
     #[inline]
     fn nearest(&self, prefix: &Prefix) -> Option<u32> {
         let (key, len) = (K::from_bits(prefix.bits()), prefix.len());
         let (low, high) = if self.index_bits == 0 {
-            (0, self.keys.len())
+            (0, self.nodes.len())
         } else {
             let bucket = key.leading(self.index_bits);
             (self.starts[bucket] as usize, self.starts[bucket + 1] as usize)
         };
-        let not_greater = |entry: usize| {
-            let at = self.keys[entry];
-            at < key || (at == key && self.lens[entry] <= len)
-        };
-        let mut last = low + partition_point(high - low, |offset| not_greater(low + offset));
-        last = last.checked_sub(1)?;
-        let mut entry = last as u32;
-        loop {
-            let at = entry as usize;
-            if self.lens[at] <= len && self.keys[at].agrees(key, self.lens[at]) {
-                return Some(entry);
-            }
-            entry = match self.parents[at] {
-                NO_PARENT => return None,
-                parent => parent,
-            };
+        let not_greater = |node: &Node<K>| (node.key, node.len) <= (key, len);
+        let after = low + self.nodes[low..high].partition_point(not_greater);
+        let mut entry = after.checked_sub(1)? as u32;
+        while !self.nodes[entry as usize].covers(key, len) {
+            entry = self.parent(entry)?;
         }
+        Some(entry)
     }
 
     fn heap_octets(&self) -> usize {
-        size_of_val(&*self.keys)
-            + size_of_val(&*self.lens)
-            + size_of_val(&*self.parents)
-            + size_of_val(&*self.starts)
+        size_of_val(&*self.nodes) + size_of_val(&*self.starts)
     }
 }
 
-/// The first of `0..len` for which `before` is false, as `slice::partition_point` has it.
-#[inline]
-fn partition_point(len: usize, before: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, len);
-    while low < high {
-        let middle = low.midpoint(high);
-        if before(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-fn parents<K: Key>(keys: &[K], lens: &[u8]) -> Box<[u32]> {
+/// In ascending order the entries that cover an entry are those of a chain of the ones before.
+fn set_parents<K: Key>(nodes: &mut [Node<K>]) {
     let mut chain: Vec<u32> = Vec::new();
-    let mut parents = Vec::with_capacity(keys.len());
-    for (entry, (key, len)) in (0u32..).zip(keys.iter().zip(lens)) {
-        while let Some(&last) = chain.last() {
-            let at = last as usize;
-            if lens[at] <= *len && keys[at].agrees(*key, lens[at]) {
-                break;
-            }
+    for entry in 0..nodes.len() {
+        let (key, len) = (nodes[entry].key, nodes[entry].len);
+        while chain.last().is_some_and(|&last| !nodes[last as usize].covers(key, len)) {
             chain.pop();
         }
-        parents.push(chain.last().copied().unwrap_or(NO_PARENT));
-        chain.push(entry);
+        nodes[entry].parent = chain.last().copied().unwrap_or(NO_PARENT);
+        chain.push(entry as u32);
     }
-    parents.into()
 }
 
-fn starts<K: Key>(keys: &[K], index_bits: u32) -> Box<[u32]> {
+fn starts<K: Key>(nodes: &[Node<K>], index_bits: u32) -> Box<[u32]> {
     if index_bits == 0 {
         return Box::default();
     }
     debug_assert!(index_bits <= K::BITS);
     let mut starts = vec![0u32; (1 << index_bits) + 1];
-    for key in keys {
-        starts[key.leading(index_bits) + 1] += 1;
+    for node in nodes {
+        starts[node.key.leading(index_bits) + 1] += 1;
     }
     let mut sum = 0;
     for start in &mut starts {
