@@ -47,5 +47,6 @@ fn set_up_loopback() -> io::Result<()> {
             return Err(io::Error::other(format!("ip {arguments}: {status}")));
         }
     }
-    Ok(())
+    // IPv6 lets nobody bind to an address that is local by a route alone, unless told so.
+    std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1")
 }
