@@ -5,7 +5,9 @@ mod daemon;
 mod generator;
 mod isolate;
 mod loads;
+mod plot;
 mod report;
+mod suite;
 mod universe;
 mod wire;
 
@@ -43,6 +45,9 @@ pub(crate) struct Options {
     /// One attribute set in so many carries a control community; 0: none.
     #[arg(long, default_value_t = 10)]
     pub(crate) control_every: u32,
+    /// Only so many members announce anything; the rest listen.
+    #[arg(long)]
+    pub announcers: Option<u32>,
     /// How many members announce each prefix.
     #[arg(long, default_value_t = 1)]
     pub(crate) overlap: u32,
@@ -62,6 +67,12 @@ pub(crate) struct Options {
     /// Where results, configurations and logs go.
     #[arg(long, default_value = "lab-output")]
     pub(crate) out: PathBuf,
+    /// `suite`: the page that it writes, with its plot beside it.
+    #[arg(long, default_value = "lab-output/performance.md")]
+    pub page: PathBuf,
+    /// `suite`: only rows whose name contains this.
+    #[arg(long)]
+    pub only: Option<String>,
     /// Seconds until a run that does not converge is a failure.
     #[arg(long, default_value_t = 300)]
     pub(crate) limit: u64,
@@ -69,7 +80,13 @@ pub(crate) struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match isolate::enter().map_err(Into::into).and_then(|()| loads::run_all(&options)) {
+    if let Err(e) = isolate::enter() {
+        return fail(&e);
+    }
+    if options.load == Load::Suite {
+        return suite::run(&options).map_or_else(|e| fail(&*e), |()| ExitCode::SUCCESS);
+    }
+    match loads::run_all(&options) {
         Ok(results) => {
             let written = report::write(&options, &results);
             match written {

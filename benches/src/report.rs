@@ -18,13 +18,15 @@ struct Document<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct Median {
-    daemon: String,
-    wall_secs: f64,
-    cpu_secs: f64,
-    peak_octets: u64,
-    startup_secs: f64,
-    failed: usize,
+pub(crate) struct Median {
+    pub(crate) daemon: String,
+    pub(crate) wall_secs: f64,
+    pub(crate) cpu_secs: f64,
+    pub(crate) peak_octets: u64,
+    pub(crate) startup_secs: f64,
+    /// Where a load has latencies: the median of their 99th percentiles.
+    pub(crate) p99_micros: Option<f64>,
+    pub(crate) failed: usize,
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -32,7 +34,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn medians(runs: &[Outcome]) -> Vec<Median> {
+fn p99(runs: &[&Outcome]) -> Option<f64> {
+    let each = runs.iter().flat_map(|r| &r.latencies).filter(|l| l.0 == "p99");
+    let values: Vec<f64> = each.map(|l| f64::from(l.1)).collect();
+    (!values.is_empty()).then(|| median(values))
+}
+
+pub(crate) fn medians(runs: &[Outcome]) -> Vec<Median> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
         if !names.contains(&run.daemon.as_str()) {
@@ -51,6 +59,7 @@ fn medians(runs: &[Outcome]) -> Vec<Median> {
                 cpu_secs: pick(|r| r.cpu_secs),
                 peak_octets: pick(|r| r.peak_octets as f64) as u64,
                 startup_secs: pick(|r| r.startup_secs),
+                p99_micros: p99(&of),
                 failed: runs.iter().filter(|r| r.daemon == name && r.error.is_some()).count(),
             }
         })

@@ -37,6 +37,8 @@ pub(crate) struct Spec {
     pub(crate) overlap: u32,
     /// Families and next hops.
     pub(crate) family: LoadFamily,
+    /// Only so many members announce anything (`None`: all); the rest listen.
+    pub(crate) announcers: Option<u32>,
     /// A first member with another number of prefixes than the rest (then none overlap).
     pub(crate) first_member_prefixes: Option<u32>,
 }
@@ -82,6 +84,9 @@ impl Universe {
 
     /// How many prefixes `member` announces.
     pub(crate) fn prefixes_of(&self, member: u32) -> u32 {
+        if self.spec.announcers.is_some_and(|n| member >= n) {
+            return 0;
+        }
         match self.spec.first_member_prefixes {
             Some(first) if member == 0 => first,
             _ => self.spec.prefixes,
@@ -97,7 +102,10 @@ impl Universe {
         match self.spec.first_member_prefixes {
             // The first member's block, then the others' smaller ones.
             Some(first) => first + self.spec.prefixes * (self.spec.members - 1),
-            None => self.spec.members.div_ceil(self.spec.overlap) * self.spec.prefixes,
+            None => {
+                let announcers = self.spec.announcers.unwrap_or(self.spec.members);
+                announcers.div_ceil(self.spec.overlap) * self.spec.prefixes
+            }
         }
     }
 
@@ -121,7 +129,8 @@ impl Universe {
             None => {
                 let group = index / self.spec.prefixes;
                 let from = group * self.spec.overlap;
-                let to = (from + self.spec.overlap).min(self.spec.members);
+                let announcers = self.spec.announcers.unwrap_or(self.spec.members);
+                let to = (from + self.spec.overlap).min(announcers);
                 (from..to, index % self.spec.prefixes)
             }
         }
@@ -314,6 +323,7 @@ mod tests {
             control_every: 3,
             overlap,
             family: LoadFamily::V4,
+            announcers: None,
             first_member_prefixes: None,
         })
     }

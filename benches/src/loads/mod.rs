@@ -38,6 +38,8 @@ pub(crate) enum Load {
     Idle,
     /// `transit_free` gains an AS, and the daemon is told with SIGHUP.
     Reload,
+    /// All rows of the results page.
+    Suite,
     /// Not a daemon: a writer that sends the same octets to the same sockets.
     Floor,
 }
@@ -77,6 +79,7 @@ fn universe(options: &Options) -> Universe {
         control_every: options.control_every,
         overlap: options.overlap,
         family: options.family,
+        announcers: options.announcers,
         first_member_prefixes: options.first,
     })
 }
@@ -139,7 +142,7 @@ fn run_one(
         Load::Idle => idle::run(&mut bench, outcome),
         Load::SlowReader => slow::run(&mut bench, outcome),
         Load::Reload => reload::run(&mut bench, outcome),
-        Load::Floor => Ok(()),
+        Load::Floor | Load::Suite => Ok(()),
     }
 }
 
