@@ -10,7 +10,7 @@ use bgp_wire::{Family, Prefix};
 
 const NO_PARENT: u32 = u32::MAX;
 
-/// No more than this many leading bits are indexed: 4 MiB.
+/// No more than this many bits are indexed: 4 MiB.
 const MAX_INDEX_BITS: u32 = 20;
 
 /// A set of prefixes that answers what covers a prefix. Entries have numbers, `0..len()`, in
@@ -133,8 +133,10 @@ trait Key: Copy + Ord {
     /// From bits as `Prefix::bits` gives them, left aligned.
     fn from_bits(bits: u128) -> Self;
     fn to_bits(self) -> u128;
-    /// The leading `count` bits, at least one and at most 32.
-    fn leading(self, count: u32) -> usize;
+    /// `count` bits (from one to 32) after the first `skipped`, which are fewer than all.
+    fn slice(self, skipped: u32, count: u32) -> usize;
+    /// How many leading bits are the same.
+    fn common(self, other: Self) -> u32;
     /// Whether the first `len` bits are the same.
     fn agrees(self, other: Self, len: u8) -> bool;
 }
@@ -150,8 +152,12 @@ impl Key for u32 {
         u128::from(self) << 96
     }
 
-    fn leading(self, count: Self) -> usize {
-        (self >> (Self::BITS - count)) as usize
+    fn slice(self, skipped: Self, count: Self) -> usize {
+        ((self << skipped) >> (Self::BITS - count)) as usize
+    }
+
+    fn common(self, other: Self) -> Self {
+        (self ^ other).leading_zeros()
     }
 
     fn agrees(self, other: Self, len: u8) -> bool {
@@ -170,8 +176,12 @@ impl Key for u128 {
         self
     }
 
-    fn leading(self, count: u32) -> usize {
-        (self >> (Self::BITS - count)) as usize
+    fn slice(self, skipped: u32, count: u32) -> usize {
+        ((self << skipped) >> (Self::BITS - count)) as usize
+    }
+
+    fn common(self, other: Self) -> u32 {
+        (self ^ other).leading_zeros()
     }
 
     fn agrees(self, other: Self, len: u8) -> bool {
@@ -202,23 +212,28 @@ impl<K: Key> Node<K> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Side<K> {
     nodes: Box<[Node<K>]>,
-    /// For each value of the leading bits, the first entry that is not less.
+    /// For each value of some bits, the first entry that is not less.
     starts: Box<[u32]>,
+    /// The bits before those, which all entries share (as IPv6 does the first three or four).
+    skipped_bits: u32,
     index_bits: u32,
 }
 
 impl<K> Default for Side<K> {
     fn default() -> Self {
-        Self { nodes: Box::default(), starts: Box::default(), index_bits: 0 }
+        Self { nodes: Box::default(), starts: Box::default(), skipped_bits: 0, index_bits: 0 }
     }
 }
 
 impl<K: Key> Side<K> {
     fn from_sorted(mut nodes: Vec<Node<K>>) -> Self {
         set_parents(&mut nodes);
-        let index_bits = nodes.len().checked_ilog2().unwrap_or(0).min(MAX_INDEX_BITS);
-        let starts = starts(&nodes, index_bits);
-        Self { nodes: nodes.into(), starts, index_bits }
+        let skipped_bits = skipped_bits(&nodes);
+        // About two buckets for each entry.
+        let index_bits = nodes.len().checked_ilog2().map_or(0, |bits| bits + 1);
+        let index_bits = index_bits.min(MAX_INDEX_BITS).min(K::BITS - skipped_bits);
+        let starts = starts(&nodes, skipped_bits, index_bits);
+        Self { nodes: nodes.into(), starts, skipped_bits, index_bits }
     }
 
     fn parent(&self, entry: u32) -> Option<u32> {
@@ -228,12 +243,7 @@ impl<K: Key> Side<K> {
     #[inline]
     fn nearest(&self, prefix: &Prefix) -> Option<u32> {
         let (key, len) = (K::from_bits(prefix.bits()), prefix.len());
-        let (low, high) = if self.index_bits == 0 {
-            (0, self.nodes.len())
-        } else {
-            let bucket = key.leading(self.index_bits);
-            (self.starts[bucket] as usize, self.starts[bucket + 1] as usize)
-        };
+        let (low, high) = self.bucket(key);
         let not_greater = |node: &Node<K>| (node.key, node.len) <= (key, len);
         let after = low + self.nodes[low..high].partition_point(not_greater);
         let mut entry = after.checked_sub(1)? as u32;
@@ -241,6 +251,20 @@ impl<K: Key> Side<K> {
             entry = self.parent(entry)?;
         }
         Some(entry)
+    }
+
+    /// Where the last entry that is not greater ends up: among these, or right before them.
+    #[inline]
+    fn bucket(&self, key: K) -> (usize, usize) {
+        let Some(first) = self.nodes.first().filter(|_| self.index_bits > 0) else {
+            return (0, self.nodes.len());
+        };
+        if first.key.common(key) < self.skipped_bits {
+            // It lies before or after all entries.
+            return if key < first.key { (0, 0) } else { (self.nodes.len(), self.nodes.len()) };
+        }
+        let bucket = key.slice(self.skipped_bits, self.index_bits);
+        (self.starts[bucket] as usize, self.starts[bucket + 1] as usize)
     }
 
     fn heap_octets(&self) -> usize {
@@ -261,14 +285,21 @@ fn set_parents<K: Key>(nodes: &mut [Node<K>]) {
     }
 }
 
-fn starts<K: Key>(nodes: &[Node<K>], index_bits: u32) -> Box<[u32]> {
+/// The leading bits that all entries share; always fewer than all there are.
+fn skipped_bits<K: Key>(nodes: &[Node<K>]) -> u32 {
+    match nodes {
+        [first, .., last] => first.key.common(last.key).min(K::BITS - 1),
+        _ => 0,
+    }
+}
+
+fn starts<K: Key>(nodes: &[Node<K>], skipped_bits: u32, index_bits: u32) -> Box<[u32]> {
     if index_bits == 0 {
         return Box::default();
     }
-    debug_assert!(index_bits <= K::BITS);
     let mut starts = vec![0u32; (1 << index_bits) + 1];
     for node in nodes {
-        starts[node.key.leading(index_bits) + 1] += 1;
+        starts[node.key.slice(skipped_bits, index_bits) + 1] += 1;
     }
     let mut sum = 0;
     for start in &mut starts {

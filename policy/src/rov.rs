@@ -110,13 +110,19 @@ impl VrpTable {
     /// that matches no VRP (RFC 6811 §2).
     #[must_use]
     pub fn validate(&self, prefix: &Prefix, origin: Option<Asn>) -> RovState {
-        self.validate_by(prefix, origin).0
+        self.decide(prefix, origin).0
     }
 
     /// The state, and the VRP that decided: the one that matches, or the most specific one
     /// that covers the prefix.
     #[must_use]
     pub fn validate_by(&self, prefix: &Prefix, origin: Option<Asn>) -> (RovState, Option<Vrp>) {
+        let (state, decisive) = self.decide(prefix, origin);
+        (state, decisive.map(|(entry, at)| self.vrp(entry, at)))
+    }
+
+    #[inline]
+    fn decide(&self, prefix: &Prefix, origin: Option<Asn>) -> (RovState, Option<(usize, usize)>) {
         // AS 0 in a VRP matches nothing (RFC 6483 §4), nor does AS 0 as an origin.
         let origin = origin.filter(|asn| asn.0 != 0);
         let mut covering = None;
@@ -126,14 +132,11 @@ impl VrpTable {
                 .iter()
                 .position(|payload| Some(payload.asn) == origin && prefix.len() <= payload.max_len);
             if let Some(offset) = matched {
-                return (RovState::Valid, Some(self.vrp(entry, range.start + offset)));
+                return (RovState::Valid, Some((entry, range.start + offset)));
             }
             covering = covering.or(Some((entry, range.start)));
         }
-        match covering {
-            Some((entry, at)) => (RovState::Invalid, Some(self.vrp(entry, at))),
-            None => (RovState::NotFound, None),
-        }
+        (covering.map_or(RovState::NotFound, |_| RovState::Invalid), covering)
     }
 
     /// Every VRP, in ascending order.
