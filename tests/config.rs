@@ -260,3 +260,10 @@ fn assert_placed(case: &Path, text: &str) {
         assert!(error.line >= 1 && error.line <= lines && error.column >= 1, "{error}\n{text}");
     }
 }
+
+#[test]
+fn a_file_that_is_not_there_is_one_mistake() {
+    let errors = config::load(Path::new("/nonexistent/rs.toml")).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].message.contains("cannot be read"), "{errors:?}");
+}

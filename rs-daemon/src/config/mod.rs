@@ -38,8 +38,10 @@ pub fn is_as_set(text: &str) -> bool {
 /// All mistakes at once, in the order of the files and lines they stand in.
 pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
     let mut reports = Reports::default();
-    let document = file::read_files(path, &mut reports);
-    finish(document, reports)
+    match file::read_files(path, &mut reports) {
+        Some(document) => finish(document, reports),
+        None => Err(reports.finish().0),
+    }
 }
 
 /// Reads a configuration out of a text, as if it stood in `path`; it may not include others.

@@ -90,8 +90,9 @@ pub(super) struct Document {
     pub(super) members: Vec<MemberTable>,
 }
 
-/// Reads a file and those that it includes.
-pub(super) fn read_files(path: &Path, reports: &mut Reports) -> Document {
+/// Reads a file and those that it includes. `None`: it cannot be read at all, and nothing more is
+/// to be said about it.
+pub(super) fn read_files(path: &Path, reports: &mut Reports) -> Option<Document> {
     let mut document = Document::default();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -99,7 +100,7 @@ pub(super) fn read_files(path: &Path, reports: &mut Reports) -> Document {
             let file = reports.add_source(path.to_owned(), String::new());
             let message = format!("cannot be read: {error}");
             reports.error(At { file, offset: 0 }, message, "name a readable file in UTF-8");
-            return document;
+            return None;
         }
     };
     let root = read_text(path.to_owned(), &text, reports);
@@ -109,7 +110,7 @@ pub(super) fn read_files(path: &Path, reports: &mut Reports) -> Document {
     for (path, at) in included {
         read_included(&path, at, &mut document, reports);
     }
-    document
+    Some(document)
 }
 
 /// Reads one text as if it were a file that includes nothing.
