@@ -23,7 +23,7 @@ use super::shard_thread::ShardThread;
 use super::slots::SlotTable;
 use super::supervisor::Supervisor;
 use super::worker::{self, Command};
-use crate::config::Config;
+use crate::config::{Config, SessionKey};
 use crate::net::NetError;
 
 /// Why a daemon could not start.
@@ -187,8 +187,19 @@ pub(crate) fn compile(
     slots: &SlotTable,
     drain: bool,
 ) -> Result<Arc<Policy>, StartError> {
+    compile_for(config, route_server, epoch, &slots.keys(), drain)
+}
+
+/// The same for these slots.
+pub(crate) fn compile_for(
+    config: &Config,
+    route_server: usize,
+    epoch: u64,
+    slots: &[Option<SessionKey>],
+    drain: bool,
+) -> Result<Arc<Policy>, StartError> {
     let name = Arc::clone(&config.route_servers[route_server].name);
-    let Some(mut made) = config.policy_config(route_server, epoch, &slots.keys()) else {
+    let Some(mut made) = config.policy_config(route_server, epoch, slots) else {
         return Err(StartError::Policy { name, text: "not in the configuration".to_owned() });
     };
     made.drain = drain;

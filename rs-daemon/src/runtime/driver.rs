@@ -39,6 +39,8 @@ pub(super) struct Driver {
     inbound: Option<Inbound>,
     /// Of the established session, also while it goes down.
     negotiated: Option<Box<Negotiated>>,
+    /// What the shards were told of it.
+    pub(super) peer_state: Option<PeerState>,
     /// The socket of the established connection was full when we looked last.
     told_blocked: bool,
     stale: Option<Stale>,
@@ -72,6 +74,7 @@ impl Driver {
             connecting: None,
             inbound: None,
             negotiated: None,
+            peer_state: None,
             told_blocked: false,
             stale: None,
             removed: false,
@@ -276,6 +279,7 @@ impl Driver {
             generation,
             peer: state.clone(),
         });
+        self.peer_state = Some(state);
         let mut requests = Vec::new();
         let outbound =
             Outbound::new(slot, generation, connection, negotiated, shards.count(), &mut requests);
@@ -292,6 +296,7 @@ impl Driver {
     fn down(&mut self, peer: &Rc<Peer>, now: Instant, reason: &DownReason) {
         let Some(outbound) = peer.outbound.borrow_mut().take() else { return };
         self.inbound = None;
+        self.peer_state = None;
         self.sent_octets_before += outbound.connection.sent_octets();
         outbound.connection.queue.borrow_mut().drop_data();
         let negotiated = self.negotiated.take();

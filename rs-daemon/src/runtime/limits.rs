@@ -46,6 +46,9 @@ pub(crate) const TURN_BUDGET: usize = 16_384;
 /// Destinations a shard visits in one go while its inbox is empty (purges, walks, re-evaluation).
 pub(crate) const IDLE_WORK: usize = 4_096;
 
+/// Routes that a shard lists between two turns for `rsctl diff`.
+pub(crate) const DIFF_PAGE: usize = 2_000;
+
 /// Octets read from one socket before the worker looks at its other sessions.
 pub(crate) const READ_TURN_OCTETS: usize = 256 << 10;
 

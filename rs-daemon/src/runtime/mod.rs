@@ -4,6 +4,7 @@ mod answers;
 mod capability;
 mod connection;
 mod daemon;
+mod diff;
 mod dirty;
 mod driver;
 mod engine;

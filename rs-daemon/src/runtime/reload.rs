@@ -1,15 +1,18 @@
 //! From one configuration to the next, touching only what differs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use policy::{RoutingData, Slot};
 use tokio::sync::oneshot;
 
 use super::HandleError;
-use super::daemon::{compile, new_shard};
+use super::daemon::{compile, compile_for, new_shard};
+use super::diff::{self, Comparison};
 use super::engine::RouteServerShared;
 use super::listener::Listener;
 use super::peer_config::PeerConfig;
-use super::query::{DiffReport, ReloadReport};
+use super::query::{DiffReport, MemberDiff, ReloadReport};
 use super::registry::id;
 use super::slots::SlotTable;
 use super::supervisor::Supervisor;
@@ -70,7 +73,7 @@ impl Supervisor {
         for session in new.sessions() {
             self.slots[session.route_server].assign(&session.key);
         }
-        let drain = self.inner.draining.load(std::sync::atomic::Ordering::Acquire);
+        let drain = self.inner.draining.load(Ordering::Acquire);
         let touched: Vec<usize> = (0..new.route_servers.len())
             .filter(|index| {
                 let name = &new.route_servers[*index].name;
@@ -146,7 +149,7 @@ impl Supervisor {
             tracing::warn!(%error, "the peer's key stays on the listener");
         }
         let route_server = session.route_server;
-        let epoch = self.inner.epoch.load(std::sync::atomic::Ordering::Acquire) + 1;
+        let epoch = self.inner.epoch.load(Ordering::Acquire) + 1;
         let Some(slot) = self.slots[route_server].release(&session.key, epoch) else { return };
         let (done, finished) = oneshot::channel();
         self.command(route_server, slot, Command::Remove { route_server, slot, done });
@@ -218,7 +221,56 @@ impl Supervisor {
         let old = self.inner.config.load_full();
         let new = keep_route_server_order(&old, new.clone())?;
         self.check_policies(&new)?;
-        Ok(DiffReport { sessions: self.compare(&new), members: Vec::new() })
+        let sessions = self.compare(&new);
+        let mut members = Vec::new();
+        for index in 0..old.route_servers.len() {
+            let comparison = self.comparison(&new, index).await?;
+            let found = diff::compare(&self.inner, index, comparison).await?;
+            for (slot, difference) in found.into_iter().filter(|(_, diff)| !diff.is_empty()) {
+                let Some(Some(key)) = self.slots[index].keys().get(slot.index()).cloned() else {
+                    continue;
+                };
+                members.push(MemberDiff {
+                    session: id(&key),
+                    gained: difference.gained,
+                    lost: difference.lost,
+                    changed: difference.changed,
+                    newly_accepted: difference.newly_accepted,
+                    newly_rejected: difference.newly_rejected,
+                    examples: difference.examples,
+                });
+            }
+        }
+        members.sort_by(|a, b| a.session.cmp(&b.session));
+        Ok(DiffReport { sessions, members })
+    }
+
+    async fn comparison(&self, new: &Config, index: usize) -> Result<Comparison, HandleError> {
+        let keys = self.slots[index].keys();
+        let kept: Vec<Option<SessionKey>> =
+            keys.iter().map(|key| key.clone().filter(|key| new.session(key).is_some())).collect();
+        let gone = |(slot, (key, kept)): (usize, (&Option<SessionKey>, &Option<SessionKey>))| {
+            (key.is_some() && kept.is_none()).then(|| u16::try_from(slot).ok().map(Slot)).flatten()
+        };
+        let removed = keys.iter().zip(&kept).enumerate().filter_map(gone).collect();
+        let servers = self.inner.engine.route_servers.load();
+        let old = servers.get(index).ok_or(HandleError::Stopping)?.policy.load_full();
+        let drain = self.inner.draining.load(Ordering::Acquire);
+        let policy = compile_for(new, index, old.epoch() + 1, &kept, drain)
+            .map_err(|error| HandleError::Config(error.to_string()))?;
+        let mut asked = Vec::new();
+        for worker in &*self.inner.workers {
+            let (answer, answered) = oneshot::channel();
+            if worker.send(Command::Established { route_server: index, answer }).is_ok() {
+                asked.push(answered);
+            }
+        }
+        let mut peers = Vec::new();
+        for answered in asked {
+            peers.extend(answered.await.unwrap_or_default());
+        }
+        let data = RoutingData::clone(&self.inner.data.load());
+        Ok(Comparison { old, new: policy, data, peers, removed })
     }
 }
 

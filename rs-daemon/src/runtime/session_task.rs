@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use bgp_session::StopReason;
 use policy::Slot;
-use rib::{ShardInput, ShardOutput};
+use rib::{PeerState, ShardInput, ShardOutput};
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -173,6 +173,11 @@ impl Peer {
     /// The session as it stands.
     pub(crate) fn status(self: &Rc<Self>) -> SessionStatus {
         self.driver.borrow_mut().status(self)
+    }
+
+    /// What the shards were told of it, while it is up.
+    pub(crate) fn state(&self) -> Option<PeerState> {
+        self.driver.borrow().peer_state.clone()
     }
 
     /// Notes that the delivery loop has something to finish here.

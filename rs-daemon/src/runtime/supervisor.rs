@@ -128,10 +128,14 @@ impl Supervisor {
     }
 
     async fn serve(&mut self, mut requests: UnboundedReceiver<Request>) -> ShutdownKind {
-        if let Some(kind) = self.wait_for_data(&mut requests).await {
+        let mut early = Vec::new();
+        if let Some(kind) = self.wait_for_data(&mut requests, &mut early).await {
             return kind;
         }
         self.begin();
+        for request in early {
+            self.obey(request).await;
+        }
         let inner = Arc::clone(&self.inner);
         let policies = || policies(&inner);
         let mut slot_check = tokio::time::interval(SLOT_CHECK);
@@ -329,10 +333,12 @@ impl Supervisor {
     }
 
     /// Starts the sources of routing data and gives them time to answer once, so that the first
-    /// routes are judged with them. `Some`: a shutdown was asked for meanwhile.
+    /// routes are judged with them. `Some`: a shutdown was asked for meanwhile; other requests
+    /// are kept in `early`.
     async fn wait_for_data(
         &mut self,
         requests: &mut UnboundedReceiver<Request>,
+        early: &mut Vec<Request>,
     ) -> Option<ShutdownKind> {
         let config = self.inner.config.load_full();
         let mut sources = Sources::start(&config);
@@ -344,8 +350,8 @@ impl Supervisor {
             loop {
                 match requests.recv().await {
                     Some(Request::Shutdown(kind)) => return kind,
-                    // Answered by a dropped channel: not before we have begun.
-                    Some(_) => {}
+                    // A reload, say: done when there is something to reload.
+                    Some(request) => early.push(request),
                     None => return ShutdownKind::Cease,
                 }
             }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use policy::Slot;
-use rib::{Batch, ShardOutput};
+use rib::{Batch, PeerState, ShardOutput};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, oneshot};
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Act { route_server: usize, slot: Slot, action: SessionAction, done: oneshot::Sender<bool> },
     /// The state of every session here, or of one.
     Snapshot { only: Option<(usize, Slot)>, answer: oneshot::Sender<Vec<SessionStatus>> },
+    /// What the shards were told of the sessions of a route server that are up.
+    Established { route_server: usize, answer: oneshot::Sender<Vec<(Slot, PeerState)>> },
     /// Ends all sessions and the thread.
     Shutdown { kind: ShutdownKind, text: Option<String>, done: oneshot::Sender<()> },
 }
@@ -124,6 +126,9 @@ impl Worker {
                 Command::Snapshot { only, answer } => {
                     let _ = answer.send(self.snapshot(only));
                 }
+                Command::Established { route_server, answer } => {
+                    let _ = answer.send(self.established(route_server));
+                }
                 Command::Shutdown { kind, text, done } => {
                     self.shutdown(kind, text).await;
                     let _ = done.send(());
@@ -179,6 +184,12 @@ impl Worker {
             }
             None => self.all().iter().map(|peer| peer.status()).collect(),
         }
+    }
+
+    fn established(&self, route_server: usize) -> Vec<(Slot, PeerState)> {
+        let peers = self.peers.borrow();
+        let slots = peers.get(route_server).into_iter().flatten().flatten();
+        slots.filter_map(|peer| Some((peer.slot, peer.state()?))).collect()
     }
 
     async fn shutdown(&self, kind: ShutdownKind, text: Option<String>) {

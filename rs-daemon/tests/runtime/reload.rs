@@ -127,3 +127,41 @@ fn drain_adds_graceful_shutdown_and_takes_it_away_again() {
     b.until("without", |m| m.table.values().all(|a| a.communities.is_empty()));
     assert_eq!(b.table.len(), 10);
 }
+
+#[test]
+fn a_diff_foretells_what_a_reload_does_and_changes_nothing() {
+    let rs = Running::with_members(ENGINE, &[11, 12, 13]);
+    let (mut a, mut b, mut c) = (rs.join(11), rs.join(12), rs.join(13));
+    let path = bgp_wire::AsPath::from_sequence(&[Asn(1_000_011), Asn(9002)]);
+    let long = PathAttributes { as_path: path, ..a.attributes() };
+    a.announce(&long, &prefixes(0..300));
+    a.announce(&a.attributes(), &prefixes(300..310));
+    c.announce(&c.tagged(1), &prefixes(0..20));
+    b.until("the table", |m| m.table.len() == 310);
+    c.until("the table", |m| m.table.len() == 310);
+    a.until("c's routes", |m| m.table.len() == 20);
+    b.until("c's better routes", |m| m.table[&prefix(19)].communities.len() == 1);
+
+    let strict = head(rs.port, ENGINE)
+        + "transit_free = [9002]\n"
+        + &member(11, "")
+        + &member(12, "")
+        + &member(14, "");
+    let file = rs.directory.path().join("new.toml");
+    std::fs::write(&file, strict).unwrap();
+    let before = (b.updates, c.updates);
+    let diff = rs.ask(rs.handle.diff(&file)).unwrap();
+    assert_eq!(diff.sessions.added, [rs.id(14)]);
+    assert_eq!(diff.sessions.removed, [rs.id(13)]);
+    let of = |n| diff.members.iter().find(|d| d.session == rs.id(n)).unwrap();
+    // c leaves with its 20 routes, and a's 300 are rejected.
+    assert_eq!((of(12).gained, of(12).lost), (0, 300), "{:#?}", of(12));
+    assert_eq!(of(11).lost, 20);
+    assert_eq!((of(11).newly_rejected, of(11).newly_accepted), (300, 0));
+    assert!(of(12).examples[0].starts_with("loses 20."));
+
+    a.announce(&a.attributes(), &[prefix(900)]);
+    b.until("one more", |m| m.table.len() == 311);
+    c.until("one more", |m| m.table.len() == 311);
+    assert_eq!((b.updates, c.updates), (before.0 + 1, before.1 + 1));
+}

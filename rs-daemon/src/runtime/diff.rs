@@ -1,0 +1,259 @@
+//! What another configuration would mean for the routes that are there.
+//!
+//! The live routes go into a shard of their own, under the policy in force, to the members that
+//! are up; then that shard is given the new policy. What it would send is the difference: the same
+//! code decides as will decide, and no route of the running daemon is touched or withheld. The
+//! live shards are asked for their routes a page at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bgp_wire::{
+    DecodeContext, DecodedUpdate, Families, MAX_EXTENDED_OCTETS, MessageType, Nlri, Prefix,
+    decode_update, next_frame,
+};
+use bytes::BytesMut;
+use policy::{Policy, RoutingData, Slot};
+use rib::{
+    AttributeSet, Batch, Cursor, Frame, Generation, Ingest, PeerLimit, PeerState, RouteFilter,
+    Scope, Shard, ShardConfig, ShardInput, ShardOutput,
+};
+
+use super::HandleError;
+use super::handle::Inner;
+use super::limits::{DIFF_PAGE, IDLE_WORK};
+
+/// Differences written out for each member.
+const EXAMPLES: usize = 5;
+
+/// All sessions of the scratch shard are their slot's first.
+const GENERATION: Generation = Generation(1);
+
+/// A route of the live table.
+#[derive(Debug)]
+struct Route {
+    prefix: Prefix,
+    source: Slot,
+    set: Arc<AttributeSet>,
+    rejected: bool,
+}
+
+/// What is compared.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    pub(super) old: Arc<Policy>,
+    pub(super) new: Arc<Policy>,
+    pub(super) data: RoutingData,
+    /// Sessions that are up.
+    pub(super) peers: Vec<(Slot, PeerState)>,
+    /// Slots whose session would be gone.
+    pub(super) removed: Vec<Slot>,
+}
+
+/// What would change for one slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SlotDiff {
+    pub(super) gained: u64,
+    pub(super) lost: u64,
+    pub(super) changed: u64,
+    pub(super) newly_accepted: u64,
+    pub(super) newly_rejected: u64,
+    pub(super) examples: Vec<String>,
+    announced: u64,
+}
+
+impl SlotDiff {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn example(&mut self, what: &str, nlri: &[Nlri]) {
+        for nlri in nlri {
+            if self.examples.len() == EXAMPLES {
+                return;
+            }
+            self.examples.push(format!("{what} {}", nlri.prefix));
+        }
+    }
+}
+
+/// Compares on the live table of a route server; by slot.
+pub(super) async fn compare(
+    inner: &Inner,
+    route_server: usize,
+    comparison: Comparison,
+) -> Result<HashMap<Slot, SlotDiff>, HandleError> {
+    let mut routes = Vec::new();
+    for shard in 0..inner.engine.inboxes.len() {
+        let mut cursor = Some(Cursor::START);
+        while let Some(from) = cursor {
+            let filter = RouteFilter::default();
+            let page = inner
+                .ask_shard(shard, route_server, move |shard| shard.routes(&filter, from, DIFF_PAGE))
+                .await?;
+            cursor = page.next;
+            routes.extend(page.routes.into_iter().map(|view| Route {
+                prefix: view.prefix,
+                source: view.source,
+                set: view.set,
+                rejected: view.reject.is_some(),
+            }));
+        }
+    }
+    tokio::task::spawn_blocking(move || evaluate(routes, comparison))
+        .await
+        .map_err(|_| HandleError::Stopping)
+}
+
+fn evaluate(routes: Vec<Route>, comparison: Comparison) -> HashMap<Slot, SlotDiff> {
+    let Comparison { old, new, data, peers, removed } = comparison;
+    let epoch = old.epoch();
+    let mut shard = Shard::new(ShardConfig::default(), old, data.clone());
+    fill(&mut shard, &routes, &peers, epoch);
+    let before = shard.exported();
+    for slot in removed {
+        shard.handle(ShardInput::Down { slot, generation: GENERATION, stale: false });
+    }
+    shard.handle(ShardInput::Policy { policy: new, data });
+    let mut diffs: HashMap<Slot, SlotDiff> = HashMap::new();
+    settle(&mut shard, |batch| note(batch, &peers, &mut diffs));
+    let after = shard.exported();
+    for (slot, _) in &peers {
+        let count = |counts: &[[u64; 2]]| counts.get(slot.index()).map_or(0, |c| c[0] + c[1]);
+        let diff = diffs.entry(*slot).or_default();
+        // What was announced is new to the member as far as its table has grown.
+        diff.gained = (count(&after) + diff.lost).saturating_sub(count(&before));
+        diff.changed = diff.announced.saturating_sub(diff.gained);
+        diff.announced = 0;
+    }
+    note_verdicts(&shard, &routes, &mut diffs);
+    diffs
+}
+
+/// The routes, and every peer walked to its end.
+fn fill(shard: &mut Shard, routes: &[Route], peers: &[(Slot, PeerState)], epoch: u64) {
+    let known: HashSet<Slot> = peers.iter().map(|(slot, _)| *slot).collect();
+    for (slot, peer) in peers {
+        // Limits are not part of the question.
+        let peer = PeerState { limit: Arc::new(PeerLimit::default()), ..peer.clone() };
+        shard.handle(ShardInput::Up { slot: *slot, generation: GENERATION, peer });
+    }
+    let mut by_set: HashMap<*const AttributeSet, (&Route, Vec<Nlri>)> = HashMap::new();
+    // Routes kept for a session that is away are left out: it is not there to be compared.
+    for route in routes.iter().filter(|route| known.contains(&route.source)) {
+        let entry = by_set.entry(Arc::as_ptr(&route.set)).or_insert_with(|| (route, Vec::new()));
+        entry.1.push(Nlri::from(route.prefix));
+    }
+    let received = Instant::now();
+    for (_, (route, reach)) in by_set {
+        shard.handle(ShardInput::Ingest(Ingest {
+            slot: route.source,
+            generation: GENERATION,
+            epoch,
+            set: Some(Arc::clone(&route.set)),
+            reach,
+            unreach: Vec::new(),
+            received,
+        }));
+    }
+    for (slot, peer) in peers {
+        let scope = Scope::Table { families: peer.families, refresh: false };
+        shard.handle(ShardInput::Resync { slot: *slot, generation: GENERATION, scope });
+    }
+    settle(shard, |_| {});
+}
+
+/// Lets a shard do all that it has to do; walks get the credit they ask for.
+fn settle(shard: &mut Shard, mut each: impl FnMut(&Batch)) {
+    let mut outputs = Vec::new();
+    loop {
+        shard.finish_turn(&mut outputs);
+        let idle = outputs.is_empty();
+        for output in outputs.drain(..) {
+            match output {
+                ShardOutput::Batch(batch) => each(&batch),
+                ShardOutput::ResyncEnd { slot, generation, more: true, .. } => {
+                    shard.handle(ShardInput::Resync { slot, generation, scope: Scope::More });
+                }
+                _ => {}
+            }
+        }
+        if shard.pending_work() {
+            shard.work(IDLE_WORK);
+        } else if idle {
+            return;
+        }
+    }
+}
+
+fn note(batch: &Batch, peers: &[(Slot, PeerState)], diffs: &mut HashMap<Slot, SlotDiff>) {
+    for frame in &batch.frames {
+        let (announced, withdrawn) = contents(frame);
+        let concerned = |(slot, peer): &&(Slot, PeerState)| {
+            peer.profile == frame.profile && batch.peers.contains(*slot)
+        };
+        for (slot, _) in peers.iter().filter(concerned) {
+            let diff = diffs.entry(*slot).or_default();
+            diff.announced += announced.len() as u64;
+            diff.lost += withdrawn.len() as u64;
+            diff.example("loses", &withdrawn);
+            diff.example("gets", &announced);
+        }
+    }
+}
+
+/// Announced and withdrawn NLRI of a frame that we encoded ourselves.
+fn contents(frame: &Frame) -> (Vec<Nlri>, Vec<Nlri>) {
+    let context = DecodeContext {
+        four_octet_as: frame.profile.four_octet_as,
+        add_path_receive: frame.profile.add_path,
+        families: Families::BOTH,
+        extended_next_hop: true,
+    };
+    let mut octets = BytesMut::from(&frame.octets[..]);
+    let (mut announced, mut withdrawn) = (Vec::new(), Vec::new());
+    let mut update = DecodedUpdate::default();
+    while let Ok(Some((kind, body))) = next_frame(&mut octets, MAX_EXTENDED_OCTETS) {
+        if kind == MessageType::Update && decode_update(&body, &context, &mut update).is_ok() {
+            withdrawn.append(&mut update.unreach);
+            for reach in &mut update.reach {
+                announced.append(&mut reach.nlri);
+            }
+        }
+    }
+    (announced, withdrawn)
+}
+
+/// Routes whose verdict would be another.
+fn note_verdicts(shard: &Shard, routes: &[Route], diffs: &mut HashMap<Slot, SlotDiff>) {
+    let rejected: HashSet<(Prefix, Slot)> =
+        routes.iter().filter(|r| r.rejected).map(|r| (r.prefix, r.source)).collect();
+    let mut cursor = Some(Cursor::START);
+    while let Some(from) = cursor {
+        let page = shard.routes(&RouteFilter::default(), from, DIFF_PAGE);
+        cursor = page.next;
+        for view in page.routes {
+            let was = rejected.contains(&(view.prefix, view.source));
+            match (was, view.reject.is_some()) {
+                (true, false) => diffs.entry(view.source).or_default().newly_accepted += 1,
+                (false, true) => diffs.entry(view.source).or_default().newly_rejected += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_few() {
+        let mut diff = SlotDiff::default();
+        let prefix: Prefix = "192.0.2.0/24".parse().unwrap();
+        diff.example("gets", &[Nlri::from(prefix); 9]);
+        assert_eq!(diff.examples.len(), EXAMPLES);
+        assert_eq!(diff.examples[0], "gets 192.0.2.0/24");
+    }
+}
