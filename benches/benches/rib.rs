@@ -1,6 +1,8 @@
 //! The table's hot paths at the size of a large exchange: from an ingested UPDATE to encoded
 //! batches, partition and diff, and walks. `cargo bench -p rs-benches --bench rib`.
 
+#![expect(clippy::expect_used, reason = "a benchmark that is wrong must panic")]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,7 +59,7 @@ fn attribute_set(slot: u16, set: u32, members: u16) -> Arc<AttributeSet> {
     let path = AsPath::from_sequence(&[asn(slot), Asn(3000 + set), Asn(9000 + set)]);
     let mut attributes = PathAttributes::new(path, NextHop::V4(next_hop));
     let mut communities = vec![Community::new(20_000, set as u16)];
-    if (u32::from(slot) * 7 + set) % 10 == 0 {
+    if (u32::from(slot) * 7 + set).is_multiple_of(10) {
         communities.push(Community::new(0, asn((slot + 1) % members).0 as u16));
     }
     attributes.communities = communities.into();

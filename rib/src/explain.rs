@@ -6,7 +6,7 @@ use policy::{ExportPlan, ExportStep, ImportStep, Recorder, RejectReason, Slot, V
 
 use crate::destination::{Candidate, Destination};
 use crate::mask;
-use crate::partition::{Needs, Size, needs};
+use crate::partition::Needs;
 use crate::table::DestinationId;
 use crate::{RouteView, Shard};
 
@@ -163,19 +163,17 @@ impl Shard {
         if !mask::contains(&masks.up[family.index()], to) {
             return Some(CandidateOutcome::NoSession);
         }
-        let Needs { extended_next_hop, long_lived, size } =
-            needs(family, plan.llgr_stale, &entry.attributes);
-        if extended_next_hop && !mask::contains(&masks.extended_next_hop, to) {
+        let needs = Needs::new(family, plan, &entry.attributes);
+        if needs.extended_next_hop && !mask::contains(&masks.extended_next_hop, to) {
             return Some(CandidateOutcome::NeedsExtendedNextHop);
         }
-        if long_lived && !mask::contains(&masks.long_lived, to) {
+        if needs.long_lived && !mask::contains(&masks.long_lived, to) {
             return Some(CandidateOutcome::NeedsLongLivedGracefulRestart);
         }
-        let fits = match size {
-            Size::Standard => true,
-            Size::Extended => mask::contains(&masks.extended_message, to),
-            Size::TooLarge => false,
-        };
+        let session = self.peer(to).and_then(|peer| peer.session.as_ref());
+        let fits = needs.large.is_none_or(|attributes| {
+            session.is_some_and(|session| attributes.fits(&session.profile, family))
+        });
         (!fits).then_some(CandidateOutcome::TooLarge)
     }
 

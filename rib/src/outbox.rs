@@ -26,6 +26,10 @@ use crate::{Batch, Frame, ShardOutput};
 /// larger than configured.
 const CHUNK_NLRI: usize = 2048;
 
+/// Vectors kept for the next turn, and how large one may be: at most 1.5 MB in all.
+const SPARES: usize = 256;
+const SPARE_NLRI: usize = 256;
+
 /// NLRI of one turn that go to the same peers with the same attributes (`None`: withdrawn).
 #[derive(Debug)]
 struct Bucket {
@@ -190,13 +194,14 @@ impl Outbox {
                 self.flush_group(family, group, cx);
                 rest = others;
             }
-            self.spare.extend(list.drain(..).filter(|b| b.nlri.capacity() <= CHUNK_NLRI).map(
+            self.spare.extend(list.drain(..).filter(|b| b.nlri.capacity() <= SPARE_NLRI).map(
                 |mut bucket| {
                     bucket.nlri.clear();
                     bucket.nlri
                 },
             ));
-            self.spare.truncate(1024);
+            self.spare.truncate(SPARES);
+            list.shrink_to(SPARES);
             self.families[family.index()].buckets = list;
         }
     }

@@ -8,8 +8,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use bgp_wire::{EncodingProfile, Family, LinkLocalForm, NextHop, Nlri, message_octets};
-
+use bgp_wire::{Family, NextHop, Nlri};
 use policy::{ExportPlan, MedMode, OutgoingAttributes};
 use smallvec::SmallVec;
 
@@ -53,75 +52,42 @@ pub(crate) struct Partitioner {
     next_remembered: usize,
 }
 
-/// Does the peer's kind of session matter for these attributes?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Needs {
+/// What a peer must have negotiated to take a route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs<'a> {
     /// RFC 8950.
     pub(crate) extended_next_hop: bool,
-    /// RFC 9494.
+    /// RFC 9494 §4.3.
     pub(crate) long_lived: bool,
-    pub(crate) size: Size,
+    /// The attributes, if they are so large that it matters how they are written (RFC 8654).
+    pub(crate) large: Option<&'a OutgoingAttributes>,
+    family: Family,
 }
 
-/// In what message the attributes fit, together with one prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
-    Standard,
-    /// RFC 8654.
-    Extended,
-    TooLarge,
-}
-
-/// What the widest encodings of a path take, for attributes that come near a limit.
-fn size_of_message(family: Family, attributes: &OutgoingAttributes) -> Size {
-    const STANDARD: usize = 4096;
-    const EXTENDED: usize = 65535;
-    let widest = |extended_message| {
-        [true, false]
-            .into_iter()
-            .map(|four_octet_as| {
-                let profile = EncodingProfile {
-                    four_octet_as,
-                    add_path: [true; 2],
-                    extended_message,
-                    link_local_form: LinkLocalForm::Native,
-                };
-                message_octets(&profile, family, &attributes.attributes)
-            })
-            .max()
-            .unwrap_or(0)
-    };
-    if attributes.fits_everywhere() || widest(false) <= STANDARD {
-        Size::Standard
-    } else if widest(true) <= EXTENDED {
-        Size::Extended
-    } else {
-        Size::TooLarge
+impl<'a> Needs<'a> {
+    pub(crate) fn new(family: Family, plan: &ExportPlan, outgoing: &'a OutgoingAttributes) -> Self {
+        let v6_next_hop = matches!(outgoing.attributes.next_hop, NextHop::V6 { .. });
+        Self {
+            extended_next_hop: family == Family::V4 && v6_next_hop,
+            long_lived: plan.llgr_stale,
+            large: (!outgoing.fits_everywhere()).then_some(outgoing),
+            family,
+        }
     }
-}
 
-/// What a peer must have negotiated to take these attributes.
-pub(crate) fn needs(family: Family, llgr_stale: bool, attributes: &OutgoingAttributes) -> Needs {
-    Needs {
-        extended_next_hop: family == Family::V4
-            && matches!(attributes.attributes.next_hop, NextHop::V6 { .. }),
-        long_lived: llgr_stale,
-        size: size_of_message(family, attributes),
-    }
-}
-
-impl Needs {
-    fn restrict(self, take: &mut [u64], masks: &Masks) {
+    fn restrict(&self, take: &mut [u64], peers: &Peers) {
         if self.extended_next_hop {
-            mask::and_assign(take, &masks.extended_next_hop);
+            mask::and_assign(take, &peers.masks.extended_next_hop);
         }
         if self.long_lived {
-            mask::and_assign(take, &masks.long_lived);
+            mask::and_assign(take, &peers.masks.long_lived);
         }
-        match self.size {
-            Size::Standard => {}
-            Size::Extended => mask::and_assign(take, &masks.extended_message),
-            Size::TooLarge => take.fill(0),
+        if let Some(attributes) = self.large {
+            for with in &peers.profiles {
+                if !attributes.fits(&with.profile, self.family) {
+                    mask::and_not_assign(take, &with.peers);
+                }
+            }
         }
     }
 }
@@ -167,13 +133,13 @@ impl Partitioner {
         for (index, candidate) in candidates.iter().enumerate() {
             let Some(plan) = candidate.plan() else { break };
             if first && !med_matters {
-                self.take_first(family, candidate, plan, masks, sets);
+                self.take_first(family, candidate, plan, peers, sets);
             } else {
                 if first {
                     self.reset_rest(family, masks);
                 }
-                self.block_by_med(family, &candidates[..], index, ordering, masks);
-                self.take(family, candidate, plan, masks, sets);
+                self.block_by_med(family, &candidates[..], index, ordering, peers);
+                self.take(family, candidate, plan, peers, sets);
             }
             first = false;
             if candidates.len() > 1 && !add_path && mask::is_empty(&self.rest) {
@@ -189,9 +155,10 @@ impl Partitioner {
         family: Family,
         candidate: &Candidate,
         plan: &Arc<ExportPlan>,
-        masks: &Masks,
+        peers: &Peers,
         sets: &mut PeerSetTable,
     ) {
+        let masks = &peers.masks;
         let known = self.remembered.iter().find(|known| {
             Arc::ptr_eq(&known.plan, plan)
                 && known.family == family
@@ -204,7 +171,7 @@ impl Partitioner {
         }
         self.reset_rest(family, masks);
         self.blocked.clear();
-        self.take(family, candidate, plan, masks, sets);
+        self.take(family, candidate, plan, peers, sets);
         let fresh = Remembered {
             plan: Arc::clone(plan),
             family,
@@ -232,12 +199,12 @@ impl Partitioner {
         family: Family,
         candidate: &Candidate,
         plan: &ExportPlan,
-        masks: &Masks,
+        peers: &Peers,
         sets: &mut PeerSetTable,
     ) {
+        let masks = &peers.masks;
         let f = family.index();
         for entry in &plan.entries {
-            let needs = needs(family, plan.llgr_stale, &entry.attributes);
             self.take.clone_from(&self.rest);
             if !self.blocked.is_empty() {
                 mask::and_not_assign(&mut self.take, &self.blocked);
@@ -248,7 +215,7 @@ impl Partitioner {
                 *take |= up & add_path;
             }
             mask::and_assign(&mut self.take, entry.peers.words());
-            needs.restrict(&mut self.take, masks);
+            Needs::new(family, plan, &entry.attributes).restrict(&mut self.take, peers);
             mask::remove(&mut self.take, candidate.source);
             if mask::is_empty(&self.take) {
                 continue;
@@ -271,8 +238,9 @@ impl Partitioner {
         candidates: &[Candidate],
         index: usize,
         ordering: Ordering,
-        masks: &Masks,
+        peers: &Peers,
     ) {
+        let masks = &peers.masks;
         self.blocked.clear();
         let Some(plan) = candidates[index].plan() else { return };
         if ordering.med != MedMode::SameAs {
@@ -291,7 +259,7 @@ impl Partitioner {
             for entry in &rival.entries {
                 self.take.clone_from(&masks.up[family.index()]);
                 mask::and_assign(&mut self.take, entry.peers.words());
-                needs(family, rival.llgr_stale, &entry.attributes).restrict(&mut self.take, masks);
+                Needs::new(family, rival, &entry.attributes).restrict(&mut self.take, peers);
                 mask::remove(&mut self.take, other.source);
                 mask::or_assign(&mut self.blocked, &self.take);
             }

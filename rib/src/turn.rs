@@ -8,6 +8,9 @@ use crate::resync::Serving;
 use crate::table::DestinationId;
 use crate::{Shard, ShardOutput};
 
+/// Room kept in the list of touched destinations after a turn that needed more.
+const KEPT_TOUCHED: usize = 16 * 1024;
+
 impl Shard {
     /// Ends the turn: decides each touched destination once, encodes what changed once for each
     /// profile, and puts it into `out`. The order of `out` is the order in which workers must see
@@ -66,6 +69,7 @@ impl Shard {
         for (family, id) in touched.drain(..) {
             self.decide(family, id);
         }
+        touched.shrink_to(KEPT_TOUCHED);
         self.touched = touched;
         self.flush(false, out);
     }

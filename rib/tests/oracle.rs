@@ -2,6 +2,8 @@
 //! scheduler that interleaves shards and workers at random: after everything has settled, each
 //! member holds what a naive table made for it alone holds.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! What operators see: listings, counters, explanations.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::collections::BTreeSet;

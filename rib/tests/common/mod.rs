@@ -1,6 +1,12 @@
 //! An exchange in memory around the shards: members whose workers apply batches in FIFO order,
 //! and an oracle that really keeps one table for each member.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the harness")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a harness of tests: each file uses its part, and what is wrong must panic"
+)]
 
 pub mod oracle;
 pub mod worker;

@@ -85,28 +85,29 @@ impl Worker {
 
     pub fn output(&mut self, shard: usize, output: &ShardOutput) {
         let lane = &mut self.lanes[shard];
+        let (slot, generation) = match output {
+            ShardOutput::Up { slot, generation }
+            | ShardOutput::ResyncBegin { slot, generation, .. }
+            | ShardOutput::ResyncEnd { slot, generation, .. } => (*slot, *generation),
+            _ => return,
+        };
+        if !self.is_up || slot != self.slot || generation != self.generation {
+            return;
+        }
         match output {
-            ShardOutput::Up { slot, generation } => {
-                if *slot == self.slot && *generation == self.generation && self.is_up {
-                    lane.marked = true;
-                }
+            ShardOutput::Up { .. } => lane.marked = true,
+            ShardOutput::ResyncBegin { .. } => {
+                assert!(lane.marked && !lane.answering, "answers do not nest");
+                lane.answering = true;
             }
-            ShardOutput::ResyncBegin { slot, generation, .. } => {
-                if *slot == self.slot && *generation == self.generation && lane.marked {
-                    assert!(!lane.answering, "answers do not nest");
-                    lane.answering = true;
-                }
-            }
-            ShardOutput::ResyncEnd { slot, generation, table, more, .. } => {
-                if *slot == self.slot && *generation == self.generation && lane.marked {
-                    assert!(lane.answering, "an answer ends that did not begin");
-                    lane.answering = false;
-                    if *table {
-                        lane.more = *more;
-                        lane.told |= !*more;
-                    } else {
-                        lane.asked = false;
-                    }
+            ShardOutput::ResyncEnd { table, more, .. } => {
+                assert!(lane.answering, "an answer ends that did not begin");
+                lane.answering = false;
+                if *table {
+                    lane.more = *more;
+                    lane.told |= !*more;
+                } else {
+                    lane.asked = false;
                 }
             }
             _ => {}
