@@ -224,7 +224,9 @@ fn refreshes<M: Member>(start: impl Fn(Spec) -> M) {
         scene.server.act(&["session", "soft-in", session]);
         eventually(&format!("{session} sends its routes again"), ARRIVE, || {
             let count = received(&scene, session, "update")?;
-            ensure(count > before, || format!("{count} UPDATE messages, {before} before"))
+            ensure(count > before || !scene.member.answers_refresh(), || {
+                format!("{count} UPDATE messages, {before} before")
+            })
         });
     }
     scene.raw_has_member_routes();

@@ -18,8 +18,9 @@ use super::wait::{ensure, eventually};
 #[derive(Debug)]
 pub struct Bird {
     spec: Spec,
-    directory: TempDir,
     process: Process,
+    /// Last, so that the logs are there when the processes go.
+    directory: TempDir,
 }
 
 impl Bird {

@@ -19,10 +19,11 @@ use super::wait::ensure;
 #[derive(Debug)]
 pub struct ExaBgp {
     spec: Spec,
-    directory: TempDir,
     process: Process,
     commands: File,
     announced: Vec<Route>,
+    /// Last, so that the logs are there when the processes go.
+    directory: TempDir,
 }
 
 /// What its reports add up to.
@@ -136,6 +137,8 @@ impl Member for ExaBgp {
 
     fn restart(&mut self) {
         self.process.terminate();
+        // A reader of the pipe that is left over would swallow commands.
+        self.process.kill();
         self.process = Self::spawn(&self.spec, &require("exabgp", "exabgp"), &self.directory);
         self.wait_established();
         let routes = self.announced.clone();

@@ -20,10 +20,11 @@ use super::wait::{ensure, eventually};
 #[derive(Debug)]
 pub struct Frr {
     spec: Spec,
-    directory: TempDir,
     bgpd: Process,
     zebra: Process,
     announced: Vec<Route>,
+    /// Last, so that the logs are there when the processes go.
+    directory: TempDir,
 }
 
 impl Frr {

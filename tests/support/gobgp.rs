@@ -17,9 +17,10 @@ use super::wait::{ensure, eventually};
 #[derive(Debug)]
 pub struct GoBgp {
     spec: Spec,
-    directory: TempDir,
     process: Process,
     announced: Vec<Route>,
+    /// Last, so that the logs are there when the processes go.
+    directory: TempDir,
 }
 
 impl GoBgp {

@@ -109,6 +109,11 @@ pub trait Member {
     /// Asks the route server for all routes again (RFC 2918); false when it has no way to.
     fn refresh(&mut self) -> bool;
 
+    /// Whether it sends its routes again when asked to.
+    fn answers_refresh(&self) -> bool {
+        true
+    }
+
     /// Who it is.
     fn spec(&self) -> &Spec;
 

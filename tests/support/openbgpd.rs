@@ -22,9 +22,10 @@ const CHROOT: &str = "/run/openbgpd";
 #[derive(Debug)]
 pub struct OpenBgpd {
     spec: Spec,
-    directory: TempDir,
     process: Process,
     announced: Vec<Route>,
+    /// Last, so that the logs are there when the processes go.
+    directory: TempDir,
 }
 
 impl OpenBgpd {
@@ -115,6 +116,11 @@ impl Member for OpenBgpd {
                 .unwrap_or_else(|error| panic!("bgpctl neighbor refresh: {error}"));
         }
         true
+    }
+
+    fn answers_refresh(&self) -> bool {
+        // 7.7 says "AID IPv4 unicast not negotiated", to BIRD too.
+        false
     }
 
     fn spec(&self) -> &Spec {

@@ -146,8 +146,9 @@ impl Config {
 #[derive(Debug)]
 pub struct RouteServer {
     host: Option<Host>,
-    directory: TempDir,
     process: Process,
+    /// Last, so that the logs are there when the processes go.
+    directory: TempDir,
 }
 
 impl RouteServer {
