@@ -1,5 +1,6 @@
 //! What policy costs: per prefix (origin validation, IRR, the whole prefix verdict) and per
 //! attribute set (attribute verdict, plan).
+#![expect(clippy::expect_used, reason = "a benchmark ends where it cannot be set up")]
 
 use std::sync::Arc;
 
