@@ -14,7 +14,7 @@ steps=(packages format scripts purity lints tests interoperation documentation d
 # Program and the Debian package that has it.
 needed=(
     bird:bird2 /usr/sbin/bgpd:openbgpd bgpctl:openbgpd /usr/lib/frr/bgpd:frr vtysh:frr
-    gobgpd:gobgpd exabgp:exabgp ip:iproute2 ping:iputils-ping kill:procps cc:gcc make:make
+    gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr ip:iproute2 ping:iputils-ping kill:procps cc:gcc make:make
     shellcheck:shellcheck
 )
 
