@@ -185,6 +185,9 @@ impl Keeper {
             if !set.known {
                 tracing::error!(set = %name, source = %source_name, "IRR set is unknown: every route of the members that name it alone is rejected");
             }
+            if set.known && set.origins.is_empty() {
+                tracing::error!(set = %name, source = %source_name, "IRR set is empty: every route of the members that name it alone is rejected");
+            }
             let good = set.known && !set.origins.is_empty();
             if let Some(dir) = self.spec.cache.as_deref().filter(|_| good)
                 && let Err(error) = disk::store(dir, &name, &set)
