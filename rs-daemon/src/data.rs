@@ -85,8 +85,8 @@ fn rpki_config(config: &Config) -> RpkiConfig {
 
 fn irr_spec(config: &Config) -> Option<IrrSpec> {
     let irr = config.irr.as_ref()?;
-    let member = |(index, m): (u32, &crate::config::Member)| MemberSpec {
-        member: index,
+    let member = |m: &crate::config::Member| MemberSpec {
+        member: m.number,
         asn: m.asn,
         as_set: m.as_set.clone(),
     };
@@ -96,7 +96,7 @@ fn irr_spec(config: &Config) -> Option<IrrSpec> {
         refresh: irr.refresh,
         cache: irr.cache.clone(),
         dump: irr.dump.clone(),
-        members: (0..).zip(&config.members).map(member).collect(),
+        members: config.members.iter().map(member).collect(),
     })
 }
 

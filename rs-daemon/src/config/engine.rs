@@ -106,7 +106,7 @@ impl Config {
             interface: session.key.interface.clone(),
             link_local: session.link_local,
             member_addresses: member_addresses(member),
-            member: u32::try_from(session.member).ok()?,
+            member: member.number,
             as_set: member.as_set.iter().map(|set| Arc::from(set.as_str())).collect(),
             role: if sponsor { Role::TransitSponsor } else { Role::Downstream },
             receive_transit: sponsor && member.receive_transit,

@@ -1,6 +1,7 @@
 //! What the program needs to run: defaults filled in, references resolved.
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
@@ -38,6 +39,8 @@ pub struct Config {
     pub route_servers: Vec<RouteServer>,
     /// The members, in the order of the files.
     pub members: Vec<Member>,
+    /// The first number that no member has, or had since the start.
+    pub next_member: u32,
     /// What is allowed but probably not meant. Logged at start and by `--check`.
     pub warnings: Vec<ConfigError>,
 }
@@ -57,6 +60,28 @@ impl Config {
     #[must_use]
     pub fn session(&self, key: &SessionKey) -> Option<&MemberSession> {
         self.sessions().find(|session| session.key == *key)
+    }
+
+    /// Gives members the numbers that they have in `old`: a member is the same while it has its
+    /// AS and one of its sessions. Who is new gets a number that nobody had.
+    pub(crate) fn keep_member_numbers(&mut self, old: &Self) {
+        let owners: HashMap<&SessionKey, &Member> = old
+            .members
+            .iter()
+            .flat_map(|member| member.sessions.iter().map(move |one| (&one.key, member)))
+            .collect();
+        let mut taken = HashSet::new();
+        self.next_member = old.next_member;
+        for member in &mut self.members {
+            let before = member
+                .sessions
+                .iter()
+                .filter_map(|session| owners.get(&session.key))
+                .find(|before| before.asn == member.asn && !taken.contains(&before.number));
+            member.number = before.map_or(self.next_member, |before| before.number);
+            self.next_member = self.next_member.max(member.number.saturating_add(1));
+            taken.insert(member.number);
+        }
     }
 
     /// The route server of that name: its index and itself.
@@ -268,6 +293,9 @@ pub struct ExportRules {
 /// `[[member]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
+    /// What its IRR data are known by. It stays the member's over reloads, wherever the member
+    /// stands in the file by then.
+    pub number: u32,
     /// Several members may share one.
     pub asn: Asn,
     /// Shown to people.

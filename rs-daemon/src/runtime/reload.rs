@@ -53,7 +53,8 @@ impl Supervisor {
     /// Applies a configuration. An error means that nothing has changed.
     pub(super) async fn apply(&mut self, new: Config) -> Result<ReloadReport, HandleError> {
         let old = self.inner.config.load_full();
-        let new = keep_route_server_order(&old, new)?;
+        let mut new = keep_route_server_order(&old, new)?;
+        new.keep_member_numbers(&old);
         let report = self.compare(&new);
         let opened = self.open_new_listeners(&old, &new)?;
         self.check_policies(&new)?;
@@ -219,7 +220,8 @@ impl Supervisor {
     /// What loading `new` would change.
     pub(super) async fn diff(&self, new: &Config) -> Result<DiffReport, HandleError> {
         let old = self.inner.config.load_full();
-        let new = keep_route_server_order(&old, new.clone())?;
+        let mut new = keep_route_server_order(&old, new.clone())?;
+        new.keep_member_numbers(&old);
         self.check_policies(&new)?;
         let sessions = self.compare(&new);
         let mut members = Vec::new();

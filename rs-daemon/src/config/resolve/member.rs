@@ -45,6 +45,7 @@ pub(super) fn member<'t>(
     let asn = value(&table.asn).unwrap_or_default();
     let role = value(&table.role).unwrap_or_default();
     let mut member = Member {
+        number: u32::try_from(index).unwrap_or(u32::MAX),
         asn,
         name: Arc::from(value(&table.name).unwrap_or_else(|| format!("AS{asn}"))),
         as_set: values(&table.as_set).into_iter().map(|set| set.0).collect(),

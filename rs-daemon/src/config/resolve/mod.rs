@@ -64,6 +64,7 @@ pub(super) fn resolve(document: &Document, reports: &mut Reports) -> Config {
         irr,
         route_servers,
         members: Vec::new(),
+        next_member: u32::try_from(members.len()).unwrap_or(u32::MAX),
         warnings: Vec::new(),
     };
     let (members, tables): (Vec<_>, Vec<_>) =
