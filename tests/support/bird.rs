@@ -55,6 +55,11 @@ impl Bird {
         output(Command::new("birdc").arg("-r").arg("-s").arg(socket).arg(question))
     }
 
+    /// What it has learnt over one of its sessions.
+    pub fn routes_of(&self, session: usize) -> Result<Vec<Route>, String> {
+        self.ask(&format!("show route all protocol rs{session}")).map(|text| parse(&text))
+    }
+
     fn act(&self, action: &str) {
         let socket: PathBuf = self.directory.path().join("bird.ctl");
         let answer = output(Command::new("birdc").arg("-s").arg(socket).arg(action));

@@ -59,6 +59,8 @@ pub struct Config {
     /// Lines for `[route_server.import]`.
     pub import: String,
     members: String,
+    /// The whole text instead, `@control@` standing for the control socket.
+    whole: Option<String>,
     /// Port of its HTTP listener on the loopback of its namespace; 0: none.
     pub http_port: u16,
 }
@@ -76,8 +78,14 @@ impl Config {
             route_server: String::new(),
             import: import.to_owned(),
             members: String::new(),
+            whole: None,
             http_port: 9180,
         }
+    }
+
+    /// A configuration that the test wrote itself; `@control@` stands for the control socket.
+    pub fn whole(text: impl Into<String>) -> Self {
+        Self { whole: Some(text.into()), http_port: 0, ..Self::new(0, &[]) }
     }
 
     /// A route server in a namespace, on all addresses of its host.
@@ -118,6 +126,9 @@ impl Config {
     }
 
     fn render(&self, socket: &Path) -> String {
+        if let Some(text) = &self.whole {
+            return text.replace("@control@", &socket.to_string_lossy());
+        }
         let listen: Vec<String> = self.listen.iter().map(|l| format!("\"{l}\"")).collect();
         let mut text = format!(
             "[exchange]\nname = \"Test IX\"\nasn = {}\n{}\n[control]\nsocket = \"{}\"\n",
@@ -239,6 +250,14 @@ impl RouteServer {
         let text = config.render(&self.directory.path().join("control.sock"));
         fs::write(self.directory.path().join("rs.toml"), text).expect("rs.toml is written");
         self.act(&["reload"]);
+    }
+
+    /// What `rsctl diff` says of another configuration, which stays in a file of its own.
+    pub fn diff(&self, config: &Config) -> Result<Value, String> {
+        let text = config.render(&self.directory.path().join("control.sock"));
+        let path = self.directory.path().join("new.toml");
+        fs::write(&path, text).expect("new.toml is written");
+        self.ask(&["diff", &path.to_string_lossy()])
     }
 
     /// What it has logged.
