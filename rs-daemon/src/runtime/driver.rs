@@ -301,8 +301,15 @@ impl Driver {
         outbound.connection.queue.borrow_mut().drop_data();
         let negotiated = self.negotiated.take();
         let keeps = negotiated.filter(|negotiated| reason.keeps_routes(negotiated));
+        // Families that the peer's graceful restart does not name are not kept (RFC 4724 §4.2).
+        let mut unnamed = Families::NONE;
         let stale = keeps.and_then(|negotiated| {
             let restart = negotiated.peer_graceful_restart.as_ref()?;
+            unnamed = negotiated
+                .families
+                .iter()
+                .filter(|family| !restart.families.contains(*family))
+                .collect();
             Some(Stale {
                 families: restart.families,
                 until: now + restart.restart_time,
@@ -316,6 +323,7 @@ impl Driver {
             generation,
             stale: keep,
         });
+        sweep(peer, unnamed);
         self.stale = stale;
         self.note_end(reason);
     }

@@ -149,6 +149,9 @@ pub(crate) fn limit_config(limits: &PrefixLimits) -> LimitConfig {
         Limit::Fixed(n) => Some(n),
         Limit::Off | Limit::Dynamic => None,
     };
+    if [limits.v4, limits.v6, limits.total].contains(&Limit::Dynamic) {
+        tracing::warn!("max_prefixes = \"dynamic\" is not enforced yet: this session has no limit");
+    }
     LimitConfig {
         families: [fixed(limits.v4), fixed(limits.v6)],
         total: fixed(limits.total),

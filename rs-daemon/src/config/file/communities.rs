@@ -74,6 +74,9 @@ communities_table! {
     irr_roa => IrrRoa, "Tag: a ROA stands in for the route object.";
     irr_white_list => IrrWhiteList, "Tag: `irr_extra` let it through.";
     irr_arin => IrrArin, "Tag: ARIN's whois dump has it; only removed, never added.";
+    aspa_valid => AspaValid, "Tag: ASPA says Valid.";
+    aspa_unknown => AspaUnknown, "Tag: ASPA says Unknown.";
+    aspa_invalid => AspaInvalid, "Tag: ASPA says Invalid.";
     path_has_transit_free => PathHasTransitFree, "Tag: the path has a transit-free AS.";
     learnt_from => LearntFrom, "Tag: the member that it was learnt from.";
     location => Location, "Tag: where it was learnt.";
