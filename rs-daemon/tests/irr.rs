@@ -1,5 +1,5 @@
 //! The IRR service against a server that speaks the IRRd query protocol.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
