@@ -183,3 +183,18 @@ fn a_stale_route_still_obeys_a_new_policy() {
     exchange.settle();
     assert!(exchange.workers[3].table.is_empty());
 }
+
+#[test]
+fn rfc7313_a_route_sent_again_from_the_same_interned_set_is_not_stale() {
+    let mut exchange = Exchange::plain(2, 1);
+    exchange.announced.insert((0, 1), vec![attributes(0, 1)]);
+    let set = rib::AttributeSet::new(Slot(0), attributes(0, 1));
+    let (slot, generation, family) = (Slot(0), exchange.generation(0), Family::V4);
+    exchange.ingest(0, &[v4(1), v4(2)], &[], Some(set.clone()));
+    exchange.send(0, ShardInput::MarkStale { slot, generation, family });
+    exchange.ingest(0, &[v4(1)], &[], Some(set));
+    exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
+    exchange.settle();
+    assert_eq!(exchange.sees(1, v4(1)), Some((0, 1)));
+    assert_eq!(exchange.sees(1, v4(2)), None);
+}

@@ -260,11 +260,7 @@ fn the_order_of_arrival_does_not_matter_unless_it_is_asked_for() {
 
 #[test]
 fn med_is_compared_between_routes_of_the_same_neighbour_as_only_and_exactly() {
-    let mut config = policy_config(5, 1, MedMode::SameAs);
-    for peer in config.peers.iter_mut().flatten() {
-        let import = policy::ImportPolicy { first_as: false, ..(*peer.import).clone() };
-        peer.import = Arc::new(import);
-    }
+    let config = policy_config(5, 1, MedMode::SameAs);
     let policy = Arc::new(Policy::new(config).unwrap());
     let mut exchange = Exchange::new(&[MemberKind::PLAIN; 5], 1, policy);
     (0..5).for_each(|slot| exchange.up(slot));

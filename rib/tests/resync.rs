@@ -383,3 +383,37 @@ fn one_encoding_for_each_profile_among_the_peers_and_no_more() {
     exchange.settle();
     assert_eq!(exchange.take_batches()[0].frames.len(), 1);
 }
+
+#[test]
+fn what_an_answer_told_of_a_segment_still_owed_can_be_withdrawn_again() {
+    let mut exchange = Exchange::plain(3, 1);
+    exchange.announce(0, &(0..12).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+    exchange.settle();
+    exchange.down(1, false);
+    exchange.up(1);
+    exchange.turn(0, usize::MAX, true);
+    exchange.deliver(0, usize::MAX);
+    assert_eq!(exchange.workers[1].table.len(), 4, "the first segment");
+    // Turns without work from here on: the walk does not go on.
+    let step = |exchange: &mut Exchange| {
+        exchange.turn(0, usize::MAX, false);
+        exchange.deliver(0, usize::MAX);
+    };
+    exchange.workers[1].stalled = true;
+    for prefix in [v4(0), v4(8)] {
+        exchange.withdraw(0, &[prefix]);
+        step(&mut exchange);
+    }
+    // It comes back, to the place of the other: in a segment that is still owed.
+    exchange.announce(0, &[v4(0)], attributes(0, 2));
+    step(&mut exchange);
+    exchange.workers[1].stalled = false;
+    exchange.collect_requests();
+    step(&mut exchange);
+    assert_eq!(exchange.sees(1, v4(0)), Some((0, 2)), "answered");
+    exchange.withdraw(0, &[v4(0)]);
+    step(&mut exchange);
+    assert_eq!(exchange.sees(1, v4(0)), None);
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 10);
+}

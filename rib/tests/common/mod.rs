@@ -78,6 +78,7 @@ pub fn policy_config(members: usize, epoch: u64, med: MedMode) -> PolicyConfig {
         next_hop: NextHopMode::Any,
         irr: policy::CheckMode::Off,
         rpki: policy::CheckMode::Reject,
+        first_as: false,
         bogon_asns: false,
         bogon_prefixes: false,
         peering_lan: false,
