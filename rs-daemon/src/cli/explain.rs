@@ -38,14 +38,16 @@ fn write_candidate(
     let title = look.paint.apply(Style::Head, &title);
     writeln!(look.out, "{title}")?;
     write_attributes(route, "     ", look)?;
+    let names = candidate.checks.iter().map(|check| plain(&check.check).chars().count());
+    let width = names.max().unwrap_or(0);
     for check in &candidate.checks {
-        write_check(check, look)?;
+        write_check(check, width, look)?;
     }
     let outcome = look.paint.apply(style, &plain(&candidate.outcome));
     writeln!(look.out, "  => {outcome}")
 }
 
-fn write_check(check: &ExplainedCheck, look: &mut Look<'_>) -> io::Result<()> {
+fn write_check(check: &ExplainedCheck, width: usize, look: &mut Look<'_>) -> io::Result<()> {
     let (mark, style) = match check.outcome.as_str() {
         "pass" => ("ok  ", Style::Good),
         "fail" => ("FAIL", Style::Bad),
@@ -55,6 +57,6 @@ fn write_check(check: &ExplainedCheck, look: &mut Look<'_>) -> io::Result<()> {
     let mark = look.paint.apply(style, mark);
     let name = plain(&check.check);
     let detail = plain(&check.detail);
-    let line = format!("{name:<20}  {detail}");
+    let line = format!("{name:<width$}  {detail}");
     writeln!(look.out, "  {mark} {}", line.trim_end())
 }

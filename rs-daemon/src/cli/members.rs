@@ -154,8 +154,9 @@ pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Res
     facts.line("state", state)?;
     facts.maybe("held down because", session.disabled.as_ref())?;
     facts.line("flaps", session.flaps.to_string())?;
-    let down_at = session.last_down_at.and_then(stamp).map(time).unwrap_or_default();
-    facts.maybe("last down", session.last_down.as_ref().map(|why| format!("{why} {down_at}")))?;
+    let down_at = session.last_down_at.and_then(stamp);
+    let down_at = down_at.map_or_else(String::new, |at| format!(" ({})", time(at)));
+    facts.maybe("last down", session.last_down.as_ref().map(|why| format!("{why}{down_at}")))?;
     if let Some(last) = &session.last_notification {
         let direction = if last.sent { "sent" } else { "received" };
         let at = stamp(last.at).map(time).unwrap_or_default();

@@ -2,6 +2,8 @@
 
 mod args;
 mod explain;
+#[cfg(test)]
+mod golden;
 mod members;
 mod outside;
 mod report;

@@ -273,10 +273,12 @@ pub(super) struct Vrp {
     pub(super) asn: u32,
 }
 
-/// Half of the members have ROAs, the hijacked one among them.
+/// Half of the members have ROAs, the hijacked one among them; the careless one has none, so that
+/// its mistakes are seen for what they are.
 pub(super) fn vrps() -> Vec<Vrp> {
     let mut all = Vec::new();
-    for member in MEMBERS.iter().step_by(2).chain([&MEMBERS[1]]) {
+    let careful = MEMBERS.iter().step_by(2).filter(|member| member.habit != Habit::Careless);
+    for member in careful.chain([&MEMBERS[1]]) {
         let (v4, v6) = (member.own_v4(0, 16), member.own_v6(0, 32));
         all.push(Vrp { prefix: v4, max_len: 24, asn: member.asn });
         all.push(Vrp { prefix: v6, max_len: 48, asn: member.asn });

@@ -1,0 +1,64 @@
+//! The part of JSON Schema that the OpenAPI document uses.
+
+use serde_json::Value;
+
+/// Holds `value` against `schema`. A member that the schema does not know is an error, too: what
+/// the API says has to be documented.
+pub fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Err(error) = valid(document, schema, value, at) {
+        panic!("{error}");
+    }
+}
+
+fn valid(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).unwrap();
+        return valid(document, target, value, at);
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let tried: Vec<_> = any.iter().map(|one| valid(document, one, value, at)).collect();
+        return match tried.iter().any(Result::is_ok) {
+            true => Ok(()),
+            false => Err(tried.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; ")),
+        };
+    }
+    let kinds: Vec<_> = match &schema["type"] {
+        Value::String(kind) => vec![kind.as_str()],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => return Ok(()),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !kinds.contains(&kind) {
+        return Err(format!("{at}: {kind} where {kinds:?} is documented: {value}"));
+    }
+    if let (Some(allowed), false) = (schema["enum"].as_array(), value.is_null())
+        && !allowed.contains(value)
+    {
+        return Err(format!("{at}: {value} is not among {allowed:?}"));
+    }
+    if let Value::Array(items) = value {
+        for (index, item) in items.iter().enumerate() {
+            let each = schema["prefixItems"].get(index).unwrap_or(&schema["items"]);
+            valid(document, each, item, &format!("{at}[{index}]"))?;
+        }
+    }
+    if let (Value::Object(members), Some(known)) = (value, schema["properties"].as_object()) {
+        for name in schema["required"].as_array().into_iter().flatten() {
+            if !members.contains_key(name.as_str().unwrap()) {
+                return Err(format!("{at}: {name} is missing"));
+            }
+        }
+        for (name, member) in members {
+            let schema = known.get(name).ok_or_else(|| format!("{at}.{name} is undocumented"))?;
+            valid(document, schema, member, &format!("{at}.{name}"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,364 @@
+//! The demo exchange in this process, asked over its real control socket and its real HTTP port.
+
+mod ops;
+
+use std::process::Output;
+
+use ops::{EXCHANGE, get, json, rsctl};
+use serde_json::Value;
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn rsctl_json(words: &[&str]) -> Value {
+    let output = rsctl(&[&["--json"], words].concat());
+    assert!(output.status.success(), "{words:?}: {}", said(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The lines of a table as words, without the heading.
+fn rows(table: &str) -> Vec<Vec<String>> {
+    table.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn status_shows_three_route_servers_with_their_sessions() {
+    let status = rsctl_json(&["status"]);
+    let servers = status["route_servers"].as_array().unwrap();
+    let names: Vec<_> = servers.iter().map(|server| server["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["rs1", "rs2", "chaos"]);
+    assert_eq!(servers[0]["sessions_configured"], 13);
+    let output = rsctl(&["status"]);
+    for word in ["rs-daemon", "transitable", "ipv6", "12/13"] {
+        assert!(text(&output).contains(word), "{}", text(&output));
+    }
+    assert!(!text(&output).contains('\x1b'), "no colour into a pipe");
+}
+
+#[test]
+fn members_are_a_line_each() {
+    let output = rsctl(&["members", "chaos"]);
+    let rows = rows(&text(&output));
+    assert_eq!(rows.len(), 4, "three sessions and the total: {rows:?}");
+    assert_eq!(rows[0][..4], ["1000020", "Birch", "Hosting", "127.100.1.20"]);
+    let output = rsctl(&["members"]);
+    assert!(text(&output).contains("Maple Networks"), "{}", text(&output));
+    assert!(text(&output).contains("disabled"), "{}", text(&output));
+}
+
+#[test]
+fn rejected_routes_say_why() {
+    let routes = rsctl_json(&["routes", "--rs", "rs1", "--filtered"]);
+    let mut reasons: Vec<_> = routes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| {
+            let reason = route["reject"]["name"].as_str().unwrap();
+            format!("{} {reason}", route["prefix"].as_str().unwrap())
+        })
+        .collect();
+    reasons.sort();
+    for expected in [
+        "10.20.0.0/16 bogon-prefix",
+        "62.120.8.0/24 next-hop",
+        "62.200.0.0/20 transit-free",
+        "62.201.0.0/20 as-path-too-long",
+        "62.20.4.0/24 rov-invalid",
+        "62.90.6.0/28 prefix-too-long",
+        "62.90.7.0/24 bogon-asn",
+        "2a0f:5a:9::/56 prefix-too-long",
+    ] {
+        assert!(reasons.iter().any(|reason| reason == expected), "{expected}: {reasons:?}");
+    }
+    let chaos = rsctl_json(&["routes", "--rs", "chaos", "--filtered"]);
+    assert_eq!(chaos, serde_json::json!([]), "a chaos server rejects nothing of these");
+}
+
+#[test]
+fn an_address_finds_its_longest_match_with_every_path() {
+    let routes = rsctl_json(&["routes", "62.199.1.1", "--rs", "rs1"]);
+    let from: Vec<_> =
+        routes.as_array().unwrap().iter().map(|r| r["from_asn"].as_u64().unwrap()).collect();
+    assert_eq!(from, [1_000_010, 1_000_020, 1_000_050], "in the order of preference");
+    assert_eq!(routes[0]["best"], true);
+}
+
+#[test]
+fn an_adj_rib_out_has_what_the_member_was_given() {
+    let has = |peer: &str| {
+        let routes = rsctl_json(&["routes", "--to", peer, "--rs", "rs1"]);
+        let prefixes: Vec<String> = routes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|route| route["prefix"].as_str().unwrap().to_owned())
+            .collect();
+        move |prefix: &str| prefixes.iter().any(|has| has == prefix)
+    };
+    let (alder, birch) = (has("AS1000010"), has("AS1000020"));
+    assert!(!alder("62.50.8.0/24"), "Elm asked that Alder does not get it");
+    assert!(birch("62.50.8.0/24"));
+    assert!(!alder("62.100.8.0/24"), "Juniper announces it to Birch only");
+    assert!(birch("62.100.8.0/24"));
+    assert!(!alder("62.10.0.0/22"), "nobody gets its own routes");
+    assert!(alder("62.199.0.0/22"), "the owner of the best path gets the second best");
+}
+
+#[test]
+fn explain_reads_as_a_decision() {
+    let output = rsctl(&["explain", "62.50.8.0/24", "--to", "AS1000010", "--rs", "rs1"]);
+    let text = text(&output);
+    for part in
+        ["has no route for 62.50.8.0/24", "do_not_announce_to_peer", "64500:0:1000010", "=> "]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let given = rsctl_json(&["explain", "62.199.0.0/22", "--to", "AS1000050", "--rs", "rs1"]);
+    assert_eq!(given["chosen"], serde_json::json!([0]));
+    let candidate = &given["candidates"][0];
+    assert_eq!(candidate["route"]["from_asn"], 1_000_010);
+    for check in candidate["checks"].as_array().unwrap() {
+        let outcome = check["outcome"].as_str().unwrap();
+        assert!(["pass", "fail", "skip", "note"].contains(&outcome), "{check}");
+    }
+}
+
+#[test]
+fn what_is_ambiguous_or_unknown_is_refused_with_status_1_and_usage_with_2() {
+    let output = rsctl(&["member", "AS1000010"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("--rs rs2"), "the choices: {}", said(&output));
+    assert_eq!(rsctl(&["member", "AS1"]).status.code(), Some(1));
+    assert_eq!(rsctl(&["members", "rs9"]).status.code(), Some(1));
+    assert_eq!(rsctl(&["routes", "300.0.0.0/8"]).status.code(), Some(1));
+    assert_eq!(rsctl(&["routes", "--sideways"]).status.code(), Some(2));
+    let nobody = std::path::Path::new("/nonexistent");
+    let output = ops::rsctl_at(nobody, &["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("no route server answers"), "{}", said(&output));
+}
+
+/// At an exchange of its own, since other tests count sessions.
+#[test]
+fn a_session_is_disabled_and_enabled() {
+    let exchange = ops::start();
+    let act = |words: &[&str]| {
+        let output = ops::rsctl_at(&exchange.socket, words);
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        text(&output)
+    };
+    let member =
+        || -> Value { serde_json::from_str(&act(&["member", "AS1000120", "--json"])).unwrap() };
+    act(&["session", "disable", "AS1000120", "--reason", "unpaid"]);
+    ops::until("disabled", || member()["state"] == "disabled");
+    assert_eq!(member()["disabled"], "unpaid");
+    assert_eq!(member()["last_notification"]["sent"], true);
+    act(&["session", "enable", "AS1000120"]);
+    ops::until("established", || member()["state"] == "established");
+    let flaps = member()["flaps"].as_u64().unwrap();
+    act(&["session", "reset", "AS1000120", "--reason", "once"]);
+    ops::until("flap", || member()["flaps"].as_u64().unwrap() > flaps);
+    assert!(act(&["session", "soft-in", "AS1000110", "--rs", "rs1"]).contains("Kapok"));
+    act(&["drain", "on"]);
+    assert!(act(&["status"]).contains("draining"));
+    act(&["drain", "off"]);
+    assert!(!act(&["status"]).contains("draining"));
+}
+
+#[test]
+fn documents_come_from_the_running_configuration() {
+    let policy = rsctl_json(&["policy", "rs1"]);
+    assert_eq!(policy["asn"], 64500);
+    let markdown = text(&rsctl(&["policy", "rs1", "--markdown"]));
+    assert!(markdown.starts_with("# Policy of rs1\n"), "{markdown}");
+    let set = text(&rsctl(&["as-set", "AS-DEMO", "--rs", "rs2"]));
+    assert!(set.contains("members:        AS1000010\n"), "{set}");
+    assert!(!set.contains("AS1000030"), "a sponsor's customers are not the exchange's: {set}");
+    let export = rsctl_json(&["ixf"]);
+    assert_eq!(export["version"], "1.0");
+    assert_eq!(export["member_list"].as_array().unwrap().len(), 13);
+    for style in ["bird", "frr", "openbgpd", "pathvector", "ios", "junos", "routeros"] {
+        let config = text(&rsctl(&["client-config", "AS1000010", "--style", style]));
+        assert!(config.contains("127.100.0.1") && config.contains("64500"), "{style}: {config}");
+    }
+}
+
+#[test]
+fn health_and_readiness() {
+    assert_eq!(get("/healthz").0, 200);
+    assert_eq!(get("/readyz").0, 200);
+    assert_eq!(get("/nothing").0, 404);
+}
+
+#[test]
+fn metrics_have_a_series_for_each_session() {
+    let (status, body) = get("/metrics");
+    assert_eq!(status, 200);
+    let established = body
+        .lines()
+        .filter(|line| line.starts_with("rs_session_state{") && line.contains("established"))
+        .count();
+    assert_eq!(established, 23);
+    for name in ["rs_routes{", "rs_filtered_routes{", "rs_propagation_seconds_bucket{", "process_"]
+    {
+        assert!(body.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn pages_together_are_the_whole() {
+    let whole = json("/api/v1/routes?rs=rs2&page=all");
+    let whole = whole["routes"].as_array().unwrap();
+    let mut pages = Vec::new();
+    let mut page = Some(1);
+    while let Some(number) = page {
+        let answer = json(&format!("/api/v1/routes?rs=rs2&per_page=7&page={number}"));
+        let routes = answer["routes"].as_array().unwrap();
+        assert!(routes.len() <= 7);
+        pages.extend(routes.iter().map(|route| route["prefix"].clone()));
+        page = answer["next_page"].as_u64();
+    }
+    let whole: Vec<_> = whole.iter().map(|route| route["prefix"].clone()).collect();
+    assert!(whole.len() > 60, "{}", whole.len());
+    assert_eq!(pages, whole);
+}
+
+#[test]
+fn the_api_refuses_with_a_reason() {
+    for (path, expected) in [
+        ("/api/v1/routes?prefix=x", 400),
+        ("/api/v1/routes?colour=red", 400),
+        ("/api/v1/routes?rs=rs9", 404),
+        ("/api/v1/member?peer=AS1000010", 409),
+        ("/api/v1/explain?prefix=10.0.0.0/8", 400),
+        ("/api/v1/nothing", 404),
+    ] {
+        let (status, body) = get(path);
+        assert_eq!(status, expected, "{path}: {body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert!(body["error"]["message"].is_string(), "{path}: {body}");
+    }
+    assert_eq!(ops::request("POST /api/v1/status HTTP/1.0\r\n\r\n").0, 405);
+}
+
+/// Every path of the document answers, and every path that answers is in the document.
+#[test]
+fn the_openapi_document_is_the_api() {
+    let document = json("/api/v1/openapi.json");
+    let paths = document["paths"].as_object().unwrap();
+    for path in paths.keys() {
+        let query = match path.as_str() {
+            "/member" => "?peer=127.100.1.10&rs=rs1",
+            "/explain" => "?prefix=62.199.0.0/22&to=127.100.1.50&rs=rs1",
+            "/matrix" => "?rs=chaos",
+            _ => "",
+        };
+        let answer = json(&format!("/api/v1{path}{query}"));
+        let schema =
+            &paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        ops::schema::check(&document, schema, &answer, path);
+    }
+}
+
+/// Rules of Alice-LG that make it panic or drop routes when they are broken.
+#[test]
+fn birdwatcher_answers_as_alice_reads_it() {
+    let protocols = json("/birdwatcher/rs1/protocols/bgp");
+    assert!(protocols["api"]["Version"].is_string());
+    assert_eq!(protocols["api"]["result_from_cache"], false);
+    let all = protocols["protocols"].as_object().unwrap();
+    assert_eq!(all.len(), 13);
+    let iroko = &all["AS1000090_127.100.1.90"];
+    assert_eq!((&iroko["state"], &iroko["neighbor_as"]), (&"up".into(), &1_000_090.into()));
+    let count = |name: &str| iroko["routes"][name].as_u64().unwrap();
+    assert!(count("filtered") >= 5);
+
+    let lists = ["protocol", "filtered"].map(|list| {
+        let answer = json(&format!("/birdwatcher/rs1/routes/{list}/AS1000090_127.100.1.90"));
+        for name in answer.as_object().unwrap().keys() {
+            assert!(["api", "ttl", "cached_at", "routes"].contains(&name.as_str()), "{name}");
+        }
+        answer["routes"].as_array().unwrap().clone()
+    });
+    assert_eq!(
+        lists.iter().map(|l| l.len() as u64).collect::<Vec<_>>(),
+        [count("imported"), count("filtered")]
+    );
+    for route in lists.iter().flatten() {
+        assert_eq!(route["gateway"], "127.100.1.90");
+        assert_eq!(route["learnt_from"], "127.100.1.90");
+        assert!(route["bgp"]["as_path"].as_array().unwrap().iter().all(Value::is_string));
+    }
+    for route in &lists[1] {
+        let large = route["bgp"]["large_communities"].as_array().unwrap();
+        assert!(large.contains(&serde_json::json!([64500, 65520, 0])), "{route}");
+    }
+}
+
+#[test]
+fn birdwatcher_shows_what_a_neighbour_has_not_got() {
+    let answer = json("/birdwatcher/rs1/routes/noexport/AS1000010_127.100.1.10");
+    let prefixes: Vec<_> = answer["routes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["network"].as_str().unwrap())
+        .collect();
+    assert!(prefixes.contains(&"62.50.8.0/24"), "{prefixes:?}");
+    assert!(!prefixes.contains(&"62.40.0.0/22"), "{prefixes:?}");
+    for path in [
+        "status",
+        "protocols/short?uncached=true",
+        "symbols",
+        "routes/table/master4",
+        "routes/count/table/master",
+        "route/net/62.40.0.0/mask/22/table/master",
+        "routes/prefix?prefix=62.40.0.0/22",
+        "routes/table/master/peer/127.100.1.10",
+        "routes/pipe/filtered/count?table=master&pipe=x&address=127.100.1.90",
+    ] {
+        assert!(json(&format!("/birdwatcher/rs1/{path}"))["api"]["Version"].is_string(), "{path}");
+    }
+    let (status, body) = get("/birdwatcher/rs1/routes/protocol/nobody");
+    assert_eq!(status, 404);
+    assert!(!body.contains("\"api\""), "{body}");
+}
+
+/// The page is three files of our own, and nothing is fetched from elsewhere.
+#[test]
+fn the_page_fetches_nothing_from_elsewhere() {
+    for path in ["/", "/page.css", "/page.js"] {
+        let (status, body) = get(path);
+        assert_eq!(status, 200);
+        let elsewhere = body.matches("http://").count() + body.matches("https://").count();
+        // The SVG namespace is a name, not an address.
+        assert_eq!(elsewhere, usize::from(path == "/page.js"), "{path}");
+        assert!(!body.contains("innerHTML") && !body.contains("document.write"), "{path}");
+    }
+    let (_, head) = ops::raw("GET / HTTP/1.0\r\n\r\n");
+    assert!(head.contains("default-src 'none'"), "{head}");
+}
+
+#[test]
+fn the_control_socket_has_limits() {
+    use std::io::{Read, Write};
+    let ask = |request: &[u8]| {
+        let mut stream = std::os::unix::net::UnixStream::connect(&EXCHANGE.socket).unwrap();
+        // The daemon may close before it has read all of too long a request.
+        let _ = stream.write_all(request);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    assert!(ask(b"hello\n").contains("\"invalid\""));
+    assert!(ask(b"{\"version\":99,\"request\":{}}\n").contains("\"version\""));
+    assert!(ask(&[b'x'; 70_000]).contains("\"limit\""));
+    assert!(ask(b"").is_empty());
+}
