@@ -16,6 +16,7 @@ use super::handle::{Inner, RuntimeHandle};
 use super::inbox::Inbox;
 use super::lane::{Doorbell, Lane, LaneSender};
 use super::listener::Listener;
+use super::peer_config::limit_config;
 use super::placement::Placement;
 use super::query::ShutdownKind;
 use super::registry::Registry;
@@ -83,7 +84,7 @@ impl Daemon {
         for index in 0..config.route_servers.len() {
             let mut table = SlotTable::default();
             for session in config.sessions_of(index) {
-                table.assign(&session.key);
+                table.assign(&session.key, limit_config(&session.limits));
             }
             policies.push(compile(&config, index, FIRST_EPOCH, &table, false)?);
             slots.push(table);

@@ -11,7 +11,7 @@ use super::daemon::{compile, compile_for, new_shard};
 use super::diff::{self, Comparison};
 use super::engine::RouteServerShared;
 use super::listener::Listener;
-use super::peer_config::PeerConfig;
+use super::peer_config::{PeerConfig, limit_config};
 use super::query::{DiffReport, MemberDiff, ReloadReport};
 use super::registry::id;
 use super::slots::SlotTable;
@@ -72,7 +72,7 @@ impl Supervisor {
         }
         self.publish_listeners();
         for session in new.sessions() {
-            self.slots[session.route_server].assign(&session.key);
+            self.slots[session.route_server].assign(&session.key, limit_config(&session.limits));
         }
         let drain = self.inner.draining.load(Ordering::Acquire);
         let touched: Vec<usize> = (0..new.route_servers.len())
@@ -110,7 +110,7 @@ impl Supervisor {
         for index in 0..new.route_servers.len() {
             let mut scratch = SlotTable::default();
             for session in new.sessions_of(index) {
-                if scratch.assign(&session.key).is_none() {
+                if scratch.assign(&session.key, limit_config(&session.limits)).is_none() {
                     return Err(HandleError::Config("too many sessions".to_owned()));
                 }
             }
@@ -125,7 +125,7 @@ impl Supervisor {
         for index in old.route_servers.len()..new.route_servers.len() {
             let mut table = SlotTable::default();
             for session in new.sessions_of(index) {
-                table.assign(&session.key);
+                table.assign(&session.key, limit_config(&session.limits));
             }
             let policy = compile(new, index, 0, &table, false)
                 .map_err(|error| HandleError::Config(error.to_string()))?;

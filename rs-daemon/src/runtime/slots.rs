@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use policy::Slot;
-use rib::{PeerLimit, Shard};
+use rib::{LimitConfig, PeerLimit, Shard};
 
 use crate::config::SessionKey;
 
@@ -38,8 +38,12 @@ pub(crate) fn is_clear(shard: &Shard, slot: Slot, epoch: u64) -> bool {
 }
 
 impl SlotTable {
-    /// The session's slot, a new one where it has none; nothing when there is none left.
-    pub(crate) fn assign(&mut self, key: &SessionKey) -> Option<(Slot, Arc<PeerLimit>)> {
+    /// The session's slot, a new one (with this limit) where it has none; nothing when there is none left.
+    pub(crate) fn assign(
+        &mut self,
+        key: &SessionKey,
+        config: LimitConfig,
+    ) -> Option<(Slot, Arc<PeerLimit>)> {
         if let Some(slot) = self.by_key.get(key)
             && let Some(SlotState::Used { limit, .. }) = self.slots.get(slot.index())
         {
@@ -48,7 +52,7 @@ impl SlotTable {
         let free = self.slots.iter().position(|state| matches!(state, SlotState::Free));
         let index = free.unwrap_or(self.slots.len());
         let slot = Slot(u16::try_from(index).ok()?);
-        let limit = Arc::new(PeerLimit::default());
+        let limit = Arc::new(PeerLimit::new(config));
         let state = SlotState::Used { key: key.clone(), limit: Arc::clone(&limit) };
         match self.slots.get_mut(index) {
             Some(place) => *place = state,
@@ -56,6 +60,15 @@ impl SlotTable {
         }
         self.by_key.insert(key.clone(), slot);
         Some((slot, limit))
+    }
+
+    /// A fresh counter for a session whose limit is to count something else from its next
+    /// connection on.
+    pub(crate) fn renew_limit(&mut self, key: &SessionKey, config: LimitConfig) {
+        let Some(slot) = self.by_key.get(key) else { return };
+        if let Some(SlotState::Used { limit, .. }) = self.slots.get_mut(slot.index()) {
+            *limit = Arc::new(PeerLimit::new(config));
+        }
     }
 
     /// The session is no longer configured as of `epoch`.
@@ -113,15 +126,15 @@ mod tests {
     #[test]
     fn a_slot_is_reused_only_when_all_shards_have_let_go_of_it() {
         let mut slots = SlotTable::default();
-        let (first, _) = slots.assign(&key(1)).unwrap();
-        let (second, _) = slots.assign(&key(2)).unwrap();
-        assert_eq!(slots.assign(&key(1)).unwrap().0, first);
+        let (first, _) = slots.assign(&key(1), LimitConfig::default()).unwrap();
+        let (second, _) = slots.assign(&key(2), LimitConfig::default()).unwrap();
+        assert_eq!(slots.assign(&key(1), LimitConfig::default()).unwrap().0, first);
         assert_eq!(slots.release(&key(1), 7), Some(first));
-        assert_ne!(slots.assign(&key(3)).unwrap().0, first, "not clear");
+        assert_ne!(slots.assign(&key(3), LimitConfig::default()).unwrap().0, first, "not clear");
         assert_eq!(slots.leaving(), [(first, 7)]);
         slots.free(first);
         slots.free(second);
-        assert_eq!(slots.assign(&key(6)).unwrap().0, first);
+        assert_eq!(slots.assign(&key(6), LimitConfig::default()).unwrap().0, first);
         assert_eq!(slots.keys()[second.index()], Some(key(2)), "in use all the while");
     }
 }

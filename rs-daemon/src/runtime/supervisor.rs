@@ -243,15 +243,19 @@ impl Supervisor {
     /// Registers a session and hands it to its worker, or hands its worker the change.
     pub(super) fn add(&mut self, config: &Config, session: &MemberSession, starting: bool) {
         let route_server = session.route_server;
-        let Some((slot, limit)) = self.slots[route_server].assign(&session.key) else {
+        let counts = |peer: &PeerConfig| peer.limits.count != session.limits.count;
+        let counts_otherwise = self.peers.get(&session.key).is_some_and(counts);
+        if counts_otherwise {
+            self.slots[route_server].renew_limit(&session.key, limit_config(&session.limits));
+        }
+        let Some((slot, limit)) =
+            self.slots[route_server].assign(&session.key, limit_config(&session.limits))
+        else {
             tracing::error!(session = %session.key, "no slot left on this route server");
             return;
         };
         let until = starting.then(|| restarting_until(config, route_server)).flatten();
         let peer = PeerConfig::new(config, session, slot, limit, until);
-        if !self.peers.contains_key(&session.key) {
-            peer.limit.configure(limit_config(&peer.limits));
-        }
         self.inner.registry.insert(Registered {
             key: session.key.clone(),
             route_server,

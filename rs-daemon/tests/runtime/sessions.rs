@@ -125,3 +125,21 @@ fn a_blocked_excess_is_asked_for_when_there_is_room() {
     other.until("all that is left", |m| m.table.len() == 80);
     assert_eq!(rs.session(11).state, SessionState::Established);
 }
+
+#[test]
+fn a_limit_on_accepted_routes_leaves_rejected_ones_out() {
+    let limit = "max_prefixes = { v4 = 100, action = \"shutdown\", count = \"accepted\" }";
+    let rs = Running::start(|port| head(port, ENGINE) + &member(11, limit) + &member(12, ""));
+    let (mut many, mut other) = (rs.join(11), rs.join(12));
+    // Another AS stands first: rejected.
+    let path = bgp_wire::AsPath::from_sequence(&[Asn(1_000_099)]);
+    let rejected = bgp_wire::PathAttributes { as_path: path, ..many.attributes() };
+    many.announce(&rejected, &prefixes(1000..1500));
+    many.announce(&many.attributes(), &prefixes(0..100));
+    other.until("what is allowed", |m| m.table.len() == 100);
+    let status = rs.session(11);
+    assert_eq!((status.routes[0].received, status.routes[0].accepted), (600, 100));
+    many.announce(&many.attributes(), &prefixes(100..101));
+    many.until_closed();
+    assert_eq!(many.notification.map(|n| (n.code, n.subcode)), Some((6, 1)));
+}
