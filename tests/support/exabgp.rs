@@ -40,7 +40,6 @@ impl ExaBgp {
         let program = require("exabgp", "exabgp");
         let directory = TempDir::new().expect("a temporary directory");
         let path = |name: &str| directory.path().join(name);
-        output(Command::new("mkfifo").arg(path("commands"))).expect("a pipe for commands");
         let script = format!(
             "exec 3<&0\ncat <&3 >>{} &\nexec cat <{}\n",
             path("heard").display(),
@@ -49,14 +48,19 @@ impl ExaBgp {
         fs::write(path("api.sh"), script).expect("api.sh is written");
         let config = configuration(&spec, &path("api.sh").to_string_lossy());
         fs::write(path("exabgp.conf"), config).expect("exabgp.conf is written");
-        // Open for reading too: a pipe without a writer would end its reader.
-        let commands = File::options()
-            .read(true)
-            .write(true)
-            .open(path("commands"))
-            .expect("the pipe for commands opens");
+        let commands = Self::pipe(&directory);
         let process = Self::spawn(&spec, &program, &directory);
         Self { spec, directory, process, commands, announced: Vec::new() }
+    }
+
+    /// A new pipe for commands. One for each process: a reader that a dead process has left behind
+    /// would swallow the first command of its successor.
+    fn pipe(directory: &TempDir) -> File {
+        let path = directory.path().join("commands");
+        let _ = fs::remove_file(&path);
+        output(Command::new("mkfifo").arg(&path)).expect("a pipe for commands");
+        // Open for reading too: a pipe without a writer would end its reader.
+        File::options().read(true).write(true).open(path).expect("the pipe for commands opens")
     }
 
     fn spawn(spec: &Spec, program: &str, directory: &TempDir) -> Process {
@@ -137,8 +141,8 @@ impl Member for ExaBgp {
 
     fn restart(&mut self) {
         self.process.terminate();
-        // A reader of the pipe that is left over would swallow commands.
         self.process.kill();
+        self.commands = Self::pipe(&self.directory);
         self.process = Self::spawn(&self.spec, &require("exabgp", "exabgp"), &self.directory);
         self.wait_established();
         let routes = self.announced.clone();

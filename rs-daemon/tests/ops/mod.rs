@@ -1,6 +1,6 @@
 //! The demo exchange, started once for all tests of this file, and ways to ask it.
 
-pub mod schema;
+pub(crate) mod schema;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -21,16 +21,16 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running exchange.
-pub struct Exchange {
+pub(crate) struct Exchange {
     pub http: SocketAddr,
     pub socket: PathBuf,
     _directory: tempfile::TempDir,
 }
 
-pub static EXCHANGE: LazyLock<Exchange> = LazyLock::new(start);
+pub(crate) static EXCHANGE: LazyLock<Exchange> = LazyLock::new(start);
 
 /// Starts one and waits until all is there that will be.
-pub fn start() -> Exchange {
+pub(crate) fn start() -> Exchange {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("control.sock");
     let port = free_port();
@@ -89,7 +89,7 @@ fn settled(http: SocketAddr) -> bool {
 }
 
 /// Waits for something, with a limit.
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < end, "waited in vain for {what}");
@@ -98,12 +98,12 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// `rsctl` as a user runs it.
-pub fn rsctl(words: &[&str]) -> Output {
+pub(crate) fn rsctl(words: &[&str]) -> Output {
     rsctl_at(&EXCHANGE.socket, words)
 }
 
 /// `rsctl` with another socket.
-pub fn rsctl_at(socket: &Path, words: &[&str]) -> Output {
+pub(crate) fn rsctl_at(socket: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rsctl"))
         .arg("--socket")
         .arg(socket)
@@ -113,12 +113,12 @@ pub fn rsctl_at(socket: &Path, words: &[&str]) -> Output {
 }
 
 /// Status and body of a GET.
-pub fn get(path: &str) -> (u16, String) {
+pub(crate) fn get(path: &str) -> (u16, String) {
     request(&format!("GET {path} HTTP/1.0\r\n\r\n"))
 }
 
 /// The body of a GET that succeeds, as JSON.
-pub fn json(path: &str) -> Value {
+pub(crate) fn json(path: &str) -> Value {
     ask_json(EXCHANGE.http, path)
 }
 
@@ -129,13 +129,13 @@ fn ask_json(http: SocketAddr, path: &str) -> Value {
 }
 
 /// Status and body of any request.
-pub fn request(text: &str) -> (u16, String) {
+pub(crate) fn request(text: &str) -> (u16, String) {
     let (status, _, body) = exchange_octets(EXCHANGE.http, text);
     (status, body)
 }
 
 /// Status and header of any request.
-pub fn raw(text: &str) -> (u16, String) {
+pub(crate) fn raw(text: &str) -> (u16, String) {
     let (status, head, _) = exchange_octets(EXCHANGE.http, text);
     (status, head)
 }

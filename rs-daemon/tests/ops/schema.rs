@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Holds `value` against `schema`. A member that the schema does not know is an error, too: what
 /// the API says has to be documented.
-pub fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
+pub(crate) fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
     if let Err(error) = valid(document, schema, value, at) {
         panic!("{error}");
     }
