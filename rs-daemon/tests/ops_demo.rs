@@ -1,4 +1,5 @@
 //! The demo exchange in this process, asked over its real control socket and its real HTTP port.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod ops;
 

@@ -45,7 +45,7 @@ fn valid(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<()
     }
     if let Value::Array(items) = value {
         for (index, item) in items.iter().enumerate() {
-            let each = schema["prefixItems"].get(index).unwrap_or(&schema["items"]);
+            let each = schema["prefixItems"].get(index).unwrap_or_else(|| &schema["items"]);
             valid(document, each, item, &format!("{at}[{index}]"))?;
         }
     }
