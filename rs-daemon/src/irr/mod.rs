@@ -1,8 +1,8 @@
 //! IRR sets: which origins and prefixes each member may announce.
 //!
 //! Names come from the members' `as_set`, objects from a whois server that speaks the IRRd query
-//! protocol ([`irrd`]) or from RPSL dump files ([`dump`]). [`expand`] follows as-sets to their
-//! ends, [`disk`] keeps the last good answer, and [`service`] does all of it on a schedule and
+//! protocol ([`irrd`]) or from RPSL dump files ([`dump`]). `expand` follows as-sets to their
+//! ends, `disk` keeps the last good answer, and `service` does all of it on a schedule and
 //! publishes snapshots.
 //!
 //! The rule above all others: a set that is empty, unknown or was never fetched stands for

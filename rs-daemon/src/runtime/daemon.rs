@@ -75,8 +75,8 @@ impl Daemon {
     pub fn start(config: Config, options: Options) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let workers = count(config.engine.workers);
-        // Measured: one shard is the fastest for any exchange that one core can decide for,
-        // since sharding splits inbound UPDATEs and packs worse.
+        // One shard by default: sharding splits inbound UPDATEs and packs worse, and one core
+        // decides for any exchange that the lab has tried (docs/performance.md).
         let shards = config.engine.shards.max(1);
         let listeners = open_listeners(&config)?;
         let mut slots = Vec::new();
