@@ -156,6 +156,12 @@ impl Policy {
         &self.warnings
     }
 
+    /// Whether transit routes are withheld from this session: a sponsor that did not ask for them.
+    #[must_use]
+    pub fn withholds_transit(&self, slot: Slot) -> bool {
+        self.groups.no_transit.contains(slot)
+    }
+
     /// The patterns in force for a function, after what cannot be encoded was left out.
     #[must_use]
     pub fn patterns(&self, function: Function) -> &[crate::communities::Pattern] {

@@ -3,6 +3,9 @@
 use bgp_wire::Family;
 use policy::{RejectReason, Slot};
 
+use crate::destination::Candidate;
+use crate::marks::{Mark, Marks};
+
 /// What a shard has of one session's routes. Arrays are by [`Family::index`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SlotCounters {
@@ -12,6 +15,8 @@ pub struct SlotCounters {
     pub accepted: [u32; 2],
     /// Of these, not eligible, by reason; reasons that never occurred may be missing.
     filtered: [Vec<u32>; 2],
+    /// Routes in the Adj-RIB-In by [`Mark`].
+    marked: [[u32; Mark::ALL.len()]; 2],
     /// Announcements that were not taken for want of room below the prefix limit.
     pub refused: [u64; 2],
     /// Announced NLRI ever.
@@ -31,9 +36,20 @@ impl SlotCounters {
         self.filtered[family.index()].iter().sum()
     }
 
-    pub(crate) fn add<T>(&mut self, family: Family, judged: &Result<T, RejectReason>) {
+    /// Routes with this mark.
+    pub fn marked(&self, family: Family, mark: Mark) -> u32 {
+        self.marked[family.index()][mark as usize]
+    }
+
+    pub(crate) fn add<T>(
+        &mut self,
+        family: Family,
+        judged: &Result<T, RejectReason>,
+        marks: Marks,
+    ) {
         let f = family.index();
         self.received[f] += 1;
+        marks.iter().for_each(|mark| self.marked[f][mark as usize] += 1);
         match judged {
             Ok(_) => self.accepted[f] += 1,
             Err(reason) => {
@@ -46,10 +62,11 @@ impl SlotCounters {
         }
     }
 
-    pub(crate) fn subtract<T>(&mut self, family: Family, judged: &Result<T, RejectReason>) {
+    pub(crate) fn subtract(&mut self, family: Family, candidate: &Candidate) {
         let f = family.index();
         self.received[f] -= 1;
-        match judged {
+        candidate.marks.iter().for_each(|mark| self.marked[f][mark as usize] -= 1);
+        match &candidate.judged {
             Ok(_) => self.accepted[f] -= 1,
             Err(reason) => self.filtered[f][reason.index()] -= 1,
         }

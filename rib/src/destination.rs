@@ -7,6 +7,7 @@ use policy::{ExportPlan, OutgoingAttributes, RejectReason, Slot};
 use smallvec::SmallVec;
 
 use crate::AttributeSet;
+use crate::marks::Marks;
 use crate::peer_sets::PeerSetId;
 
 /// One route of the Adj-RIB-In: what one peer sent for one prefix. Rejected ones stay, without a
@@ -22,6 +23,8 @@ pub(crate) struct Candidate {
     /// The round of the source's routes it belongs to; a route of an older round is stale.
     pub(crate) round: u16,
     pub(crate) flags: CandidateFlags,
+    /// What is counted of it.
+    pub(crate) marks: Marks,
 }
 
 /// Facts about a candidate.

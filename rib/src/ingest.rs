@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::attribute_set::Derived;
 use crate::destination::{Candidate, CandidateFlags};
 use crate::limit::Reservation;
+use crate::marks::Marks;
 use crate::shard::OUTDATED;
 use crate::table::DestinationId;
 use crate::{AttributeSet, Generation, Ingest, PeerLimit, Shard, ShardOutput};
@@ -34,20 +35,29 @@ impl<'a> Judge<'a> {
     }
 
     /// The plan for the prefix, or why there is none.
-    pub(crate) fn judge(&mut self, prefix: &Prefix) -> Result<Arc<ExportPlan>, RejectReason> {
+    pub(crate) fn judge(&mut self, prefix: &Prefix) -> Judged {
         let verdict: &AttributeVerdict = &self.derived.verdict;
         match self.policy.prefix_verdict(self.source, verdict, prefix, self.data, &mut NoTrace) {
-            Verdict::Reject(reason) => Err(reason),
+            Verdict::Reject(reason) => {
+                Judged { plan: Err(reason), marks: Marks::of(&verdict.facts, None) }
+            }
             Verdict::Accept(class) => {
+                let marks = Marks::of(&verdict.facts, Some(class));
                 if let Some((_, plan)) = self.plans.iter().find(|(known, _)| *known == class) {
-                    return Ok(Arc::clone(plan));
+                    return Judged { plan: Ok(Arc::clone(plan)), marks };
                 }
                 let plan = self.derived.plan(self.policy, self.source, class);
                 self.plans.push((class, Arc::clone(&plan)));
-                Ok(plan)
+                Judged { plan: Ok(plan), marks }
             }
         }
     }
+}
+
+/// What was found of one route.
+pub(crate) struct Judged {
+    plan: Result<Arc<ExportPlan>, RejectReason>,
+    marks: Marks,
 }
 
 /// Facts about the routes of one ingest.
@@ -94,12 +104,7 @@ impl Shard {
     }
 
     /// A route comes, or replaces the one that its source sent before.
-    fn announce(
-        &mut self,
-        arrival: &Arrival,
-        prefix: Prefix,
-        judged: Result<Arc<ExportPlan>, RejectReason>,
-    ) {
+    fn announce(&mut self, arrival: &Arrival, prefix: Prefix, judged: Judged) {
         let family = prefix.family();
         let f = family.index();
         let id = self.tables[f].find_or_insert(prefix, self.version);
@@ -118,25 +123,21 @@ impl Shard {
         }
         let counters = self.counters.slot_mut(arrival.slot);
         counters.announcements[f] += 1;
-        counters.subtract(family, &candidate.judged);
-        counters.add(family, &judged);
-        recount(candidate, &judged, family, &arrival.limit);
+        counters.subtract(family, candidate);
+        counters.add(family, &judged.plan, judged.marks);
+        recount(candidate, &judged.plan, family, &arrival.limit);
         candidate.set = Arc::clone(&arrival.set);
-        candidate.judged = judged;
+        candidate.judged = judged.plan;
+        candidate.marks = judged.marks;
         candidate.round = round;
         candidate.received_ms = arrival.received_ms;
         candidate.flags.llgr_stale = arrival.llgr_stale;
         self.touch(family, id);
     }
 
-    fn insert(
-        &mut self,
-        arrival: &Arrival,
-        family: Family,
-        id: DestinationId,
-        judged: Result<Arc<ExportPlan>, RejectReason>,
-    ) {
+    fn insert(&mut self, arrival: &Arrival, family: Family, id: DestinationId, judged: Judged) {
         let f = family.index();
+        let Judged { plan: judged, marks } = judged;
         let counted = judged.is_ok() || !arrival.limit.counts_accepted_only();
         let counters = self.counters.slot_mut(arrival.slot);
         counters.announcements[f] += 1;
@@ -152,7 +153,7 @@ impl Shard {
                 return;
             }
         }
-        self.counters.slot_mut(arrival.slot).add(family, &judged);
+        self.counters.slot_mut(arrival.slot).add(family, &judged, marks);
         if let Some(destination) = self.tables[f].get_mut(id) {
             destination.candidates.push(Candidate {
                 set: Arc::clone(&arrival.set),
@@ -161,6 +162,7 @@ impl Shard {
                 source: arrival.slot,
                 round: arrival.rounds[f],
                 flags: CandidateFlags { counted, llgr_stale: arrival.llgr_stale },
+                marks,
             });
         }
         let segment = self.tables[f].segment_of(id);
@@ -200,7 +202,7 @@ impl Shard {
 
     /// A candidate was taken out of its destination: it is no longer counted.
     pub(crate) fn forget(&mut self, family: Family, candidate: &Candidate) {
-        self.counters.slot_mut(candidate.source).subtract(family, &candidate.judged);
+        self.counters.slot_mut(candidate.source).subtract(family, candidate);
         if !candidate.flags.counted {
             return;
         }
@@ -216,21 +218,23 @@ impl Shard {
         let Self { tables, policy, data, counters, peers, version, .. } = self;
         let Some(destination) = tables[family.index()].get_mut(id) else { return };
         for candidate in &mut destination.candidates {
-            let judged = Judge::new(&candidate.set, policy, data).judge(&destination.prefix);
+            let Judged { plan: judged, marks } =
+                Judge::new(&candidate.set, policy, data).judge(&destination.prefix);
             let changed = match (&candidate.judged, &judged) {
                 (Ok(_), Ok(_)) => false,
                 (Err(old), Err(new)) => old != new,
                 _ => true,
             };
-            if changed {
+            if changed || candidate.marks != marks {
                 let slot = counters.slot_mut(candidate.source);
-                slot.subtract(family, &candidate.judged);
-                slot.add(family, &judged);
+                slot.subtract(family, candidate);
+                slot.add(family, &judged, marks);
                 if let Some(peer) = peers.get(candidate.source) {
                     recount(candidate, &judged, family, &peer.limit);
                 }
             }
             candidate.judged = judged;
+            candidate.marks = marks;
         }
         destination.version = *version;
     }

@@ -5,13 +5,15 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use bgp_wire::{Asn, Community, Family, Prefix};
+use bgp_wire::{Asn, Community, Family, LargeCommunity, Prefix};
 use common::{
-    Exchange, attributes, attributes_v6, not_to, policy_config, v4, v6, with_communities,
+    Exchange, MemberKind, attributes, attributes_v6, not_to, policy_config, v4, v6,
+    with_communities,
 };
-use policy::{MedMode, Policy, RejectReason, Slot};
-use rib::{AnyCommunity, CandidateOutcome, Cursor, PrefixMatch, RouteFilter, RouteView};
+use policy::{Kind, MedMode, Policy, PolicyConfig, RejectReason, Role, Slot};
+use rib::{AnyCommunity, CandidateOutcome, Cursor, Mark, PrefixMatch, RouteFilter, RouteView};
 
 fn list(exchange: &Exchange, filter: &RouteFilter, limit: usize) -> Vec<RouteView> {
     let mut routes = Vec::new();
@@ -202,4 +204,53 @@ fn what_a_walk_still_owes_is_not_in_the_view() {
     assert_eq!(owed.candidates[0].outcome, CandidateOutcome::Owed);
     exchange.settle();
     assert_eq!(list(&exchange, &filter, 100).len(), 12);
+}
+
+/// What was done to a route is counted as long as it is there, by the policy in force.
+#[test]
+fn marks_are_counted_with_their_routes() {
+    let mut config = policy_config(3, 1, MedMode::Off);
+    config.kind = Kind::Transitable;
+    let sponsor = |config: &mut PolicyConfig, role| {
+        config.peers[0].as_mut().unwrap().role = role;
+    };
+    sponsor(&mut config, Role::TransitSponsor);
+    let policy = |config: &PolicyConfig| Arc::new(Policy::new(config.clone()).unwrap());
+    let mut exchange = Exchange::new(&[MemberKind::PLAIN; 3], 2, policy(&config));
+    (0..3).for_each(|slot| exchange.up(slot));
+    let large = |local1, local2| LargeCommunity { global: common::RS, local1, local2 };
+    let with = |slot, communities: &[LargeCommunity]| {
+        let mut attributes = attributes(slot, 1);
+        attributes.large_communities = communities.into();
+        attributes
+    };
+    let transit = large(65530, 7);
+    exchange.announce(0, &[v4(0), v4(1)], attributes(0, 1));
+    exchange.announce(0, &[v4(2)], with(0, &[transit]));
+    exchange.announce(1, &[v4(3)], with(1, &[transit, large(1000, 1)]));
+    exchange.settle();
+    let counted = |exchange: &Exchange, slot: u16| {
+        let of = |mark| {
+            let slots = exchange.shards.iter().filter_map(|s| s.counters().slot(Slot(slot)));
+            slots.map(|counters| counters.marked(Family::V4, mark)).sum::<u32>()
+        };
+        Mark::ALL.map(of)
+    };
+    // Transit, tagged by us, TRANSIT scrubbed, others scrubbed, link-local half stripped.
+    assert_eq!(counted(&exchange, 0), [3, 2, 0, 0, 0]);
+    assert_eq!(counted(&exchange, 1), [0, 0, 1, 1, 0]);
+    exchange.announce(0, &[v4(1)], with(0, &[transit]));
+    exchange.withdraw(0, &[v4(0)]);
+    exchange.settle();
+    assert_eq!(counted(&exchange, 0), [2, 0, 0, 0, 0]);
+    // No sponsor any more: it may not set TRANSIT.
+    config.epoch = 2;
+    sponsor(&mut config, Role::Downstream);
+    exchange.set_policy(policy(&config));
+    exchange.settle();
+    assert_eq!(counted(&exchange, 0), [0, 0, 2, 0, 0]);
+    exchange.down(0, false);
+    exchange.settle();
+    assert_eq!(counted(&exchange, 0), [0; 5]);
+    assert_eq!(counted(&exchange, 1), [0, 0, 1, 1, 0]);
 }

@@ -1,12 +1,12 @@
 //! The set-up of Poema IX: a regular, a transitable and a chaos route server of one AS on a LAN
 //! without anything but link-local addresses, IPv4 by RFC 8950 only, exceptions for members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rs_tests::support::wait::{ensure, eventually};
 use serde_json::Value;
 
-use crate::scene::{ARRIVE, Plan, Scene, rpsl, vrps};
+use crate::scene::{ARRIVE, Plan, Scene, rows, rpsl, vrps};
 
 const RS: u32 = 199594;
 
@@ -261,6 +261,29 @@ const REJECTED: &str = "
     rs2   sam    45.134.0.0/25    prefix-too-long
 ";
 
+/// What was done to routes on their way in, and what was not sent to whom.
+const COUNTED: &str = "
+    # at  who    family  what               routes
+    # A forged TRANSIT is scrubbed wherever it comes, not on transitable servers alone.
+    rs1   bob    ipv4    scrubbed           1
+    rs1   bob    ipv4    transit-scrubbed   1
+    rs2   bob    ipv4    scrubbed           1
+    rs2   bob    ipv4    transit-scrubbed   1
+    rs2   frank  ipv4    transit            1
+    rs2   frank  ipv4    transit-tagged     1
+    rs2   sam    ipv4    transit            1
+    rs2   sam    ipv4    transit-tagged     1
+    rs2   sam    ipv6    transit            2
+    rs2   sam    ipv6    transit-tagged     2
+    rs2   carol  ipv6    transit            1
+    rs2   carol  ipv6    transit-tagged     1
+    # Those of the other sponsor and of Frank.
+    rs2   carol  ipv4    transit-withheld   2
+    rs2   carol  ipv6    transit-withheld   2
+    rs2   sam    ipv4    transit-withheld   1
+    rs2   sam    ipv6    transit-withheld   1
+";
+
 fn scene() -> Scene {
     let mut scene = Scene::start(Plan {
         asn: RS,
@@ -284,6 +307,37 @@ fn every_member_of_the_three_servers_sees_what_it_must() {
     scene.rejects(REJECTED);
     assert!(scene.rejected("rs3").unwrap().is_empty(), "chaos refuses nothing");
     explains(&scene);
+    counts(&scene);
+}
+
+/// `rsctl members` and the metrics say what was tagged, scrubbed and withheld.
+fn counts(scene: &Scene) {
+    let answer = scene.server.ask(&["members"]).unwrap();
+    let mut shown = BTreeSet::new();
+    for session in answer.as_array().unwrap() {
+        let asn = session["asn"].as_u64();
+        let who = scene.parties.iter().find(|party| Some(u64::from(party.asn)) == asn).unwrap();
+        let server = session["id"]["route_server"].as_str().unwrap();
+        for family in ["ipv4", "ipv6"] {
+            for marked in session["routes"][family]["marked"].as_array().unwrap() {
+                let (mark, count) = (marked[0].as_str().unwrap(), &marked[1]);
+                shown.insert(format!("{server} {} {family} {mark} {count}", who.name));
+            }
+        }
+    }
+    let expected: BTreeSet<String> = rows(COUNTED).map(|row| row.join(" ")).collect();
+    assert_eq!(shown, expected);
+    for row in rows(COUNTED) {
+        let labels = [
+            format!("route_server=\"{}\"", row[0]),
+            format!("asn=\"{}\"", scene.party(row[1]).asn),
+            format!("family=\"{}\"", row[2]),
+            format!("mark=\"{}\"", row[3]),
+        ];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let count = scene.server.metric(9180, "rs_marked_routes", &labels).unwrap();
+        assert_eq!(count.to_string(), row[4], "{row:?}");
+    }
 }
 
 /// `rsctl explain` names what decided.

@@ -100,7 +100,9 @@ impl Policy {
         if self.config().kind != Kind::Chaos {
             let removed = self.communities().scrub_in.scrub(&mut outgoing);
             facts.scrubbed = u16::try_from(removed).unwrap_or(u16::MAX);
-            if !input.compiled.sponsor {
+            if input.compiled.sponsor {
+                facts.transit_said = self.communities().has_transit(&outgoing);
+            } else {
                 facts.transit_scrubbed = self.communities().scrub_transit(&mut outgoing);
             }
         }

@@ -61,6 +61,8 @@ pub struct AttributeFacts {
     pub no_export: bool,
     /// TRANSIT is on the route: from a sponsor, or attached.
     pub transit: bool,
+    /// TRANSIT came with the route, from a sponsor, who may set it.
+    pub transit_said: bool,
     /// TRANSIT from a member that may not set it was taken off.
     pub transit_scrubbed: bool,
     /// The path has an AS of the member's transit-free list.

@@ -42,6 +42,7 @@ fn counters(received: u64, filtered: u64, exported: u64) -> RouteCounters {
         filtered,
         exported,
         filtered_by_reason: Vec::new(),
+        marked: Vec::new(),
     }
 }
 
@@ -68,6 +69,7 @@ fn sessions() -> Vec<SessionStatus> {
     alice.negotiated = Some(agreed());
     alice.routes = [counters(120, 2, 250_034), counters(12, 0, 41_200)];
     alice.routes[0].filtered_by_reason = vec![("rpki-invalid".into(), 2)];
+    alice.routes[1].marked = vec![("transit".into(), 9), ("transit-tagged".into(), 7)];
     alice.limits = [Some(130), Some(100)];
     let mut bob = sample::session("rs1", 4_200_000, "fe80::65:20");
     bob.name = "Bøb".into();

@@ -6,7 +6,9 @@ use super::Look;
 use super::table::{Cell, Column, Style, Table};
 use super::text::{age, counted, octets, plain, stamp, time};
 use crate::control::peer::display_address;
-use crate::runtime::status::{DirectionCounters, NegotiatedStatus, SessionState, SessionStatus};
+use crate::runtime::status::{
+    DirectionCounters, NegotiatedStatus, RouteCounters, SessionState, SessionStatus,
+};
 
 /// From this share of the limit on the figure is coloured.
 const NEAR_LIMIT_PERCENT: u64 = 80;
@@ -250,19 +252,27 @@ fn families(session: &SessionStatus, look: &mut Look<'_>) -> io::Result<()> {
         ]);
     }
     table.write(look.paint, look.out)?;
-    let mut reasons = Table::new([
-        Column::Left("FILTERED BECAUSE"),
-        Column::Left("FAMILY"),
-        Column::Right("ROUTES"),
-    ]);
+    named("FILTERED BECAUSE", |routes| &routes.filtered_by_reason, session, look)?;
+    named("MARKED", |routes| &routes.marked, session, look)
+}
+
+/// Numbers of routes by name, where there are any.
+fn named(
+    title: &'static str,
+    of: fn(&RouteCounters) -> &[(String, u64)],
+    session: &SessionStatus,
+    look: &mut Look<'_>,
+) -> io::Result<()> {
+    let mut table =
+        Table::new([Column::Left(title), Column::Left("FAMILY"), Column::Right("ROUTES")]);
     for (routes, family) in session.routes.iter().zip(["ipv4", "ipv6"]) {
-        for (reason, count) in &routes.filtered_by_reason {
-            reasons.push([Cell::from(reason), Cell::from(family), Cell::from(count)]);
+        for (name, count) in of(routes) {
+            table.push([Cell::from(name), Cell::from(family), Cell::from(count)]);
         }
     }
-    if reasons.pending() > 0 {
+    if table.pending() > 0 {
         writeln!(look.out)?;
-        reasons.write(look.paint, look.out)?;
+        table.write(look.paint, look.out)?;
     }
     Ok(())
 }

@@ -143,6 +143,10 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "Routes of a session: in its Adj-RIB-In, of these eligible and rejected, and sent to it.",
     );
     let mut filtered = Family::gauge("rs_filtered_routes", "Rejected routes by reason.");
+    let mut marked = Family::gauge(
+        "rs_marked_routes",
+        "Received routes by what was done to them; transit routes withheld from the session.",
+    );
     let mut limit = Family::gauge("rs_prefix_limit", "Most routes the session may announce.");
     for session in &snapshot.sessions {
         let labels = Labels::of(session);
@@ -159,12 +163,15 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
             for (reason, count) in &counts.filtered_by_reason {
                 filtered.add_count(labels.with("family", name).and("reason", reason), *count);
             }
+            for (mark, count) in &counts.marked {
+                marked.add_count(labels.with("family", name).and("mark", mark), *count);
+            }
             if let Some(most) = session.limits[index] {
                 limit.add(labels.with("family", name), f64::from(most));
             }
         }
     }
-    [routes, filtered, limit].map(Family::finish).into()
+    [routes, filtered, marked, limit].map(Family::finish).into()
 }
 
 fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {

@@ -11,7 +11,7 @@ use bgp_wire::{
     Origin, PathAttributes, Prefix,
 };
 use policy::{Policy, RejectReason, RovState, Slot};
-use rib::{AnyCommunity, CandidateOutcome, RouteFilter, RouteView, Shard, SlotCounters};
+use rib::{AnyCommunity, CandidateOutcome, Mark, RouteFilter, RouteView, Shard, SlotCounters};
 
 use super::HandleError;
 use super::handle::Inner;
@@ -27,6 +27,9 @@ use super::status::{
 
 /// The most routes of one page: what a shard lists between two turns.
 const MAX_PAGE: usize = 1000;
+
+/// Transit routes of others that a sponsor is not sent.
+const TRANSIT_WITHHELD: &str = "transit-withheld";
 
 /// What a shard says of all slots.
 struct Counted {
@@ -52,10 +55,20 @@ impl Inner {
     ) {
         // While stopping there are none to count.
         let Ok(shards) = self.ask_shards(route_server, counted).await else { return };
+        let shared = self.engine.route_servers.load().get(route_server).cloned();
+        let policy = shared.map(|shared| shared.policy.load_full());
+        let transit = Family::ALL.map(|family| transit_routes(&shards, family));
         for session in sessions {
+            let slot = Slot(session.slot);
+            let withheld = policy.as_ref().is_some_and(|policy| policy.withholds_transit(slot));
             for family in Family::ALL {
                 let routes = &mut session.routes[family.index()];
-                *routes = slot_routes(&shards, Slot(session.slot), family);
+                *routes = slot_routes(&shards, slot, family);
+                if withheld {
+                    let own = number_of(&routes.marked, Mark::Transit.name());
+                    let others = transit[family.index()].saturating_sub(own);
+                    add_named(&mut routes.marked, TRANSIT_WITHHELD, others);
+                }
             }
         }
     }
@@ -460,10 +473,23 @@ fn slot_routes(shards: &[Counted], slot: Slot, family: Family) -> RouteCounters 
         routes.filtered += u64::from(counts.filtered_total(family));
         for reason in RejectReason::ALL {
             let filtered = u64::from(counts.filtered(family, reason));
-            add_reason(&mut routes.filtered_by_reason, reason.name(), filtered);
+            add_named(&mut routes.filtered_by_reason, reason.name(), filtered);
+        }
+        for mark in Mark::ALL {
+            add_named(&mut routes.marked, mark.name(), u64::from(counts.marked(family, mark)));
         }
     }
     routes
+}
+
+/// Transit routes of everybody.
+fn transit_routes(shards: &[Counted], family: Family) -> u64 {
+    let slots = shards.iter().flat_map(|shard| &shard.slots);
+    slots.map(|counts| u64::from(counts.marked(family, Mark::Transit))).sum()
+}
+
+fn number_of(named: &[(String, u64)], name: &str) -> u64 {
+    named.iter().find(|(known, _)| known == name).map_or(0, |(_, number)| *number)
 }
 
 fn add(sum: &mut RouteCounters, one: &RouteCounters) {
@@ -472,17 +498,20 @@ fn add(sum: &mut RouteCounters, one: &RouteCounters) {
     sum.filtered += one.filtered;
     sum.exported += one.exported;
     for (name, count) in &one.filtered_by_reason {
-        add_reason(&mut sum.filtered_by_reason, name, *count);
+        add_named(&mut sum.filtered_by_reason, name, *count);
+    }
+    for (name, count) in &one.marked {
+        add_named(&mut sum.marked, name, *count);
     }
 }
 
-fn add_reason(reasons: &mut Vec<(String, u64)>, name: &str, count: u64) {
+fn add_named(named: &mut Vec<(String, u64)>, name: &str, count: u64) {
     if count == 0 {
         return;
     }
-    match reasons.iter_mut().find(|(known, _)| known == name) {
+    match named.iter_mut().find(|(known, _)| known == name) {
         Some((_, sum)) => *sum += count,
-        None => reasons.push((name.to_owned(), count)),
+        None => named.push((name.to_owned(), count)),
     }
 }
 

@@ -249,6 +249,11 @@ pub struct RouteCounters {
     pub exported: u64,
     /// Filtered, by reason (kebab-case name, number), zeros left out.
     pub filtered_by_reason: Vec<(String, u64)>,
+    /// Received, by what was done to them on their way in (kebab-case name, number), zeros left
+    /// out: `transit`, `transit-tagged`, `transit-scrubbed`, `scrubbed`, `link-local-stripped`;
+    /// and as `transit-withheld` the transit routes that this session is not sent.
+    #[serde(default)]
+    pub marked: Vec<(String, u64)>,
 }
 
 /// One route server.

@@ -78,6 +78,7 @@ pub(super) fn protocol(session: &SessionStatus) -> Value {
         filtered: v4.filtered + v6.filtered,
         exported: v4.exported + v6.exported,
         filtered_by_reason: Vec::new(),
+        marked: Vec::new(),
     };
     // birdwatcher writes `routes` in a channel, Alice reads `routes_count`.
     let channel = |routes| json!({ "routes": counts(routes), "routes_count": counts(routes) });

@@ -19,6 +19,7 @@ fn snapshot() -> Snapshot {
         filtered: 2,
         exported: 400,
         filtered_by_reason: vec![("bogon-prefix".into(), 2)],
+        marked: vec![("transit-scrubbed".into(), 3)],
     };
     session.messages.sent.notification = 2;
     session.notifications = vec![NotificationCount { sent: true, code: 6, subcode: 2, count: 2 }];
@@ -116,6 +117,7 @@ fn every_documented_metric_is_there() {
         r#"rs_notifications_total{route_server="rs1",peer="192.0.2.10",asn="65010",direction="sent",code="6",subcode="2"} 2"#,
         r#"family="ipv4",kind="exported"} 400"#,
         r#"rs_filtered_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",reason="bogon-prefix"} 2"#,
+        r#"rs_marked_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",mark="transit-scrubbed"} 3"#,
         r#"rs_prefix_limit{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 100"#,
         r#"action="treat-as-withdraw"} 0"#,
         "rs_send_queue_bytes{",

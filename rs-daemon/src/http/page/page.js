@@ -253,8 +253,9 @@ async function member(path, parameters) {
   const question = { rs };
   if (tab === "exported") question.to = peer; else question.from = peer;
   if (tab === "filtered") question.filtered = "true";
-  const reasons = ["ipv4", "ipv6"].flatMap((family) =>
-    session.routes[family].filtered_by_reason.map(([reason, n]) => family + " " + reason + " " + count(n)));
+  const named = (field) => ["ipv4", "ipv6"].flatMap((family) =>
+    session.routes[family][field].map(([name, n]) => family + " " + name + " " + count(n)));
+  const reasons = named("filtered_by_reason");
   return [
     h("h1", {}, "AS" + session.asn + " " + session.name),
     facts([
@@ -271,6 +272,7 @@ async function member(path, parameters) {
       ["Limits", ["ipv4", "ipv6"].filter((f) => session.limits[f] !== null).map((f) => f + " " + count(session.limits[f])).join(", ")],
       ["Messages", count(session.messages.received.update) + " UPDATEs in, " + count(session.messages.sent.update) + " out"],
       ["Filtered because", reasons.join(", ")],
+      ["Marked", named("marked").join(", ")],
       ["Its capabilities", agreed && agreed.peer_capabilities.join(", ")],
     ]),
     h("div", { class: "tabs" }, tabs),
