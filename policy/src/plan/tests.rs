@@ -1,17 +1,16 @@
-//! Who gets a route and how: every control community in each encoding, and everything else that
-//! decides about export.
+//! Who gets a route and how, as far as the tables of `tests/communities.rs` do not say it.
 
 use std::sync::Arc;
 
 use bgp_wire::{AsPath, Asn, Community, Family, NextHop, Origin, PathAttributes, RawAttribute};
 
 use super::ExportPlan;
-use crate::communities::{CommunityScheme, Function, Pattern, Preset};
+use crate::communities::{CommunityScheme, Function, Preset};
 use crate::rpsl::{AsFilter, PeerFilter};
 use crate::testing::*;
 use crate::{
     CheckMode, ExportRule, FilterMode, IrrState, Kind, MedMode, NoTrace, Policy, PolicyConfig,
-    PrependTie, Recorder, Role, RovState, Slot, VerdictClass,
+    Recorder, Role, RovState, Slot, VerdictClass,
 };
 
 /// What a member gets.
@@ -83,98 +82,9 @@ fn base() -> PolicyConfig {
     config(Kind::Regular)
 }
 
-/// Each function as the default preset has it, in every encoding. `{x}` is AS 2003, `{y}` the
-/// member of 32 bits, AS 200004, which has the alias 64601.
-struct Control {
-    function: Function,
-    patterns: &'static [&'static str],
-    /// Whether V6, LL, X and Y get the route, with how many prepends, and NO_EXPORT, NO_ADVERTISE.
-    expect: [Option<(usize, bool, bool)>; 4],
-}
-
-const PLAIN: Option<(usize, bool, bool)> = Some((0, false, false));
-
-fn all(what: Option<(usize, bool, bool)>) -> [Option<(usize, bool, bool)>; 4] {
-    [what; 4]
-}
-
-fn only_x(what: Option<(usize, bool, bool)>) -> [Option<(usize, bool, bool)>; 4] {
-    [PLAIN, PLAIN, what, PLAIN]
-}
-
-#[rustfmt::skip]
-fn controls() -> Vec<Control> {
-    use Function::*;
-    let prepended = |count| Some((count, false, false));
-    vec![
-        Control { function: DoNotAnnounceToAny, patterns: &["0:$rs", "rt:0:$rs", "$rs:0:0"], expect: all(None) },
-        Control { function: DoNotAnnounceToPeer, patterns: &["0:2003", "rt:0:2003", "$rs:0:2003"], expect: only_x(None) },
-        Control { function: AnnounceToPeer, patterns: &["$rs:2003", "rt:$rs:2003", "$rs:1:2003"], expect: all(PLAIN) },
-        Control { function: AnnounceToAny, patterns: &["$rs:$rs", "$rs:1:0"], expect: all(PLAIN) },
-        Control { function: PrependOnceToAny, patterns: &["$rs:65501", "rt:65501:$rs", "$rs:101:0"], expect: all(prepended(1)) },
-        Control { function: PrependTwiceToAny, patterns: &["$rs:65502", "rt:65502:$rs", "$rs:102:0"], expect: all(prepended(2)) },
-        Control { function: PrependThriceToAny, patterns: &["$rs:65503", "rt:65503:$rs", "$rs:103:0"], expect: all(prepended(3)) },
-        Control { function: PrependOnceToPeer, patterns: &["65504:2003", "rt:65504:2003", "$rs:101:2003"], expect: only_x(prepended(1)) },
-        Control { function: PrependTwiceToPeer, patterns: &["65505:2003", "rt:65505:2003", "$rs:102:2003"], expect: only_x(prepended(2)) },
-        Control { function: PrependThriceToPeer, patterns: &["65506:2003", "rt:65506:2003", "$rs:103:2003"], expect: only_x(prepended(3)) },
-        Control { function: NoPrependToPeer, patterns: &["65507:2003", "rt:65507:2003", "$rs:100:2003"], expect: all(PLAIN) },
-        Control { function: AddNoexportToAny, patterns: &["$rs:65281", "rt:65281:$rs", "$rs:65281:0"], expect: all(Some((0, true, false))) },
-        Control { function: AddNoexportToPeer, patterns: &["65509:2003", "rt:65509:2003", "$rs:65281:2003"], expect: only_x(Some((0, true, false))) },
-        Control { function: AddNoadvertiseToAny, patterns: &["$rs:65282", "rt:65282:$rs", "$rs:65282:0"], expect: all(Some((0, false, true))) },
-        Control { function: AddNoadvertiseToPeer, patterns: &["65510:2003", "rt:65510:2003", "$rs:65282:2003"], expect: only_x(Some((0, false, true))) },
-    ]
-}
-
-/// The defaults, with an extended form for every function.
-fn every_encoding() -> PolicyConfig {
-    let mut config = base();
-    for control in controls() {
-        let patterns: Vec<Pattern> = control
-            .patterns
-            .iter()
-            .map(|text| text.replace("2003", "$peer").parse().unwrap())
-            .collect();
-        config.communities.set(control.function, patterns);
-    }
-    config
-}
-
 fn seen(got: Option<Got>) -> Option<(usize, bool, bool)> {
     let got = got?;
     Some((got.prepended, got.has("65535:65281"), got.has("65535:65282")))
-}
-
-#[test]
-fn every_function_in_every_encoding() {
-    let policy = compiled(every_encoding());
-    for control in controls() {
-        for pattern in control.patterns {
-            let found = others(&policy, &[pattern]);
-            for got in found.iter().flatten() {
-                assert!(!got.has(pattern), "{pattern} is passed on");
-            }
-            assert_eq!(found.map(seen), control.expect, "{} {pattern}", control.function);
-        }
-    }
-}
-
-#[test]
-fn the_default_preset_has_every_function() {
-    let policy = compiled(base());
-    for control in controls() {
-        for pattern in control.patterns {
-            let text = pattern.replace("2003", "$peer");
-            let listed = base()
-                .communities
-                .patterns(control.function)
-                .iter()
-                .any(|pattern| pattern.to_string() == text);
-            if listed {
-                let found = others(&policy, &[pattern]).map(seen);
-                assert_eq!(found, control.expect, "{} {pattern}", control.function);
-            }
-        }
-    }
 }
 
 #[test]
@@ -187,15 +97,6 @@ fn both_forms_of_an_extended_community_are_understood() {
     let plan = plan_of(&policy, V4, &attributes);
     assert!(got(&plan, X).is_none());
     assert!(got(&plan, LL).unwrap().attributes.extended_communities.is_empty());
-}
-
-#[test]
-fn a_refusal_to_one_beats_everything() {
-    let policy = compiled(base());
-    assert_eq!(reached(&policy, &["$rs:0:2003", "$rs:1:2003"]), [true, true, false, true]);
-    assert_eq!(reached(&policy, &["0:$rs", "$rs:1:2003"]), [false, false, true, false]);
-    assert_eq!(reached(&policy, &["$rs:0:0", "$rs:1:2003", "$rs:0:2003"]), [false; 4]);
-    assert_eq!(reached(&policy, &["$rs:0:0", "$rs:1:0"]), [false; 4]);
 }
 
 #[test]
@@ -230,23 +131,6 @@ fn s30_what_is_prepended_is_the_leftmost_as_on_the_left() {
     for got in found {
         assert_eq!(got.unwrap().attributes.as_path, path);
     }
-}
-
-#[test]
-fn one_prepending_rule_applies() {
-    let policy = compiled(base());
-    // What names the member, then "do not", then what is for everybody; the highest count.
-    assert_eq!(prepends(&policy, &["$rs:101:0", "$rs:103:2003"]), [1, 1, 3, 1]);
-    assert_eq!(prepends(&policy, &["$rs:103:0", "$rs:101:2003"]), [3, 3, 1, 3]);
-    assert_eq!(prepends(&policy, &["$rs:103:0", "$rs:100:2003"]), [3, 3, 0, 3]);
-    assert_eq!(prepends(&policy, &["$rs:101:2003", "$rs:100:2003"]), [0, 0, 1, 0]);
-    assert_eq!(prepends(&policy, &["$rs:101:0", "$rs:102:0"]), [2; 4]);
-    assert_eq!(prepends(&policy, &["$rs:101:2003", "$rs:103:2003", "$rs:102:2003"]), [0, 0, 3, 0]);
-    let mut lowest = base();
-    lowest.prepend_tie = PrependTie::Lowest;
-    let policy = compiled(lowest);
-    assert_eq!(prepends(&policy, &["$rs:101:0", "$rs:102:0"]), [1; 4]);
-    assert_eq!(prepends(&policy, &["$rs:102:2003", "$rs:103:2003"]), [0, 0, 2, 0]);
 }
 
 #[test]
@@ -558,35 +442,6 @@ fn tags_are_added_only_where_they_are_asked_for() {
     config.inform.learnt_from = true;
     let all = texts(&["6500:1000:1", "6500:1001:1", "6500:1010:2000"]);
     assert_eq!(tags(config, present)[0], all);
-}
-
-#[test]
-fn presets_tag_in_their_own_way() {
-    let absent = class(RovState::Invalid, IrrState::Absent, IrrState::Absent);
-    let roa = class(RovState::Valid, IrrState::Present, IrrState::Roa);
-    let with = |preset, class| {
-        let mut config = base();
-        config.communities = CommunityScheme::preset(preset);
-        (config.inform.rov, config.inform.irr) = (true, true);
-        tags(config, class)[0].clone().unwrap()
-    };
-    assert_eq!(with(Preset::EuroIx, absent), ["6500:1000:4", "6500:1101:10", "6500:1101:9"]);
-    assert_eq!(with(Preset::Irix, absent), ["6500:65022:0", "6500:65021:0"]);
-    assert_eq!(with(Preset::Irix, roa), ["6500:65012:0", "6500:65011:0"]);
-    assert_eq!(with(Preset::Poema, absent), ["65530:0", "65530:6", "6500:65530:0", "6500:65530:6"]);
-    assert_eq!(with(Preset::Poema, roa), ["65530:1", "65530:2", "6500:65530:1", "6500:65530:2"]);
-    let arouteserver = with(Preset::Arouteserver, absent);
-    assert!(arouteserver.contains(&"64512:10".to_owned()), "{arouteserver:?}");
-    assert!(arouteserver.contains(&"64512:20".to_owned()), "{arouteserver:?}");
-}
-
-#[test]
-fn tag_only_members_always_see_rov_and_irr() {
-    let mut config = base();
-    with_peer(&mut config, X, |peer| peer.filter = FilterMode::TagOnly);
-    let valid = class(RovState::Valid, IrrState::Present, IrrState::Present);
-    let read = texts(&["6500:1000:1", "6500:1001:1"]);
-    assert_eq!(tags(config, valid), [texts(&[]), texts(&[]), read, texts(&[])]);
 }
 
 #[test]

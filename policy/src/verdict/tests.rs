@@ -1,132 +1,21 @@
-//! Every row of import policy, just inside and just outside, in both families, over sessions of
-//! IPv4, global IPv6 and link-local IPv6.
+//! What needs more than a line in the table of `tests/checks.rs`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use bgp_wire::{AsPath, Asn, Community, Family, NextHop, PathAttributes, Prefix, SegmentKind};
+use bgp_wire::{AsPath, Asn, Family, NextHop, PathAttributes, SegmentKind};
 
 use crate::testing::*;
 use crate::{
-    AspaTable, CheckMode, ImportPolicy, IrrState, Kind, LengthRange, MemberAddress, MemberIrr,
-    MoreSpecifics, NextHopMode, PolicyConfig, Recorder, RejectReason, Role, RoutingData, RovState,
-    Slot, Verdict,
+    AspaTable, CheckMode, ImportPolicy, IrrState, Kind, MemberAddress, MemberIrr, MoreSpecifics,
+    NextHopMode, PolicyConfig, Recorder, RejectReason, Role, RoutingData, RovState, Slot, Verdict,
 };
 
 const SESSIONS: [Slot; 3] = [V4, V6, LL];
-
-/// A case of the table: what is changed, and what must come of it.
-struct Case {
-    row: u8,
-    name: &'static str,
-    import: fn(&mut ImportPolicy),
-    route: fn(Slot, &mut PathAttributes),
-    /// The prefix by family; the good one if `None`.
-    prefix: fn(Family) -> Option<Prefix>,
-    expect: fn(Family) -> Option<RejectReason>,
-}
-
-const CASE: Case =
-    Case { row: 0, name: "", import: |_| {}, route: |_, _| {}, prefix: |_| None, expect: |_| None };
-
-fn by_family(family: Family, v4: &str, v6: &str) -> Option<Prefix> {
-    Some(prefix(match family {
-        Family::V4 => v4,
-        Family::V6 => v6,
-    }))
-}
 
 fn path(attributes: &mut PathAttributes, asns: &[u32]) {
     let first = attributes.as_path.first().unwrap();
     let asns: Vec<Asn> = [first].into_iter().chain(asns.iter().copied().map(Asn)).collect();
     attributes.as_path = AsPath::from_sequence(&asns);
-}
-
-fn communities(attributes: &mut PathAttributes, count: u16) {
-    attributes.communities = (0..count).map(|local| Community::new(3000, local)).collect();
-}
-
-#[rustfmt::skip]
-const CASES: &[Case] = &[
-    Case { row: 0, name: "nothing wrong", ..CASE },
-    Case { row: 3, name: "path of 32", route: |_, a| path(a, &[3000; 31]), ..CASE },
-    Case { row: 3, name: "path of 33", route: |_, a| path(a, &[3000; 32]), expect: |_| Some(RejectReason::AsPathTooLong), ..CASE },
-    Case { row: 3, name: "no limit", import: |i| i.as_path_max = 0, route: |_, a| path(a, &[3000; 200]), ..CASE },
-    Case { row: 3, name: "path empty", route: |_, a| a.as_path = AsPath::empty(), expect: |_| Some(RejectReason::EmptyAsPath), ..CASE },
-    Case { row: 4, name: "another leftmost AS", route: |_, a| a.as_path = AsPath::from_sequence(&[Asn(1999), ORIGIN]), expect: |_| Some(RejectReason::FirstAs), ..CASE },
-    Case { row: 4, name: "another leftmost AS, check off", import: |i| i.first_as = false, route: |_, a| a.as_path = AsPath::from_sequence(&[Asn(1999), ORIGIN]), ..CASE },
-    Case { row: 5, name: "AS_SET", route: |s, a| a.as_path = AsPath::from_segments([(SegmentKind::Sequence, &[asn(s)][..]), (SegmentKind::Set, &[ORIGIN][..])]), expect: |_| Some(RejectReason::AsSet), ..CASE },
-    Case { row: 5, name: "AS_CONFED", route: |s, a| a.as_path = AsPath::from_segments([(SegmentKind::Sequence, &[asn(s)][..]), (SegmentKind::ConfedSequence, &[ORIGIN][..])]), expect: |_| Some(RejectReason::AsSet), ..CASE },
-    Case { row: 5, name: "AS_SET, check off", import: |i| i.reject_as_sets = false, route: |s, a| a.as_path = AsPath::from_segments([(SegmentKind::Sequence, &[asn(s)][..]), (SegmentKind::Set, &[ORIGIN][..])]), ..CASE },
-    Case { row: 6, name: "below the bogons", route: |_, a| path(a, &[64495]), ..CASE },
-    Case { row: 6, name: "first bogon", route: |_, a| path(a, &[64496, 3000]), expect: |_| Some(RejectReason::BogonAsn), ..CASE },
-    Case { row: 6, name: "last 32-bit bogon of the low range", route: |_, a| path(a, &[131_071]), expect: |_| Some(RejectReason::BogonAsn), ..CASE },
-    Case { row: 6, name: "above them", route: |_, a| path(a, &[131_072]), ..CASE },
-    Case { row: 6, name: "AS_TRANS", route: |_, a| path(a, &[23456]), expect: |_| Some(RejectReason::BogonAsn), ..CASE },
-    Case { row: 6, name: "bogon, check off", import: |i| i.bogon_asns = false, route: |_, a| path(a, &[64496]), ..CASE },
-    Case { row: 7, name: "transit-free", route: |_, a| path(a, &[174, 3000]), expect: |_| Some(RejectReason::TransitFree), ..CASE },
-    Case { row: 7, name: "transit-free as the origin", route: |_, a| path(a, &[3000, 12956]), expect: |_| Some(RejectReason::TransitFree), ..CASE },
-    Case { row: 7, name: "next to a transit-free number", route: |_, a| path(a, &[173, 175]), ..CASE },
-    Case { row: 7, name: "list empty", import: |i| i.transit_free = [].into(), route: |_, a| path(a, &[174]), ..CASE },
-    Case { row: 8, name: "never via route servers", import: |i| i.never_via_rs = [Asn(7777)].into(), route: |_, a| path(a, &[7777]), expect: |_| Some(RejectReason::NeverViaRouteServers), ..CASE },
-    Case { row: 8, name: "another AS", import: |i| i.never_via_rs = [Asn(7777)].into(), route: |_, a| path(a, &[7778]), ..CASE },
-    Case { row: 9, name: "100 communities", route: |_, a| communities(a, 100), ..CASE },
-    Case { row: 9, name: "101 communities", route: |_, a| communities(a, 101), expect: |_| Some(RejectReason::TooManyCommunities), ..CASE },
-    Case { row: 9, name: "101 of all kinds", route: |_, a| { communities(a, 99); *a = tagged(a.clone(), &["rt:7:7", "7:7:7"]); }, expect: |_| Some(RejectReason::TooManyCommunities), ..CASE },
-    Case { row: 9, name: "no limit", import: |i| i.max_communities = 0, route: |_, a| communities(a, 500), ..CASE },
-    Case { row: 10, name: "outside 2000::/3", import: |i| i.bogon_prefixes = false, prefix: |f| by_family(f, "193.0.0.0/21", "4000::/32"), expect: |f| (f == Family::V6).then_some(RejectReason::NotGlobalUnicast), ..CASE },
-    Case { row: 10, name: "the last of 2000::/3", import: |i| i.bogon_prefixes = false, prefix: |f| by_family(f, "193.0.0.0/21", "3fff:ffff::/32"), ..CASE },
-    Case { row: 10, name: "check off", import: |i| { i.bogon_prefixes = false; i.global_unicast_only = false; }, prefix: |f| by_family(f, "193.0.0.0/21", "4000::/32"), ..CASE },
-    Case { row: 11, name: "the LAN", prefix: |f| by_family(f, "185.1.0.0/24", "2a11:1::/64"), expect: |_| Some(RejectReason::Blacklisted), ..CASE },
-    Case { row: 11, name: "inside the LAN", prefix: |f| by_family(f, "185.1.0.128/25", "2a11:1::1:0:0:0/80"), expect: |_| Some(RejectReason::Blacklisted), ..CASE },
-    Case { row: 11, name: "around the LAN", prefix: |f| by_family(f, "185.1.0.0/23", "2a11:1::/32"), ..CASE },
-    Case { row: 11, name: "beside the LAN", prefix: |f| by_family(f, "185.1.1.0/24", "2a11:2::/32"), ..CASE },
-    Case { row: 12, name: "the member's blacklist", import: |i| i.blacklist = [prefix("193.0.0.0/20"), prefix("2a00::/16")].into(), expect: |_| Some(RejectReason::MemberBlacklisted), ..CASE },
-    Case { row: 12, name: "beside it", import: |i| i.blacklist = [prefix("193.0.8.0/21"), prefix("2a01::/16")].into(), ..CASE },
-    Case { row: 13, name: "bogon", prefix: |f| by_family(f, "10.0.0.0/8", "2001:db8::/32"), expect: |_| Some(RejectReason::BogonPrefix), ..CASE },
-    Case { row: 13, name: "inside a bogon", prefix: |f| by_family(f, "192.168.7.0/24", "2001:db8:7::/48"), expect: |_| Some(RejectReason::BogonPrefix), ..CASE },
-    Case { row: 13, name: "beside a bogon", prefix: |f| by_family(f, "11.0.0.0/8", "2001:db9::/32"), ..CASE },
-    Case { row: 13, name: "bogon, check off", import: |i| i.bogon_prefixes = false, prefix: |f| by_family(f, "10.0.0.0/8", "2001:db8::/32"), ..CASE },
-    Case { row: 19, name: "longest", prefix: |f| by_family(f, "193.0.0.0/24", "2a00:1450::/48"), ..CASE },
-    Case { row: 19, name: "too long", prefix: |f| by_family(f, "193.0.0.0/25", "2a00:1450::/49"), expect: |_| Some(RejectReason::PrefixTooLong), ..CASE },
-    Case { row: 19, name: "shortest", prefix: |f| by_family(f, "193.0.0.0/8", "2a00::/12"), ..CASE },
-    Case { row: 19, name: "too short", prefix: |f| by_family(f, "192.0.0.0/7", "2a00::/11"), expect: |_| Some(RejectReason::PrefixTooShort), ..CASE },
-    Case { row: 19, name: "other limits", import: |i| i.prefix_length = [Some(LengthRange { min: 16, max: 21 }), Some(LengthRange { min: 29, max: 32 })], ..CASE },
-    Case { row: 19, name: "no limits", import: |i| i.prefix_length = [None; 2], prefix: |f| by_family(f, "193.0.0.1/32", "2a00:1450::1/128"), ..CASE },
-    Case { row: 20, name: "OTC without roles", route: |_, a| a.otc = Some(Asn(7)), ..CASE },
-];
-
-fn verdicts(
-    case: &Case,
-    source: Slot,
-    family: Family,
-) -> (Option<RejectReason>, Option<RejectReason>) {
-    let mut config = config(Kind::Regular);
-    with_import(&mut config, source, case.import);
-    let policy = compiled(config);
-    let mut attributes = route(source);
-    (case.route)(source, &mut attributes);
-    let prefix = (case.prefix)(family).unwrap_or_else(|| good(family));
-    let found = match judge(&policy, &RoutingData::default(), source, &attributes, &prefix) {
-        Verdict::Accept(class) => {
-            assert_eq!(class.family(), family);
-            None
-        }
-        Verdict::Reject(reason) => Some(reason),
-    };
-    (found, (case.expect)(family))
-}
-
-#[test]
-fn every_row_inside_and_outside() {
-    for case in CASES {
-        for source in SESSIONS {
-            for family in Family::ALL {
-                let (found, expected) = verdicts(case, source, family);
-                let Case { row, name, .. } = case;
-                assert_eq!(found, expected, "row {row}, {name}, {family} from {source}");
-            }
-        }
-    }
 }
 
 #[test]
@@ -139,26 +28,6 @@ fn s06_lengths_go_by_the_family_of_the_prefix_not_of_the_session() {
     assert_eq!(verdict("193.0.0.0/25"), Verdict::Reject(RejectReason::PrefixTooLong));
     assert!(matches!(verdict("193.0.0.0/8"), Verdict::Accept(_)));
     assert!(matches!(verdict("193.0.0.0/24"), Verdict::Accept(_)));
-}
-
-#[test]
-fn the_first_failing_check_gives_the_reason() {
-    let policy = compiled(config(Kind::Regular));
-    let mut attributes = route(V4);
-    attributes.as_path = AsPath::from_sequence(&[Asn(1999), Asn(174), Asn(64512)]);
-    attributes.next_hop = NextHop::V4(Ipv4Addr::new(185, 1, 0, 99));
-    let at = |attributes: &PathAttributes| {
-        judge(&policy, &RoutingData::default(), V4, attributes, &prefix("10.0.0.0/32"))
-    };
-    assert_eq!(at(&attributes), Verdict::Reject(RejectReason::NextHop));
-    attributes.next_hop = next_hop(V4);
-    assert_eq!(at(&attributes), Verdict::Reject(RejectReason::FirstAs));
-    attributes.as_path = AsPath::from_sequence(&[asn(V4), Asn(174), Asn(64512)]);
-    assert_eq!(at(&attributes), Verdict::Reject(RejectReason::BogonAsn));
-    attributes.as_path = AsPath::from_sequence(&[asn(V4), Asn(174)]);
-    assert_eq!(at(&attributes), Verdict::Reject(RejectReason::TransitFree));
-    attributes.as_path = AsPath::from_sequence(&[asn(V4)]);
-    assert_eq!(at(&attributes), Verdict::Reject(RejectReason::BogonPrefix));
 }
 
 #[test]
