@@ -9,6 +9,7 @@
 mod add_path;
 mod exchange;
 mod path_hiding;
+mod real_tables;
 mod refused;
 mod tables;
 mod transparency;
