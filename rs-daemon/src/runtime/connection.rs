@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use bgp_session::ConnectionId;
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::send_queue::{Flushed, SendQueue};
+use super::stream::Stream;
 
 /// See the module. Owned by the session's task; the worker's delivery loop holds a handle to the
 /// established one and writes to it directly, so that a batch costs no task wake-up.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) queue: RefCell<SendQueue>,
@@ -35,11 +35,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, stream: TcpStream, attention: Arc<Notify>) -> Self {
+    pub(crate) fn new(id: ConnectionId, stream: Stream, attention: Arc<Notify>) -> Self {
         Self {
             id,
-            local: stream.local_addr().ok(),
-            remote: stream.peer_addr().ok(),
+            local: stream.local_addr(),
+            remote: stream.peer_addr(),
             stream,
             queue: RefCell::default(),
             blocked: Cell::new(false),

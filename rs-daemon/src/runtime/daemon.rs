@@ -15,6 +15,7 @@ use super::engine::{Engine, EngineStats, RouteServerShared};
 use super::handle::{Inner, RuntimeHandle};
 use super::inbox::Inbox;
 use super::lane::{Doorbell, Lane, LaneSender};
+use super::limits::Limits;
 use super::listener::Listener;
 use super::peer_config::limit_config;
 use super::placement::Placement;
@@ -95,6 +96,7 @@ impl Daemon {
             placement,
             route_servers: ArcSwap::from_pointee(shared(&config, &policies)),
             stats: EngineStats::default(),
+            limits: Limits::default(),
         });
         let mut threads = Vec::new();
         let (events, shard_events) = mpsc::unbounded_channel();
@@ -253,14 +255,14 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
 }
 
 /// The lanes between every shard and every worker.
-struct Lanes<T> {
+pub(super) struct Lanes<T> {
     /// By shard, then by worker.
     lanes: Vec<Vec<Arc<Lane<T>>>>,
     doorbells: Vec<Arc<Doorbell>>,
 }
 
 impl<T> Lanes<T> {
-    fn new(shards: usize, workers: usize) -> Self {
+    pub(super) fn new(shards: usize, workers: usize) -> Self {
         let lane = |_| Arc::new(Lane::default());
         Self {
             lanes: (0..shards).map(|_| (0..workers).map(lane).collect()).collect(),
@@ -268,13 +270,13 @@ impl<T> Lanes<T> {
         }
     }
 
-    fn of_shard(&self, shard: usize) -> Vec<LaneSender<T>> {
+    pub(super) fn of_shard(&self, shard: usize) -> Vec<LaneSender<T>> {
         let both = self.lanes[shard].iter().zip(&self.doorbells);
         both.map(|(lane, doorbell)| LaneSender::new(Arc::clone(lane), Arc::clone(doorbell)))
             .collect()
     }
 
-    fn of_worker(&self, worker: usize) -> (Vec<Arc<Lane<T>>>, Arc<Doorbell>) {
+    pub(super) fn of_worker(&self, worker: usize) -> (Vec<Arc<Lane<T>>>, Arc<Doorbell>) {
         let lanes = self.lanes.iter().map(|lanes| Arc::clone(&lanes[worker])).collect();
         (lanes, Arc::clone(&self.doorbells[worker]))
     }

@@ -6,20 +6,33 @@
 use std::sync::Arc;
 
 use bgp_wire::{Family, Nlri};
+use foldhash::fast::SeedableRandomState;
 use hashbrown::HashSet;
 
-use super::limits::{DIRTY_FOLD_NLRI, DIRTY_MAX_NLRI};
+use super::limits::{DIRTY_FOLD_NLRI, DIRTY_MAX_NLRI, Limits};
+
+/// NLRI without duplicates. Members choose them, so hashing is seeded.
+pub(crate) type NlriSet = HashSet<Nlri, SeedableRandomState>;
+
+pub(crate) fn nlri_set(limits: &Limits) -> NlriSet {
+    let repeatable = limits.repeatable;
+    NlriSet::with_hasher(if repeatable { SeedableRandomState::fixed() } else { Default::default() })
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct DirtySet {
     shared: Vec<Arc<[Nlri]>>,
     shared_nlri: usize,
-    own: HashSet<Nlri, foldhash::fast::RandomState>,
+    own: NlriSet,
     families: [bool; 2],
 }
 
 impl DirtySet {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { own: nlri_set(limits), ..Self::default() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.shared.is_empty() && self.own.is_empty()
     }

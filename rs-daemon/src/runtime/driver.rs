@@ -16,13 +16,13 @@ use tokio::task::AbortHandle;
 
 use super::connection::Connection;
 use super::inbound::Inbound;
-use super::limits::READ_TURN_OCTETS;
 use super::linger;
 use super::outbound::Outbound;
 use super::peer_config::{PeerConfig, limit_config, limit_of, restart_after};
 use super::query::SessionAction;
 use super::session_task::{Peer, Waits};
 use super::status::{MalformedCounters, NotificationStatus};
+use super::stream::Stream;
 use crate::net::{self, Protection};
 
 /// Stale routes of a peer that has come back are kept no longer than this without its End-of-RIB.
@@ -101,7 +101,7 @@ impl Driver {
 
     /// One turn: writes, reads, timers. Says what to wait for.
     pub(super) fn turn(&mut self, peer: &Rc<Peer>) -> Waits {
-        let now = Instant::now();
+        let now = peer.now();
         self.write(peer, now);
         let reading_paused = self.established() && self.wait_for_room(peer);
         let unread = !reading_paused && self.read(peer, now);
@@ -157,7 +157,7 @@ impl Driver {
     /// Reads a turn's share. `true`: there is more.
     fn read(&mut self, peer: &Rc<Peer>, now: Instant) -> bool {
         let mut buffer = std::mem::take(&mut *peer.worker.read_buffer.borrow_mut());
-        let mut left = READ_TURN_OCTETS;
+        let mut left = peer.worker.engine.limits.read_turn_octets;
         let mut more = false;
         for connection in self.connections.clone() {
             while self.connections.iter().any(|c| c.id == connection.id) {
@@ -188,7 +188,7 @@ impl Driver {
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             // Our own back-pressure must not kill a peer: say what waits in the kernel.
             let unread =
-                may_be_unread && self.connections.iter().any(|c| net::has_unread_input(&c.stream));
+                may_be_unread && self.connections.iter().any(|c| c.stream.has_unread_input());
             self.session.handle_timeout(now, unread);
             self.pump(peer, now);
         }
@@ -199,7 +199,7 @@ impl Driver {
 
     /// Tells the session something, and does what comes out.
     fn input(&mut self, peer: &Rc<Peer>, input: Input<'_>) {
-        self.input_at(peer, Instant::now(), input);
+        self.input_at(peer, peer.now(), input);
     }
 
     fn input_at(&mut self, peer: &Rc<Peer>, now: Instant, input: Input<'_>) {
@@ -281,8 +281,10 @@ impl Driver {
         });
         self.peer_state = Some(state);
         let mut requests = Vec::new();
+        let limits = peer.worker.engine.limits;
+        let count = shards.count();
         let outbound =
-            Outbound::new(slot, generation, connection, negotiated, shards.count(), &mut requests);
+            Outbound::new(slot, generation, connection, negotiated, count, limits, &mut requests);
         peer.request(&outbound, requests);
         *peer.outbound.borrow_mut() = Some(outbound);
         self.resolve_stale(peer, now, negotiated);
@@ -427,7 +429,7 @@ impl Driver {
 
     // Connections.
 
-    fn add_connection(&mut self, peer: &Rc<Peer>, stream: TcpStream, direction: Direction) {
+    fn add_connection(&mut self, peer: &Rc<Peer>, stream: Stream, direction: Direction) {
         let id = ConnectionId(self.next_connection);
         self.next_connection = self.next_connection.wrapping_add(1);
         let connection = Connection::new(id, stream, std::sync::Arc::clone(&peer.attention));
@@ -435,7 +437,7 @@ impl Driver {
         self.input(peer, Input::ConnectionOpened { id, direction });
     }
 
-    pub(super) fn accepted(&mut self, peer: &Rc<Peer>, stream: TcpStream) {
+    pub(super) fn accepted(&mut self, peer: &Rc<Peer>, stream: Stream) {
         self.add_connection(peer, stream, Direction::Inbound);
     }
 
@@ -464,7 +466,7 @@ impl Driver {
     pub(super) fn connected(&mut self, peer: &Rc<Peer>, result: io::Result<TcpStream>) {
         self.connecting = None;
         match result {
-            Ok(stream) => self.add_connection(peer, stream, Direction::Outbound),
+            Ok(stream) => self.add_connection(peer, stream.into(), Direction::Outbound),
             Err(error) => {
                 tracing::debug!(%error, "cannot connect");
                 self.input(peer, Input::ConnectFailed);
@@ -524,7 +526,7 @@ impl Driver {
         let was_disabled = self.config.disabled.is_some();
         let limits_changed = self.config.limits != config.limits;
         self.config = config;
-        self.session.reconfigure(Instant::now(), self.config.session.clone());
+        self.session.reconfigure(peer.now(), self.config.session.clone());
         if limits_changed {
             self.config.limit.configure(limit_config(&self.config.limits));
             let slot = peer.slot;
@@ -549,7 +551,7 @@ impl Driver {
                 }
             }
         }
-        self.pump(peer, Instant::now());
+        self.pump(peer, peer.now());
     }
 
     pub(super) fn remove(&mut self, peer: &Rc<Peer>) {

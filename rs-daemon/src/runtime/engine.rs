@@ -8,6 +8,7 @@ use policy::Policy;
 use rib::Generation;
 
 use super::histogram::Histogram;
+use super::limits::Limits;
 use super::placement::Placement;
 use super::shard_thread::ShardStats;
 use super::to_shards::Inboxes;
@@ -20,6 +21,7 @@ pub(crate) struct Engine {
     /// By route server. A reload may append.
     pub(crate) route_servers: ArcSwap<Vec<Arc<RouteServerShared>>>,
     pub(crate) stats: EngineStats,
+    pub(crate) limits: Limits,
 }
 
 /// What the workers need of one route server.

@@ -29,6 +29,8 @@ pub(crate) struct Inbox<T> {
     filled: Condvar,
     /// Cost of all that was appended and not yet [`Inbox::done`].
     cost: AtomicUsize,
+    high: usize,
+    low: usize,
 }
 
 #[derive(Debug)]
@@ -42,15 +44,22 @@ struct State<T> {
 
 impl<T> Default for Inbox<T> {
     fn default() -> Self {
-        Self {
-            state: Mutex::new(State { queue: VecDeque::new(), parked: false, waiting: Vec::new() }),
-            filled: Condvar::new(),
-            cost: AtomicUsize::new(0),
-        }
+        Self::with_marks(INBOX_HIGH, INBOX_LOW)
     }
 }
 
 impl<T> Inbox<T> {
+    /// Full from `high` on, and again with room below `low`.
+    pub(crate) fn with_marks(high: usize, low: usize) -> Self {
+        Self {
+            state: Mutex::new(State { queue: VecDeque::new(), parked: false, waiting: Vec::new() }),
+            filled: Condvar::new(),
+            cost: AtomicUsize::new(0),
+            high,
+            low,
+        }
+    }
+
     /// Appends all of `messages`, in order.
     pub(crate) fn append(&self, messages: &mut Vec<Costed<T>>) {
         if messages.is_empty() {
@@ -79,13 +88,13 @@ impl<T> Inbox<T> {
 
     /// Whether who feeds this should stop reading.
     pub(crate) fn is_full(&self) -> bool {
-        self.cost() >= INBOX_HIGH
+        self.cost() >= self.high
     }
 
     /// Asks to be woken when there is room; `false` if there is room already.
     pub(crate) fn wake_when_room(&self, who: &Arc<Notify>) -> bool {
         let mut state = locked(&self.state);
-        if self.cost() < INBOX_LOW {
+        if self.cost() < self.low {
             return false;
         }
         if !state.waiting.iter().any(|w| Arc::ptr_eq(w, who)) {
@@ -128,7 +137,7 @@ impl<T> Inbox<T> {
     /// Messages of this cost have been dealt with.
     pub(crate) fn done(&self, cost: usize) {
         let before = self.cost.fetch_sub(cost, Ordering::Relaxed);
-        if before >= INBOX_LOW && before - cost < INBOX_LOW {
+        if before >= self.low && before - cost < self.low {
             for worker in std::mem::take(&mut locked(&self.state).waiting) {
                 worker.notify_one();
             }

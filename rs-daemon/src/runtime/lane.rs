@@ -58,6 +58,11 @@ impl<T> Default for Lane<T> {
 }
 
 impl<T> Lane<T> {
+    /// Whether nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        locked(&self.queue).is_empty()
+    }
+
     /// Moves everything into `into`.
     pub(crate) fn take(&self, into: &mut VecDeque<T>) {
         let taken = mem::take(&mut *locked(&self.queue));
@@ -82,21 +87,23 @@ pub(crate) struct LaneSender<T> {
     doorbell: std::sync::Arc<Doorbell>,
     turn: Vec<Sized<T>>,
     turn_octets: usize,
+    /// Octets under way from which on the lane is full.
+    pub(crate) bound: usize,
 }
 
 impl<T> LaneSender<T> {
     pub(crate) fn new(lane: std::sync::Arc<Lane<T>>, doorbell: std::sync::Arc<Doorbell>) -> Self {
-        Self { lane, doorbell, turn: Vec::new(), turn_octets: 0 }
+        Self { lane, doorbell, turn: Vec::new(), turn_octets: 0, bound: LANE_OCTETS }
     }
 
     /// Whether octets would exceed the bound.
     pub(crate) fn is_full(&self) -> bool {
-        self.lane.octets.load(Ordering::Relaxed) + self.turn_octets >= LANE_OCTETS
+        self.lane.octets.load(Ordering::Relaxed) + self.turn_octets >= self.bound
     }
 
     /// Whether what lagged may go now.
     pub(crate) fn has_room_again(&self) -> bool {
-        self.lane.octets.load(Ordering::Relaxed) + self.turn_octets <= LANE_OCTETS / 2
+        self.lane.octets.load(Ordering::Relaxed) + self.turn_octets <= self.bound / 2
     }
 
     /// Adds a delivery to this turn.

@@ -76,3 +76,49 @@ pub(crate) const DATA_WAIT: Duration = Duration::from_secs(20);
 
 /// Time between copies of what is known of the sources of routing data.
 pub(crate) const DATA_STATUS: Duration = Duration::from_secs(5);
+
+/// The bounds that a simulation lowers, so that an exchange of a few members meets them, and what
+/// else it needs otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// [`QUEUE_HIGH_OCTETS`].
+    pub queue_high_octets: usize,
+    /// [`QUEUE_HIGH_ENTRIES`].
+    pub queue_high_entries: usize,
+    /// [`QUEUE_LOW_OCTETS`].
+    pub queue_low_octets: usize,
+    /// [`RESYNC_NLRI`].
+    pub resync_nlri: usize,
+    /// [`LANE_OCTETS`].
+    pub lane_octets: usize,
+    /// [`INBOX_HIGH`].
+    pub inbox_high: usize,
+    /// [`INBOX_LOW`].
+    pub inbox_low: usize,
+    /// [`TURN_BUDGET`].
+    pub turn_budget: usize,
+    /// [`IDLE_WORK`].
+    pub idle_work: usize,
+    /// [`READ_TURN_OCTETS`].
+    pub read_turn_octets: usize,
+    /// Sets of NLRI are taken in the same order in every run.
+    pub repeatable: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            queue_high_octets: QUEUE_HIGH_OCTETS,
+            queue_high_entries: QUEUE_HIGH_ENTRIES,
+            queue_low_octets: QUEUE_LOW_OCTETS,
+            resync_nlri: RESYNC_NLRI,
+            lane_octets: LANE_OCTETS,
+            inbox_high: INBOX_HIGH,
+            inbox_low: INBOX_LOW,
+            turn_budget: TURN_BUDGET,
+            idle_work: IDLE_WORK,
+            read_turn_octets: READ_TURN_OCTETS,
+            repeatable: false,
+        }
+    }
+}

@@ -4,12 +4,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::stream::Stream;
 use super::worker::Worker;
 
 /// Writes what is left, then reads into the void until the peer closes too or `time` is over: a
 /// socket closed with unread input answers with a reset, which can overtake the NOTIFICATION.
 pub(super) fn close(worker: Rc<Worker>, connection: Rc<Connection>, time: Duration) {
     if time.is_zero() || connection.is_broken() {
+        return;
+    }
+    if let Stream::Memory(end) = &connection.stream {
+        end.open_window();
+        connection.retry();
+        connection.flush();
         return;
     }
     worker.lingering.set(worker.lingering.get() + 1);
@@ -21,19 +28,20 @@ pub(super) fn close(worker: Rc<Worker>, connection: Rc<Connection>, time: Durati
 }
 
 async fn drain(connection: &Connection) {
+    let Stream::Tcp(stream) = &connection.stream else { return };
     while !connection.queue.borrow().is_empty() && !connection.is_broken() {
-        if connection.stream.writable().await.is_err() {
+        if stream.writable().await.is_err() {
             return;
         }
         connection.retry();
         connection.flush();
     }
-    if socket2::SockRef::from(&connection.stream).shutdown(std::net::Shutdown::Write).is_err() {
+    if socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err() {
         return;
     }
     let mut void = [0; 4096];
     loop {
-        if connection.stream.readable().await.is_err() {
+        if stream.readable().await.is_err() {
             return;
         }
         match connection.read(&mut void) {

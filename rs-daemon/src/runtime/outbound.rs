@@ -19,7 +19,7 @@ use rib::{Batch, Generation, Scope};
 
 use super::connection::Connection;
 use super::dirty::DirtySet;
-use super::limits::{QUEUE_HIGH_ENTRIES, QUEUE_HIGH_OCTETS, QUEUE_LOW_OCTETS, RESYNC_NLRI};
+use super::limits::Limits;
 
 /// RFC 7313 §3.2.
 const BORR: u8 = 1;
@@ -32,6 +32,7 @@ pub(crate) struct Outbound {
     pub(crate) slot: Slot,
     pub(crate) generation: Generation,
     pub(crate) connection: Rc<Connection>,
+    limits: Limits,
     profile: EncodingProfile,
     families: Families,
     enhanced_refresh: bool,
@@ -66,6 +67,12 @@ struct ShardView {
     asked: Option<Families>,
 }
 
+impl ShardView {
+    fn new(limits: &Limits) -> Self {
+        Self { dirty: DirtySet::new(limits), ..Self::default() }
+    }
+}
+
 /// What a shard is to be asked for.
 pub(crate) type Request = (usize, Scope);
 
@@ -77,16 +84,18 @@ impl Outbound {
         connection: Rc<Connection>,
         negotiated: &Negotiated,
         shards: usize,
+        limits: Limits,
         requests: &mut Vec<Request>,
     ) -> Self {
         let mut this = Self {
             slot,
             generation,
             connection,
+            limits,
             profile: negotiated.profile,
             families: negotiated.families,
             enhanced_refresh: negotiated.enhanced_route_refresh,
-            shards: (0..shards).map(|_| ShardView::default()).collect(),
+            shards: (0..shards).map(|_| ShardView::new(&limits)).collect(),
             walk: None,
             refresh_wanted: Families::NONE,
             updates: 0,
@@ -109,7 +118,7 @@ impl Outbound {
         }
         let mut queue = self.connection.queue.borrow_mut();
         // A resync's answer was asked for and is bounded by the request.
-        let room = batch.resync || (view.dirty.is_empty() && has_room(&queue));
+        let room = batch.resync || (view.dirty.is_empty() && has_room(&queue, &self.limits));
         if !room {
             view.dirty.add(batch.family, &batch.nlri);
             return false;
@@ -168,7 +177,7 @@ impl Outbound {
             let families = std::mem::replace(&mut self.refresh_wanted, Families::NONE);
             self.begin_walk(families, true, requests);
         }
-        if self.connection.queue.borrow().octets() > QUEUE_LOW_OCTETS {
+        if self.connection.queue.borrow().octets() > self.limits.queue_low_octets {
             return;
         }
         for (shard, view) in self.shards.iter_mut().enumerate() {
@@ -177,7 +186,7 @@ impl Outbound {
             }
             if view.asked.is_none() && !view.dirty.is_empty() {
                 view.asked = Some(dirty_families(&view.dirty));
-                requests.push((shard, Scope::Nlri(view.dirty.take(RESYNC_NLRI))));
+                requests.push((shard, Scope::Nlri(view.dirty.take(self.limits.resync_nlri))));
             }
         }
     }
@@ -262,8 +271,8 @@ impl Outbound {
     }
 }
 
-fn has_room(queue: &super::send_queue::SendQueue) -> bool {
-    queue.octets() < QUEUE_HIGH_OCTETS && queue.entries() < QUEUE_HIGH_ENTRIES
+fn has_room(queue: &super::send_queue::SendQueue, limits: &Limits) -> bool {
+    queue.octets() < limits.queue_high_octets && queue.entries() < limits.queue_high_entries
 }
 
 fn dirty_families(dirty: &DirtySet) -> Families {

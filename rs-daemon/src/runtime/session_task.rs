@@ -23,6 +23,7 @@ use super::outbound::{Outbound, Request};
 use super::peer_config::PeerConfig;
 use super::query::{SessionAction, ShutdownKind};
 use super::status::SessionStatus;
+use super::stream::Stream;
 use super::worker::Worker;
 
 /// See the module.
@@ -55,6 +56,13 @@ pub(crate) struct Waits {
 impl Peer {
     /// Starts the session's task.
     pub(crate) fn spawn(worker: Rc<Worker>, config: PeerConfig) -> Rc<Self> {
+        let peer = Self::new(worker, config);
+        tokio::task::spawn_local(Rc::clone(&peer).run());
+        peer
+    }
+
+    /// A session whose turns somebody else gives it.
+    pub(crate) fn new(worker: Rc<Worker>, config: PeerConfig) -> Rc<Self> {
         let span = tracing::info_span!(
             "session",
             rs = %config.key.route_server,
@@ -62,6 +70,7 @@ impl Peer {
             interface = config.key.interface.as_deref(),
             asn = config.asn,
         );
+        let now = worker.clock.now();
         let peer = Rc::new(Self {
             worker,
             route_server: config.route_server,
@@ -69,12 +78,11 @@ impl Peer {
             span,
             attention: Arc::new(Notify::new()),
             outbound: RefCell::new(None),
-            driver: RefCell::new(Driver::new(config, Instant::now())),
+            driver: RefCell::new(Driver::new(config, now)),
             touched: Cell::new(false),
             paused: Cell::new(false),
         });
         peer.with_driver(|driver, peer| driver.begin(peer));
-        tokio::task::spawn_local(Rc::clone(&peer).run());
         peer
     }
 
@@ -88,11 +96,7 @@ impl Peer {
 
     async fn run(self: Rc<Self>) {
         loop {
-            let waits = {
-                let _entered = self.span.enter();
-                self.driver.borrow_mut().turn(&self)
-            };
-            self.worker.shards.flush();
+            let waits = self.turn();
             if waits.ended {
                 return;
             }
@@ -105,6 +109,20 @@ impl Peer {
             }
             self.wait(&waits).await;
         }
+    }
+
+    /// One turn of the session.
+    pub(crate) fn turn(self: &Rc<Self>) -> Waits {
+        let waits = {
+            let _entered = self.span.enter();
+            self.driver.borrow_mut().turn(self)
+        };
+        self.worker.shards.flush();
+        waits
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.worker.clock.now()
     }
 
     async fn wait(&self, waits: &Waits) {
@@ -136,7 +154,7 @@ impl Peer {
     }
 
     /// The peer has connected.
-    pub(crate) fn accepted(self: &Rc<Self>, stream: TcpStream) {
+    pub(crate) fn accepted(self: &Rc<Self>, stream: Stream) {
         self.with_driver(|driver, peer| driver.accepted(peer, stream));
     }
 

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bgp_wire::{Family, Nlri};
-use hashbrown::HashSet;
 use policy::Slot;
 use rib::{Batch, Generation, Shard, ShardOutput};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::dirty::{NlriSet, nlri_set};
 use super::inbox::{Costed, Inbox};
 use super::lane::LaneSender;
-use super::limits::{IDLE_WORK, TURN_BUDGET};
+use super::limits::Limits;
 use super::placement::Placement;
 use super::to_shards::ShardMessage;
 
@@ -53,7 +53,7 @@ pub(crate) struct ShardStats {
 }
 
 /// NLRI kept for a worker whose lane is full, for each route server and family.
-type Lagging = Vec<[HashSet<Nlri, foldhash::fast::RandomState>; 2]>;
+type Lagging = Vec<[NlriSet; 2]>;
 
 /// See the module.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ pub(crate) struct ShardThread {
     pub(crate) placement: Placement,
     pub(crate) events: UnboundedSender<ShardEvent>,
     pub(crate) stats: Arc<ShardStats>,
+    pub(crate) limits: Limits,
     lagging: Vec<Lagging>,
     taken: VecDeque<Costed<ShardMessage>>,
     outputs: Vec<ShardOutput>,
@@ -90,6 +91,7 @@ impl ShardThread {
             placement,
             events,
             stats,
+            limits: Limits::default(),
             taken: VecDeque::new(),
             outputs: Vec::new(),
             stopped: false,
@@ -100,12 +102,26 @@ impl ShardThread {
     pub(crate) fn run(mut self) {
         while !self.stopped {
             self.receive();
-            self.handle_turn();
-            if self.taken.is_empty() {
-                self.work();
-            }
-            self.finish_turn();
+            self.turn();
         }
+    }
+
+    /// One turn with what is in the inbox, without waiting. Was there anything to do?
+    pub(crate) fn turn_now(&mut self) -> bool {
+        self.inbox.take(&mut self.taken);
+        let any = !self.taken.is_empty()
+            || self.shards.iter().any(Shard::pending_work)
+            || !self.lagging.iter().all(is_empty);
+        self.turn();
+        any
+    }
+
+    fn turn(&mut self) {
+        self.handle_turn();
+        if self.taken.is_empty() {
+            self.work();
+        }
+        self.finish_turn();
     }
 
     fn receive(&mut self) {
@@ -122,10 +138,10 @@ impl ShardThread {
         while let Some(Costed { cost, message }) = self.taken.pop_front() {
             spent += cost;
             self.handle(message);
-            if self.taken.is_empty() && spent < TURN_BUDGET {
+            if self.taken.is_empty() && spent < self.limits.turn_budget {
                 self.inbox.take(&mut self.taken);
             }
-            if spent >= TURN_BUDGET {
+            if spent >= self.limits.turn_budget {
                 break;
             }
         }
@@ -155,7 +171,7 @@ impl ShardThread {
     fn work(&mut self) {
         for shard in &mut self.shards {
             if shard.pending_work() {
-                shard.work(IDLE_WORK);
+                shard.work(self.limits.idle_work);
             }
         }
     }
@@ -228,7 +244,7 @@ impl ShardThread {
         self.stats.lagged.fetch_add(1, Ordering::Relaxed);
         let lagging = &mut self.lagging[worker];
         if lagging.len() <= route_server {
-            lagging.resize_with(route_server + 1, Default::default);
+            lagging.resize_with(route_server + 1, || [(); 2].map(|()| nlri_set(&self.limits)));
         }
         lagging[route_server][batch.family.index()].extend(batch.nlri.iter().copied());
     }
@@ -237,7 +253,7 @@ impl ShardThread {
         for (route_server, sets) in self.lagging[worker].iter_mut().enumerate() {
             for (family, set) in Family::ALL.into_iter().zip(sets) {
                 if !set.is_empty() {
-                    let nlri: Arc<[Nlri]> = set.drain().collect();
+                    let nlri = set.drain().collect();
                     let what = Delivered::Lagged(family, nlri);
                     self.lanes[worker].send(0, Delivery { route_server, what });
                 }
@@ -247,5 +263,5 @@ impl ShardThread {
 }
 
 fn is_empty(lagging: &Lagging) -> bool {
-    lagging.iter().flatten().all(HashSet::is_empty)
+    lagging.iter().flatten().all(NlriSet::is_empty)
 }

@@ -53,12 +53,38 @@ pub(crate) enum Command {
     Shutdown { kind: ShutdownKind, text: Option<String>, done: oneshot::Sender<()> },
 }
 
+/// Where a worker's time comes from.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    Real,
+    /// Of a simulation.
+    Virtual(Rc<Cell<Instant>>),
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Self::Real => Instant::now(),
+            Self::Virtual(now) => now.get(),
+        }
+    }
+}
+
+/// What one look at the lanes leads to.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    taken: VecDeque<Delivery>,
+    touched: Vec<Rc<Peer>>,
+    events: Vec<(Rc<Peer>, ShardOutput)>,
+}
+
 /// What the sessions of a worker share.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) engine: Arc<Engine>,
     pub(crate) shards: ToShards,
+    pub(crate) clock: Clock,
     /// By route server and slot.
     peers: RefCell<Vec<Vec<Option<Rc<Peer>>>>>,
     /// Sessions that stopped reading because a shard's inbox is full.
@@ -79,16 +105,7 @@ pub(crate) fn run(
     commands: UnboundedReceiver<Command>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let worker = Rc::new(Worker {
-        index,
-        engine: Arc::clone(engine),
-        shards: ToShards::new(Arc::clone(&engine.inboxes)),
-        peers: RefCell::default(),
-        paused: RefCell::default(),
-        room: Arc::new(Notify::new()),
-        read_buffer: RefCell::new(vec![0; READ_BUFFER_OCTETS]),
-        lingering: Cell::new(0),
-    });
+    let worker = Rc::new(Worker::new(index, engine, Clock::Real));
     let local = LocalSet::new();
     local.spawn_local(Rc::clone(&worker).deliver(lanes, doorbell));
     local.spawn_local(Rc::clone(&worker).resume_paused());
@@ -99,7 +116,21 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    fn peer(&self, route_server: usize, slot: Slot) -> Option<Rc<Peer>> {
+    pub(crate) fn new(index: usize, engine: &Arc<Engine>, clock: Clock) -> Self {
+        Self {
+            index,
+            engine: Arc::clone(engine),
+            shards: ToShards::new(Arc::clone(&engine.inboxes)),
+            clock,
+            peers: RefCell::default(),
+            paused: RefCell::default(),
+            room: Arc::new(Notify::new()),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER_OCTETS]),
+            lingering: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn peer(&self, route_server: usize, slot: Slot) -> Option<Rc<Peer>> {
         self.peers.borrow().get(route_server)?.get(slot.index())?.clone()
     }
 
@@ -144,7 +175,10 @@ impl Worker {
             peer.reconfigure(config);
             return;
         }
-        let peer = Peer::spawn(Rc::clone(self), config);
+        self.insert(route_server, slot, Peer::spawn(Rc::clone(self), config));
+    }
+
+    pub(crate) fn insert(&self, route_server: usize, slot: Slot, peer: Rc<Peer>) {
         let mut peers = self.peers.borrow_mut();
         if peers.len() <= route_server {
             peers.resize_with(route_server + 1, Vec::new);
@@ -156,7 +190,7 @@ impl Worker {
         slots[slot.index()] = Some(peer);
     }
 
-    fn remove(&self, route_server: usize, slot: Slot) {
+    pub(crate) fn remove(&self, route_server: usize, slot: Slot) {
         let peer = self
             .peers
             .borrow_mut()
@@ -172,7 +206,7 @@ impl Worker {
         // The session may have been removed since the listener looked.
         let Some(peer) = self.peer(route_server, slot) else { return };
         match TcpStream::from_std(stream) {
-            Ok(stream) => peer.accepted(stream),
+            Ok(stream) => peer.accepted(stream.into()),
             Err(error) => tracing::warn!(%error, "cannot take over a connection"),
         }
     }
@@ -218,20 +252,29 @@ impl Worker {
     }
 
     async fn deliver(self: Rc<Self>, lanes: Vec<Arc<Lane<Delivery>>>, doorbell: Arc<Doorbell>) {
-        let mut taken = VecDeque::new();
-        let mut touched = Vec::new();
-        let mut events = Vec::new();
+        let mut deliveries = Deliveries::default();
         loop {
             doorbell.heard().await;
-            let now = Instant::now();
             for (shard, lane) in lanes.iter().enumerate() {
-                lane.take(&mut taken);
-                let peers = self.peers.borrow();
-                for delivery in taken.drain(..) {
-                    self.distribute(&peers, shard, delivery, now, &mut touched, &mut events);
-                }
+                self.take_lane(shard, lane, &mut deliveries);
             }
-            self.finish(&mut touched, &mut events);
+            self.finish(&mut deliveries);
+        }
+    }
+
+    /// Hands out what a shard has sent; [`Self::finish`] is due afterwards.
+    pub(crate) fn take_lane(
+        &self,
+        shard: usize,
+        lane: &Lane<Delivery>,
+        deliveries: &mut Deliveries,
+    ) {
+        let now = self.clock.now();
+        let Deliveries { taken, touched, events } = deliveries;
+        lane.take(taken);
+        let peers = self.peers.borrow();
+        for delivery in taken.drain(..) {
+            self.distribute(&peers, shard, delivery, now, touched, events);
         }
     }
 
@@ -313,7 +356,8 @@ impl Worker {
     }
 
     /// Ends a turn of deliveries: one write for each member touched.
-    fn finish(&self, touched: &mut Vec<Rc<Peer>>, events: &mut Vec<(Rc<Peer>, ShardOutput)>) {
+    pub(crate) fn finish(&self, deliveries: &mut Deliveries) {
+        let Deliveries { touched, events, .. } = deliveries;
         let begun = Instant::now();
         let any = !touched.is_empty();
         for peer in touched.drain(..) {
