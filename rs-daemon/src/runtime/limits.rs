@@ -28,7 +28,8 @@ pub(crate) const DIRTY_FOLD_NLRI: usize = 65_536;
 pub(crate) const DIRTY_MAX_NLRI: usize = 2_000_000;
 
 /// Octets that one shard may have under way to one worker. *When full:* the shard keeps the
-/// batches' NLRI and sends them as one `Lagged` when there is room; it never waits.
+/// batches' NLRI and sends them as one `Lagged` when there is room; it never waits. Answers to
+/// resync requests go on top: each member has asked for one at most.
 pub(crate) const LANE_OCTETS: usize = 64 << 20;
 
 /// Work waiting in a shard's inbox (NLRI plus a constant for each message) above which workers

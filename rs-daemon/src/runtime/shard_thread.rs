@@ -231,7 +231,10 @@ impl ShardThread {
             if !self.placement.concerns(route_server, worker, batch.peers.words()) {
                 continue;
             }
-            if is_empty(&self.lagging[worker]) && !self.lanes[worker].is_full() {
+            // A resync's answer is bounded by what was asked for, and has to get through: if it
+            // lagged, all members of the worker would ask again, and the answers lag again.
+            let room = is_empty(&self.lagging[worker]) && !self.lanes[worker].is_full();
+            if batch.resync || room {
                 let what = Delivered::Output(ShardOutput::Batch(Arc::clone(batch)));
                 self.lanes[worker].send(octets, Delivery { route_server, what });
             } else {
@@ -264,4 +267,51 @@ impl ShardThread {
 
 fn is_empty(lagging: &Lagging) -> bool {
     lagging.iter().flatten().all(NlriSet::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resync_answer_passes_a_full_lane_and_other_batches_lag() {
+        let doorbell = Arc::default();
+        let lane = Arc::new(super::super::lane::Lane::default());
+        let mut sender = LaneSender::new(Arc::clone(&lane), doorbell);
+        sender.bound = 0;
+        let (events, _received) = tokio::sync::mpsc::unbounded_channel();
+        let placement = Placement::new(1);
+        let mut thread = ShardThread::new(
+            0,
+            Arc::new(Inbox::default()),
+            Vec::new(),
+            vec![sender],
+            placement,
+            events,
+            Arc::default(),
+        );
+        let nlri = Nlri::from("192.0.2.0/24".parse::<bgp_wire::Prefix>().unwrap());
+        let batch = |resync| {
+            Arc::new(Batch {
+                peers: policy::PeerSet::full(1),
+                family: Family::V4,
+                frames: smallvec::SmallVec::new(),
+                nlri: [nlri].into(),
+                resync,
+                received: None,
+            })
+        };
+        thread.publish_batch(0, &batch(false));
+        assert!(!is_empty(&thread.lagging[0]));
+        thread.publish_batch(0, &batch(true));
+        thread.lanes[0].flush();
+        let mut taken = VecDeque::new();
+        lane.take(&mut taken);
+        let [Delivery { what: Delivered::Output(ShardOutput::Batch(passed)), .. }] =
+            &taken.make_contiguous()[..]
+        else {
+            panic!("{taken:?}");
+        };
+        assert!(passed.resync);
+    }
 }
