@@ -285,6 +285,10 @@ impl Shard {
                 }
             }
         }
+        if nlri.path_id == 0 {
+            // What others missed of a path without identifier names no path of an ADD-PATH peer.
+            mask::and_not_assign(&mut without, &peers.masks.add_path[f]);
+        }
         if !mask::is_empty(&without) {
             let set = sets.intern(&without);
             outbox.withdraw(set, nlri);

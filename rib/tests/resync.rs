@@ -199,6 +199,25 @@ fn with_add_path_a_dirty_entry_is_a_path() {
 }
 
 #[test]
+fn a_prefix_without_a_path_identifier_is_not_withdrawn_from_an_add_path_peer() {
+    let mut kinds = vec![MemberKind::PLAIN; 4];
+    kinds[2].add_path = true;
+    let mut exchange = Exchange::new(&kinds, 1, policy(4, 1));
+    (0..4).for_each(|slot| exchange.up(slot));
+    exchange.settle();
+    exchange.take_batches();
+    // What a worker's lane could not take, told to all its members.
+    for slot in [2, 3] {
+        let (slot, generation) = (Slot(slot), exchange.generation(slot));
+        let scope = Scope::Nlri(vec![Nlri::from(v4(1))]);
+        exchange.send(0, ShardInput::Resync { slot, generation, scope });
+    }
+    let outputs = turn(&mut exchange, false);
+    assert_eq!(kinds_of(&outputs, 2), ["begin", "end"]);
+    assert_eq!(kinds_of(&outputs, 3), ["begin", "answer", "end"]);
+}
+
+#[test]
 fn an_nlri_that_many_ask_for_is_answered_once() {
     let mut exchange = Exchange::plain(50, 1);
     exchange.announce(0, &[v4(1), v4(2)], attributes(0, 1));
