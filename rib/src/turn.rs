@@ -44,7 +44,7 @@ impl Shard {
         for serving in servings {
             let f = serving.family.index();
             for id in self.tables[f].places(serving.segment) {
-                if self.tables[f].get(id).is_some_and(|d| d.version != self.version) {
+                if self.tables[f].get(id).is_some_and(|d| self.is_outdated(d)) {
                     self.touch(serving.family, id);
                 }
             }
@@ -52,7 +52,7 @@ impl Shard {
         for prefix in self.requested_prefixes() {
             if let Some(id) = self.find(&prefix) {
                 let f = prefix.family().index();
-                if self.tables[f].get(id).is_some_and(|d| d.version != self.version) {
+                if self.tables[f].get(id).is_some_and(|d| self.is_outdated(d)) {
                     self.touch(prefix.family(), id);
                 }
             }
@@ -78,7 +78,7 @@ impl Shard {
         let f = family.index();
         let Some(destination) = self.tables[f].get_mut(id) else { return };
         destination.touched = false;
-        if destination.version != self.version {
+        if self.tables[f].get(id).is_some_and(|d| self.is_outdated(d)) {
             self.judge_again(family, id);
         }
         let ordering = self.ordering();

@@ -5,7 +5,7 @@ use bgp_wire::{Families, Family, Prefix};
 use policy::Slot;
 use smallvec::SmallVec;
 
-use crate::destination::Candidate;
+use crate::destination::{Candidate, Destination};
 use crate::mask::{self, Mask};
 use crate::peers::StaleAction;
 use crate::{Changed, Shard, ShardOutput};
@@ -196,6 +196,13 @@ impl Shard {
         for generation in std::mem::take(&mut peer.purging) {
             self.events.push(ShardOutput::Purged { slot, generation });
         }
+    }
+
+    /// Whether candidates may have been judged by older data or an older policy. Where one is judged
+    /// anew all are, or a member would for a moment have what no state of the data gives it.
+    pub(crate) fn is_outdated(&self, destination: &Destination) -> bool {
+        let concerns = |job: &Rejudge| job.concerns(&destination.prefix, &destination.candidates);
+        destination.version != self.version || self.rejudging.as_ref().is_some_and(concerns)
     }
 
     /// Judges a segment again as far as it must be. Was there one?

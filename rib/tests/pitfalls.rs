@@ -303,3 +303,25 @@ fn a_member_of_one_family_gets_nothing_of_the_other() {
     let filter = RouteFilter { to: Some(Slot(2)), ..RouteFilter::default() };
     assert!(exchange.shards[0].routes(&filter, rib::Cursor::START, 10).routes.is_empty());
 }
+
+/// The first member's route turns invalid, the second's valid: nobody is without one in between,
+/// though the first sends its own again before the shard comes to judge what the change is about.
+#[test]
+fn a_change_of_data_leaves_no_hole_where_a_route_comes_before_it_is_applied() {
+    let mut exchange = Exchange::plain(3, 1);
+    exchange.announce(0, &[v4(1)], attributes(0, 1));
+    exchange.announce(1, &[v4(1)], attributes(1, 2));
+    let valid = |variant: u32| {
+        let vrp = policy::Vrp { prefix: v4(1), max_len: 24, asn: Asn(20_000 + variant) };
+        let vrps = Arc::new(policy::VrpTable::from_vrps([vrp]));
+        policy::RoutingData { vrps, ..Default::default() }
+    };
+    exchange.set_data(valid(1), &rib::Changed::All);
+    exchange.settle();
+    assert_eq!(exchange.sees(2, v4(1)), Some((0, 1)));
+    exchange.set_data(valid(2), &rib::Changed::Prefixes(vec![v4(1)]));
+    exchange.announce(0, &[v4(1)], attributes(0, 3));
+    exchange.turn(0, usize::MAX, false);
+    exchange.deliver(0, usize::MAX);
+    assert_eq!(exchange.sees(2, v4(1)), Some((1, 2)));
+}
