@@ -156,6 +156,13 @@ impl Policy {
         &self.warnings
     }
 
+    /// Whether path verification (ASPA) is in force for anybody's routes.
+    #[must_use]
+    pub fn checks_aspa(&self) -> bool {
+        let checks = |peer: &PeerPolicy| peer.import.aspa != CheckMode::Off;
+        self.config.peers.iter().flatten().any(checks)
+    }
+
     /// Whether transit routes are withheld from this session: a sponsor that did not ask for them.
     #[must_use]
     pub fn withholds_transit(&self, slot: Slot) -> bool {

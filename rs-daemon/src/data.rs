@@ -49,6 +49,9 @@ pub enum ChangeKind {
     Status,
     /// Verdicts of the prefixes that these cover; `None`: of any.
     Prefixes(Option<Vec<bgp_wire::Prefix>>),
+    /// Path verification: verdicts of all routes where it is in force, else of the prefixes that
+    /// these cover.
+    Paths(Option<Vec<bgp_wire::Prefix>>),
     /// Verdicts of what these members announced, by the number of the member.
     Members(Vec<u32>),
 }
@@ -59,8 +62,12 @@ impl ChangeKind {
     pub fn for_policy(&self, policy: &Policy) -> Option<Changed> {
         match self {
             Self::Status => None,
-            Self::Prefixes(None) => Some(Changed::All),
-            Self::Prefixes(Some(list)) => Some(Changed::Prefixes(list.clone())),
+            Self::Paths(_) if policy.checks_aspa() => Some(Changed::All),
+            Self::Prefixes(None) | Self::Paths(None) => Some(Changed::All),
+            Self::Paths(Some(list)) if list.is_empty() => None,
+            Self::Prefixes(Some(list)) | Self::Paths(Some(list)) => {
+                Some(Changed::Prefixes(list.clone()))
+            }
             Self::Members(members) => {
                 let concerned = |slot: &Slot| {
                     policy.peer(*slot).is_some_and(|peer| members.contains(&peer.member))
@@ -212,16 +219,16 @@ impl Sources {
     }
 
     fn rpki_change(&self, new: &RpkiState) -> ChangeKind {
+        let changed = VrpTable::changed_prefixes(&self.data.vrps, &new.vrps);
+        let none = changed.is_empty();
+        let prefixes = (changed.len() <= PREFIXES_WORTH_LISTING).then_some(changed);
         // An ASPA may decide about any path that holds its customer.
         if *new.aspas != *self.data.aspas {
-            return ChangeKind::Prefixes(None);
-        }
-        let changed = VrpTable::changed_prefixes(&self.data.vrps, &new.vrps);
-        if changed.is_empty() {
+            ChangeKind::Paths(prefixes)
+        } else if none {
             ChangeKind::Status
         } else {
-            let few = changed.len() <= PREFIXES_WORTH_LISTING;
-            ChangeKind::Prefixes(few.then_some(changed))
+            ChangeKind::Prefixes(prefixes)
         }
     }
 

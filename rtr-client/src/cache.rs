@@ -21,6 +21,9 @@ const GREATEST_RETRY: Duration = Duration::from_secs(60);
 /// How long a cache that failed with RTR version 2 is asked with version 1.
 const VERSION_1_FOR: Duration = Duration::from_secs(3600);
 
+/// How the `rpki` crate words an Error Report with code 2.
+const NO_DATA_AVAILABLE: &str = "server reported error 2";
+
 /// How a session with a cache went.
 struct Ended {
     synced: bool,
@@ -45,9 +48,7 @@ pub(crate) async fn run(index: usize, address: String, updates: Sender<Update>) 
         }
         // A cache may speak an older draft's ASPA in version 2, which reads as garbage: rather
         // than ask for the same garbage for ever, ask for version 1, which has no ASPA.
-        let garbage =
-            matches!(ended.error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other);
-        if version == 2 && garbage && target.applied == applied_before {
+        if version == 2 && is_garbage(&ended.error) && target.applied == applied_before {
             tracing::warn!(cache = %address, error = %ended.error, "RTR version 2 failed, trying version 1");
             version_1_until = Some(Instant::now() + VERSION_1_FOR);
         }
@@ -58,6 +59,14 @@ pub(crate) async fn run(index: usize, address: String, updates: Sender<Update>) 
         tokio::time::sleep(retry).await;
         retry = (retry * 2).min(GREATEST_RETRY);
     }
+}
+
+/// Whether what came was no sensible RTR. A cache that has nothing yet ("No Data Available",
+/// RFC 8210 §12: error code 2) speaks well, and is to be asked again in the same version.
+fn is_garbage(error: &io::Error) -> bool {
+    let no_data = error.to_string() == NO_DATA_AVAILABLE;
+    let strange = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other);
+    strange && !no_data
 }
 
 /// One TCP session; `None` when nobody listens any more.

@@ -11,5 +11,6 @@ mod exchange;
 mod path_hiding;
 mod real_tables;
 mod refused;
+mod rpki;
 mod tables;
 mod transparency;
