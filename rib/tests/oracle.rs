@@ -1,4 +1,4 @@
-//! Random members, routes, communities, flaps, stalls, policy and data changes, refreshes, under a
+//! Random members, routes, communities, flaps, stalls, changes of policy, VRPs, ASPAs and IRR sets, refreshes, under a
 //! scheduler that interleaves shards and workers at random: after everything has settled, each
 //! member holds what a naive table made for it alone holds.
 
@@ -14,7 +14,10 @@ use common::{
     Exchange, MemberKind, RS, asn_of, attributes, attributes_v6, policy_config, v4, v6,
     with_communities,
 };
-use policy::{MedMode, Policy, RoutingData, Slot, Vrp, VrpTable};
+use policy::{
+    AspaTable, CheckMode, FilterMode, IrrChange, IrrSets, MedMode, MemberIrr, Policy, PolicyConfig,
+    RouteSet, RoutingData, Slot, Vrp, VrpTable,
+};
 use proptest::prelude::*;
 use rib::{Changed, Cursor, RouteFilter};
 
@@ -34,6 +37,8 @@ enum Op {
     Refresh(u16),
     Policy { closed: u8 },
     Vrps(u8),
+    Aspas(u8),
+    Irr { member: u16, origins: u8, prefixes: u16 },
     Turn { shard: usize, inputs: usize, work: bool },
     Deliver { shard: usize, count: usize },
 }
@@ -132,9 +137,12 @@ fn op_strategy() -> impl Strategy<Value = Op> {
         1 => slot.clone().prop_map(Op::LongLived),
         1 => slot.clone().prop_map(Op::Stall),
         1 => slot.clone().prop_map(Op::Resume),
-        1 => slot.prop_map(Op::Refresh),
+        1 => slot.clone().prop_map(Op::Refresh),
         1 => any::<u8>().prop_map(|closed| Op::Policy { closed }),
         1 => any::<u8>().prop_map(Op::Vrps),
+        1 => any::<u8>().prop_map(Op::Aspas),
+        2 => (0..MEMBERS as u16, any::<u8>(), any::<u16>())
+            .prop_map(|(member, origins, prefixes)| Op::Irr { member, origins, prefixes }),
         6 => (shard.clone(), 0..4usize, any::<bool>())
             .prop_map(|(shard, inputs, work)| Op::Turn { shard, inputs, work }),
         6 => (shard, 0..6usize).prop_map(|(shard, count)| Op::Deliver { shard, count }),
@@ -160,6 +168,42 @@ fn kinds() -> Vec<MemberKind> {
     ]
 }
 
+/// Members differ in what is checked on their routes, and in what they want withheld.
+fn checked(mut config: PolicyConfig) -> PolicyConfig {
+    let modes = [
+        (CheckMode::Off, FilterMode::IrrRpki),
+        (CheckMode::Reject, FilterMode::IrrRpki),
+        (CheckMode::PerMember, FilterMode::Irr),
+        (CheckMode::Tag, FilterMode::Rpki),
+        (CheckMode::Reject, FilterMode::TagOnly),
+        (CheckMode::PerMember, FilterMode::IrrRpki),
+        (CheckMode::PerMember, FilterMode::Rpki),
+    ];
+    for (peer, (irr, filter)) in config.peers.iter_mut().flatten().zip(modes) {
+        peer.filter = filter;
+        peer.as_set = [Arc::from("AS-SET")].into();
+        let import = Arc::make_mut(&mut peer.import);
+        import.irr = irr;
+        import.rpki = if irr == CheckMode::PerMember { irr } else { CheckMode::Reject };
+        import.aspa = if irr == CheckMode::Off { CheckMode::Reject } else { CheckMode::Off };
+        if irr == CheckMode::Reject {
+            import.irr_max_prefixes = [Some(6), None];
+        }
+    }
+    config
+}
+
+/// Some of the origins and prefixes that there are; none, or nothing known at all.
+fn irr_set(origins: u8, prefixes: u16) -> MemberIrr {
+    if origins & 3 == 1 {
+        return MemberIrr::unknown("AS-SET");
+    }
+    let origins = (0..40).filter(|variant| origins & (1 << (variant % 8)) != 0);
+    let origins = origins.map(|variant| Asn(20_000 + variant));
+    let prefixes = (0..PREFIXES).filter(|n| prefixes & (1 << n) != 0).map(prefix);
+    MemberIrr::fetched("AS-SET", 0, RouteSet::new(origins, prefixes))
+}
+
 struct Run {
     exchange: Exchange,
     oracle: Oracle,
@@ -169,8 +213,11 @@ struct Run {
 
 impl Run {
     fn new(shards: usize, med: MedMode) -> Self {
-        let policy = Arc::new(Policy::new(policy_config(MEMBERS, 1, med)).unwrap());
-        let exchange = Exchange::new(&kinds(), shards, policy);
+        let policy = Arc::new(Policy::new(checked(policy_config(MEMBERS, 1, med))).unwrap());
+        let mut exchange = Exchange::new(&kinds(), shards, policy);
+        let sets = (0..MEMBERS as u16).map(|member| (member.into(), irr_set(0xFE, 0x3FFF)));
+        let irr = Arc::new(IrrSets::from_members(sets));
+        exchange.set_data(RoutingData { irr, ..RoutingData::default() }, &Changed::All);
         Self { exchange, oracle: Oracle::default(), med, epoch: 1 }
     }
 
@@ -210,6 +257,8 @@ impl Run {
             Op::Refresh(slot) if self.is_up(*slot) => self.exchange.refresh(*slot),
             Op::Policy { closed } => self.change_policy(*closed),
             Op::Vrps(which) => self.change_vrps(*which),
+            Op::Aspas(which) => self.change_aspas(*which),
+            Op::Irr { member, origins, prefixes } => self.change_irr(*member, *origins, *prefixes),
             Op::Turn { shard, inputs, work } => {
                 self.exchange.turn(shard % shards, *inputs, *work);
             }
@@ -236,13 +285,15 @@ impl Run {
     fn change_policy(&mut self, closed: u8) {
         self.epoch += 1;
         let mut config = policy_config(MEMBERS, self.epoch, self.med);
+        // With a quarter of them IRR and ASPA are not looked at.
+        if closed & 0x60 != 0 {
+            config = checked(config);
+        }
         config.same_as_export = closed & 1 == 0;
-        let mut import = (*config.import).clone();
-        import.as_path_max = if closed & 2 == 0 { 32 } else { 2 };
-        let import = Arc::new(import);
         for slot in bits(closed) {
             if let Some(peer) = &mut config.peers[usize::from(slot)] {
-                peer.import = Arc::clone(&import);
+                let import = Arc::make_mut(&mut peer.import);
+                import.as_path_max = if closed & 2 == 0 { 32 } else { 2 };
             }
         }
         self.exchange.set_policy(Arc::new(Policy::new(config).unwrap()));
@@ -254,8 +305,36 @@ impl Run {
             Vrp { prefix, max_len: 24, asn: Asn(20_000 + n % 3) }
         }));
         let changed = VrpTable::changed_prefixes(&self.exchange.data.vrps, &vrps);
-        let data = RoutingData { vrps: Arc::new(vrps), ..RoutingData::default() };
+        let data = RoutingData { vrps: Arc::new(vrps), ..self.exchange.data.clone() };
         self.exchange.set_data(data, &Changed::Prefixes(changed));
+    }
+
+    /// An attestation may decide about any path.
+    fn change_aspas(&mut self, which: u8) {
+        let customers = (0..40).filter(|variant| which & (1 << (variant % 8)) != 0);
+        let aspas = AspaTable::from_aspas(
+            customers
+                .map(|variant| (Asn(20_000 + variant), [asn_of(0), asn_of(variant as u16 % 7)])),
+        );
+        let data = RoutingData { aspas: Arc::new(aspas), ..self.exchange.data.clone() };
+        self.exchange.set_data(data, &Changed::All);
+    }
+
+    /// A member's set changes; what is decided again is what the daemon would say.
+    fn change_irr(&mut self, member: u16, origins: u8, prefixes: u16) {
+        let old = &self.exchange.data.irr;
+        let kept = old.iter().filter(|(known, _)| *known != u32::from(member));
+        let new = [(u32::from(member), irr_set(origins, prefixes))];
+        let irr = IrrSets::from_members(kept.map(|(member, irr)| (member, irr.clone())).chain(new));
+        let changes = self.exchange.policy.irr_changes(old, &irr);
+        let data = RoutingData { irr: Arc::new(irr), ..self.exchange.data.clone() };
+        for (member, change) in changes {
+            let changed = match change {
+                IrrChange::All => Changed::Members(vec![Slot(member as u16)]),
+                IrrChange::Prefixes(prefixes) => Changed::Prefixes(prefixes),
+            };
+            self.exchange.set_data(data.clone(), &changed);
+        }
     }
 
     fn finish(&mut self) {

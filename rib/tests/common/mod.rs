@@ -150,6 +150,8 @@ pub struct Exchange {
     pub limits: Vec<Arc<PeerLimit>>,
     /// The policy that each shard was given last.
     pub in_force: Vec<Arc<Policy>>,
+    /// The data that each shard was given last.
+    pub given: Vec<RoutingData>,
     /// What members announced, by source and variant.
     pub announced: BTreeMap<(u16, u16), Vec<PathAttributes>>,
     pub clock: Instant,
@@ -175,6 +177,7 @@ impl Exchange {
                 .map(|(slot, kind)| Worker::new(Slot(slot as u16), *kind, shards))
                 .collect(),
             in_force: vec![Arc::clone(&policy); shards],
+            given: vec![data.clone(); shards],
             announced: BTreeMap::new(),
             policy,
             data,
@@ -321,6 +324,9 @@ impl Exchange {
             if let ShardInput::Policy { policy, .. } = &input {
                 self.in_force[shard] = Arc::clone(policy);
             }
+            if let ShardInput::Policy { data, .. } | ShardInput::Data { data, .. } = &input {
+                self.given[shard] = data.clone();
+            }
             self.shards[shard].handle(input);
         }
         if work {
@@ -336,8 +342,8 @@ impl Exchange {
         self.outputs[shard].extend(out);
     }
 
-    /// Whatever a shard says, at any moment, the policy that it has been given allows: nothing of
-    /// an older one leaves during a reload.
+    /// Whatever a shard says, at any moment, the policy and the data that it has been given allow:
+    /// nothing of older ones leaves while they change.
     fn check_allowed(&self, shard: usize, batch: &rib::Batch) {
         let policy = &self.in_force[shard];
         for slot in batch.peers.iter() {
@@ -346,10 +352,10 @@ impl Exchange {
             for (prefix, attributes) in worker::announcements(kind, &frame.octets) {
                 let (source, variant) = source_and_variant(&attributes);
                 let sent = self.announced.get(&(source as u16, variant));
-                let allowed = sent
-                    .into_iter()
-                    .flatten()
-                    .any(|sent| oracle::may_have(policy, source as u16, &prefix, sent, slot.0));
+                let data = &self.given[shard];
+                let allowed = sent.into_iter().flatten().any(|sent| {
+                    oracle::may_have(policy, data, source as u16, &prefix, sent, slot.0)
+                });
                 assert!(allowed, "{prefix} of member {source} to member {slot}");
             }
         }

@@ -130,6 +130,7 @@ fn plan(
 /// Does the policy let the member have this route at all?
 pub fn may_have(
     policy: &Policy,
+    data: &RoutingData,
     source: u16,
     prefix: &Prefix,
     attributes: &PathAttributes,
@@ -137,8 +138,7 @@ pub fn may_have(
 ) -> bool {
     let source = Slot(source);
     let verdict = policy.attribute_verdict(source, attributes, &mut NoTrace);
-    let data = RoutingData::default();
-    match policy.prefix_verdict(source, &verdict, prefix, &data, &mut NoTrace) {
+    match policy.prefix_verdict(source, &verdict, prefix, data, &mut NoTrace) {
         Verdict::Reject(_) => false,
         Verdict::Accept(class) => {
             let plan = policy.plan(source, &verdict, class);
