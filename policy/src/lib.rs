@@ -52,11 +52,12 @@ pub use outgoing::OutgoingAttributes;
 pub use peer_set::{PeerBits, PeerSet, Slot};
 pub use plan::{ExportPlan, PlanEntry};
 pub use policy::{Policy, RoutingData};
-pub use preference::Preference;
+pub use preference::{Criterion, Preference};
 pub use reject::RejectReason;
 pub use rov::{RovState, Vrp, VrpTable};
 pub use rpsl::PeerFilter;
 pub use trace::{
-    Check, Datum, ExportRule, ExportStep, ImportStep, IrrEntry, NoTrace, Outcome, Recorder, Trace,
+    Check, Datum, Discount, ExportRule, ExportStep, ImportStep, IrrEntry, NoTrace, Outcome,
+    Recorder, Trace,
 };
 pub use verdict::{AttributeFacts, AttributeVerdict, CHECKS, IrrState, Verdict, VerdictClass};

@@ -56,9 +56,87 @@ impl Preference {
     }
 }
 
+/// What set a route back behind another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Criterion {
+    /// It is marked with GRACEFUL_SHUTDOWN.
+    GracefulShutdown,
+    /// It is LLGR_STALE.
+    LlgrStale,
+    /// It is transit, the other one peering.
+    Transit,
+    /// Its AS_PATH is longer.
+    PathLength,
+    /// Its ORIGIN is higher.
+    Origin,
+    /// Its MED is higher.
+    Med,
+    /// It came later.
+    Age,
+    /// The BGP Identifier of its sender is higher.
+    RouterId,
+    /// The address of its sender is higher.
+    Address,
+}
+
+impl Criterion {
+    /// The first difference between two packed preferences; `None` where they are equal.
+    #[must_use]
+    pub fn between(better: u64, other: u64) -> Option<Self> {
+        Some(match (better ^ other).checked_ilog2()? {
+            63 => Self::GracefulShutdown,
+            62 => Self::LlgrStale,
+            61 => Self::Transit,
+            45..61 => Self::PathLength,
+            43..45 => Self::Origin,
+            _ => Self::Med,
+        })
+    }
+}
+
+impl std::fmt::Display for Criterion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::GracefulShutdown => "marked with GRACEFUL_SHUTDOWN",
+            Self::LlgrStale => "long-lived stale",
+            Self::Transit => "transit after peering",
+            Self::PathLength => "longer AS path",
+            Self::Origin => "higher ORIGIN",
+            Self::Med => "higher MED",
+            Self::Age => "younger",
+            Self::RouterId => "higher BGP Identifier",
+            Self::Address => "higher peer address",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_decided_is_the_first_difference() {
+        let best = Preference {
+            graceful_shutdown: false,
+            llgr_stale: false,
+            transit: false,
+            path_length: 3,
+            origin: Origin::Igp,
+            med: Some(5),
+        };
+        let by = |other: Preference| Criterion::between(best.packed(), other.packed());
+        assert_eq!(by(best), None);
+        assert_eq!(by(Preference { med: Some(6), ..best }), Some(Criterion::Med));
+        let origin = Preference { origin: Origin::Incomplete, med: Some(0), ..best };
+        assert_eq!(by(origin), Some(Criterion::Origin));
+        assert_eq!(by(Preference { path_length: 4, ..origin }), Some(Criterion::PathLength));
+        assert_eq!(by(Preference { path_length: 300, ..best }), Some(Criterion::PathLength));
+        let transit = Preference { transit: true, path_length: 1, ..best };
+        assert_eq!(by(transit), Some(Criterion::Transit));
+        assert_eq!(by(Preference { llgr_stale: true, ..transit }), Some(Criterion::LlgrStale));
+        let shut = Preference { graceful_shutdown: true, ..best };
+        assert_eq!(by(shut), Some(Criterion::GracefulShutdown));
+    }
 
     #[test]
     fn an_earlier_criterion_beats_all_later_ones() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bgp_wire::{Asn, NextHop, Prefix};
+use bgp_wire::{Asn, Family, NextHop, Prefix};
 
 use crate::aspa::AspaState;
 use crate::communities::Function;
@@ -114,6 +114,8 @@ pub enum Datum<'a> {
         source: &'a str,
         /// When it was fetched, in seconds since 1970.
         fetched_unix_secs: Option<u64>,
+        /// Why it does not count although it is loaded.
+        discount: Option<Discount>,
         /// The origin or prefix that is in it, or is not.
         entry: IrrEntry,
     },
@@ -121,6 +123,31 @@ pub enum Datum<'a> {
     Community(crate::communities::CommunityKey),
     /// In words.
     Text(&'a str),
+}
+
+/// Why a set does not count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Discount {
+    /// It has too many prefixes of a family (`irr_max_prefixes`).
+    TooLarge {
+        /// The family.
+        family: Family,
+        /// At most so many would do.
+        limit: u32,
+    },
+    /// It holds a transit-free AS (`irr_refuse_transit_free`).
+    TransitFree(Asn),
+}
+
+impl fmt::Display for Discount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { family, limit } => {
+                write!(f, "does not count: more than {limit} {family} prefixes")
+            }
+            Self::TransitFree(asn) => write!(f, "does not count: holds transit-free AS{asn}"),
+        }
+    }
 }
 
 /// What was looked up in an IRR set.
@@ -151,7 +178,7 @@ impl fmt::Display for Datum<'_> {
                 write!(f, "{state} at AS{customer} to AS{provider}")
             }
             Self::Aspa { state, hop: None } => state.fmt(f),
-            Self::Irr { status, source, fetched_unix_secs, entry } => {
+            Self::Irr { status, source, entry, discount, .. } => {
                 match entry {
                     IrrEntry::Origin(Some(asn)) => write!(f, "AS{asn}")?,
                     IrrEntry::Origin(None) => f.write_str("no origin AS")?,
@@ -160,7 +187,7 @@ impl fmt::Display for Datum<'_> {
                     IrrEntry::Roa(vrp) => write!(f, "ROA {vrp} in place of a route object")?,
                 }
                 write!(f, "; {source}: {status}")?;
-                fetched_unix_secs.map_or(Ok(()), |secs| write!(f, ", fetched at {secs}"))
+                discount.map_or(Ok(()), |discount| write!(f, ", {discount}"))
             }
             Self::Community(community) => community.fmt(f),
             Self::Text(text) => f.write_str(text),
@@ -221,6 +248,10 @@ pub struct ImportStep {
     pub reason: Option<RejectReason>,
     /// What decided.
     pub detail: String,
+    /// When the IRR set that decided was fetched, in seconds since 1970: its age is for whoever
+    /// has a clock to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_unix_secs: Option<u64>,
 }
 
 /// A rule of export policy, as recorded.
@@ -255,14 +286,19 @@ impl Recorder {
 
 impl Trace for Recorder {
     fn check(&mut self, check: Check, outcome: Outcome<'_>) {
-        let (result, reason, detail) = match outcome {
-            Outcome::Passed(datum) => ("passed", None, datum.to_string()),
-            Outcome::Noted(datum) => ("noted", None, datum.to_string()),
-            Outcome::Tagged(reason, datum) => ("tagged", Some(reason), datum.to_string()),
-            Outcome::Refused(reason, datum) => ("refused", Some(reason), datum.to_string()),
-            Outcome::Skipped(why) => ("skipped", None, why.to_owned()),
+        let (result, reason, datum) = match outcome {
+            Outcome::Passed(datum) => ("passed", None, datum),
+            Outcome::Noted(datum) => ("noted", None, datum),
+            Outcome::Tagged(reason, datum) => ("tagged", Some(reason), datum),
+            Outcome::Refused(reason, datum) => ("refused", Some(reason), datum),
+            Outcome::Skipped(why) => ("skipped", None, Datum::Text(why)),
         };
-        self.import.push(ImportStep { check, result, reason, detail });
+        let fetched_unix_secs = match datum {
+            Datum::Irr { fetched_unix_secs, .. } => fetched_unix_secs,
+            _ => None,
+        };
+        let detail = datum.to_string();
+        self.import.push(ImportStep { check, result, reason, detail, fetched_unix_secs });
     }
 
     fn withheld(&mut self, rule: ExportRule, peers: &PeerSet, datum: Datum<'_>) {

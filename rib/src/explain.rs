@@ -2,7 +2,9 @@
 //! somebody listening.
 
 use bgp_wire::{Family, Prefix};
-use policy::{ExportPlan, ExportStep, ImportStep, Recorder, RejectReason, Slot, Verdict};
+use policy::{
+    Criterion, ExportPlan, ExportStep, ImportStep, Recorder, RejectReason, Slot, Verdict,
+};
 
 use crate::destination::{Candidate, Destination};
 use crate::mask;
@@ -66,6 +68,8 @@ pub enum CandidateOutcome {
     LessPreferred {
         /// Who sent that one.
         than: Slot,
+        /// What set this one back.
+        by: Criterion,
     },
     /// It was not decided yet.
     Undecided,
@@ -142,7 +146,8 @@ impl Shard {
                 && self.given(destination, id, other.source, to).is_some()
         });
         if let Some(better) = better {
-            return CandidateOutcome::LessPreferred { than: better.source };
+            let by = self.criterion(better, candidate);
+            return CandidateOutcome::LessPreferred { than: better.source, by };
         }
         if let Some(than) = self.med_rival(destination, candidate, &plan, to) {
             return CandidateOutcome::HigherMed { than };
@@ -152,6 +157,19 @@ impl Shard {
             .get(self.tables[family.index()].segment_of(id))
             .is_some_and(|segment| mask::contains(&segment.owed, to));
         if owed { CandidateOutcome::Owed } else { CandidateOutcome::Undecided }
+    }
+
+    /// The first difference between two candidates, of which the first is the better one.
+    fn criterion(&self, better: &Candidate, other: &Candidate) -> Criterion {
+        let preference = |candidate: &Candidate| candidate.plan().map_or(0, |plan| plan.preference);
+        if let Some(by) = Criterion::between(preference(better), preference(other)) {
+            return by;
+        }
+        if self.ordering().prefer_oldest && better.received_ms != other.received_ms {
+            return Criterion::Age;
+        }
+        let same = self.peers.rank(better.source).same_router_id(&self.peers.rank(other.source));
+        if same { Criterion::Address } else { Criterion::RouterId }
     }
 
     /// What keeps a peer from a route, apart from other routes.

@@ -70,6 +70,10 @@ impl Rank {
     pub(crate) fn of(peer: &PeerState) -> Self {
         Self(peer.router_id.to_bits(), peer.address)
     }
+
+    pub(crate) fn same_router_id(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 impl PeerSlot {

@@ -12,7 +12,7 @@ use common::{
     Exchange, MemberKind, attributes, attributes_v6, not_to, policy_config, v4, v6,
     with_communities,
 };
-use policy::{Kind, MedMode, Policy, PolicyConfig, RejectReason, Role, Slot};
+use policy::{Criterion, Kind, MedMode, Policy, PolicyConfig, RejectReason, Role, Slot};
 use rib::{AnyCommunity, CandidateOutcome, Cursor, Mark, PrefixMatch, RouteFilter, RouteView};
 
 fn list(exchange: &Exchange, filter: &RouteFilter, limit: usize) -> Vec<RouteView> {
@@ -166,7 +166,7 @@ fn an_explanation_names_the_check_the_rule_and_the_winner() {
         outcomes(&exchange, 4),
         [
             (0, CandidateOutcome::Given),
-            (1, CandidateOutcome::LessPreferred { than: Slot(0) }),
+            (1, CandidateOutcome::LessPreferred { than: Slot(0), by: Criterion::PathLength }),
             too_long
         ]
     );

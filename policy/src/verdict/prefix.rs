@@ -12,7 +12,7 @@ use crate::peer_set::Slot;
 use crate::policy::{CompiledPeer, Policy, RoutingData};
 use crate::reject::RejectReason;
 use crate::rov::{RovState, Vrp};
-use crate::trace::{Check, Datum, IrrEntry, Outcome, Trace};
+use crate::trace::{Check, Datum, Discount, IrrEntry, Outcome, Trace};
 
 /// What a check on the prefix sees, and what the checks before it found.
 struct Route<'a> {
@@ -108,12 +108,14 @@ impl<'a> Route<'a> {
                 status: IrrStatus::Unknown,
                 source: "never fetched",
                 fetched_unix_secs: None,
+                discount: None,
                 entry,
             },
             |irr| Datum::Irr {
                 status: irr.status,
                 source: &irr.source,
                 fetched_unix_secs: irr.fetched_unix_secs,
+                discount: discount(self, irr),
                 entry,
             },
         )
@@ -234,14 +236,23 @@ fn origin_state(route: &Route<'_>) -> IrrState {
 /// The member's set, if it is loaded and nothing in the configuration discounts it.
 fn usable_set<'a>(route: &Route<'a>) -> Option<&'a MemberIrr> {
     let irr = route.data.irr.get(route.peer.member)?;
+    (irr.status == IrrStatus::Loaded && discount(route, irr).is_none()).then_some(irr)
+}
+
+/// Why a set does not count.
+fn discount(route: &Route<'_>, irr: &MemberIrr) -> Option<Discount> {
     let import = route.import();
-    let too_large = Family::ALL.iter().any(|&family| {
-        let limit = import.irr_max_prefixes[family.index()];
-        limit.is_some_and(|limit| irr.routes.prefix_count(family) > limit as usize)
+    let too_large = Family::ALL.into_iter().find_map(|family| {
+        let limit = import.irr_max_prefixes[family.index()]?;
+        let is = irr.routes.prefix_count(family) > limit as usize;
+        is.then_some(Discount::TooLarge { family, limit })
     });
-    let held = |asn: &Asn| *asn != route.peer.asn && irr.routes.has_origin(*asn);
-    let holds_transit = import.irr_refuse_transit_free && import.transit_free.iter().any(held);
-    (irr.status == IrrStatus::Loaded && !too_large && !holds_transit).then_some(irr)
+    let transit_free = || {
+        let held = |asn: &&Asn| **asn != route.peer.asn && irr.routes.has_origin(**asn);
+        let found = import.irr_refuse_transit_free.then(|| import.transit_free.iter().find(held));
+        found.flatten().map(|asn| Discount::TransitFree(*asn))
+    };
+    too_large.or_else(transit_free)
 }
 
 /// Row 15.

@@ -131,7 +131,7 @@ impl View {
         place: Place,
         keep: impl Fn(&RouteEntry) -> bool + Send + 'static,
     ) -> Response {
-        let neighbours = Arc::new(Neighbours::new(self.server.asn, &self.sessions));
+        let neighbours = Arc::new(Neighbours::new(&self.sessions));
         let walk = self.app.operations.walk(query);
         let now = SystemTime::now();
         let mut before = envelope(now).to_string();

@@ -4,13 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bgp_wire::{
     Asn, Community, ExtendedCommunity, Family, Ipv6ExtendedCommunity, LargeCommunity, NextHop,
     Origin, PathAttributes, Prefix,
 };
-use policy::{Policy, RejectReason, RovState, Slot};
+use policy::{Encoding, Policy, RejectReason, RovState, Slot};
 use rib::{AnyCommunity, CandidateOutcome, Mark, RouteFilter, RouteView, Shard, SlotCounters};
 
 use super::HandleError;
@@ -281,6 +281,10 @@ impl Naming {
             Some(outgoing) => &outgoing.attributes,
             None => view.set.attributes(),
         };
+        let mut shown = attribute_entry(attributes);
+        if let Some(reason) = view.reject {
+            self.show_reason(reason, &mut shown);
+        }
         let rov = view.class.map(|class| rov_name(class.rov()).to_owned());
         let irr = view.class.map(|class| {
             let failed = class.fails_irr();
@@ -297,7 +301,23 @@ impl Naming {
             path_id: view.path_id,
             rov,
             irr,
-            ..attribute_entry(attributes)
+            ..shown
+        }
+    }
+
+    /// A rejected route is shown with the communities that say why, from which looking glasses
+    /// make a text. One that the member put there itself is not said twice.
+    fn show_reason(&self, reason: RejectReason, entry: &mut RouteEntry) {
+        for key in self.policy.reject_communities(reason) {
+            let list = match key.encoding() {
+                Encoding::Standard => &mut entry.communities,
+                Encoding::Extended => &mut entry.extended_communities,
+                Encoding::Large => &mut entry.large_communities,
+            };
+            let text = key.to_string();
+            if !list.contains(&text) {
+                list.push(text);
+            }
         }
     }
 
@@ -329,7 +349,10 @@ impl Naming {
         let import = candidate.import.iter().map(|step| ExplainedCheck {
             check: step.check.name.to_owned(),
             outcome: outcome_word(step.result).to_owned(),
-            detail: step.detail.clone(),
+            detail: match step.fetched_unix_secs {
+                Some(secs) => format!("{}, fetched {} ago", step.detail, age(secs)),
+                None => step.detail.clone(),
+            },
         });
         let export = candidate.export.iter().map(|step| ExplainedCheck {
             check: step.rule.to_string(),
@@ -365,11 +388,23 @@ impl Naming {
             CandidateOutcome::HigherMed { than } => {
                 format!("higher MED than that of {}", who(than))
             }
-            CandidateOutcome::LessPreferred { than } => {
-                format!("less preferred than that of {}", who(than))
+            CandidateOutcome::LessPreferred { than, by } => {
+                format!("less preferred than that of {}: {by}", who(than))
             }
             CandidateOutcome::Undecided => "not decided yet".to_owned(),
         }
+    }
+}
+
+/// How long ago that was, in the largest unit that makes sense.
+fn age(unix_secs: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let secs = now.as_secs().saturating_sub(unix_secs);
+    match secs {
+        0..120 => format!("{secs} s"),
+        120..7200 => format!("{} min", secs / 60),
+        7200..172_800 => format!("{} h", secs / 3600),
+        _ => format!("{} d", secs / 86_400),
     }
 }
 

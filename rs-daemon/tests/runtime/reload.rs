@@ -94,6 +94,10 @@ fn a_changed_policy_is_applied_to_routes_that_are_there() {
     let page = rs.ask(rs.handle.routes(&rejected, None, 1000)).unwrap();
     assert_eq!(page.routes.len(), 300);
     assert_eq!(page.routes[0].reject.as_ref().unwrap().code, 8);
+    let shown = &page.routes[0].large_communities;
+    for reason in [":65520:0", ":65520:8", ":1101:14"] {
+        assert!(shown.iter().any(|text| text.ends_with(reason)), "{reason} in {shown:?}");
+    }
 
     reload(&rs, &(head(rs.port, ENGINE) + &member(11, "") + &member(12, "")));
     b.until("all again", |m| m.table.len() == 310);

@@ -356,9 +356,10 @@ impl Speaker {
         let mut update = DecodedUpdate::default();
         decode_update(body, &context, &mut update).unwrap();
         assert!(update.faults.is_empty(), "{:?}", update.faults);
-        self.updates += 1;
-        if let Some(family) = update.end_of_rib {
-            self.marks.push((Mark::EndOfRib(family), self.table.len()));
+        // End-of-RIB comes when it comes: it is no answer to anything.
+        match update.end_of_rib {
+            Some(family) => self.marks.push((Mark::EndOfRib(family), self.table.len())),
+            None => self.updates += 1,
         }
         for nlri in &update.unreach {
             self.table.remove(&nlri.prefix);

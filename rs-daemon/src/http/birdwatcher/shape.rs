@@ -144,7 +144,6 @@ pub(super) fn protocol_short(session: &SessionStatus) -> Value {
 
 /// What a route needs to know of the session that it came from.
 pub(super) struct Neighbours {
-    server_as: u32,
     by_id: HashMap<SessionId, Neighbour>,
 }
 
@@ -155,14 +154,14 @@ struct Neighbour {
 }
 
 impl Neighbours {
-    pub(super) fn new(server_as: u32, sessions: &[SessionStatus]) -> Self {
+    pub(super) fn new(sessions: &[SessionStatus]) -> Self {
         let neighbour = |session: &SessionStatus| Neighbour {
             protocol: protocol_id(session),
             interface: session.id.interface.as_deref().unwrap_or_default().to_owned(),
             since: session.since,
         };
         let by_id = sessions.iter().map(|s| (s.id.clone(), neighbour(s))).collect();
-        Self { server_as, by_id }
+        Self { by_id }
     }
 }
 
@@ -195,7 +194,7 @@ pub(super) fn route(entry: &RouteEntry, neighbours: &Neighbours, now: SystemTime
             "med": entry.med.unwrap_or(0).to_string(),
             "otc": entry.otc.map_or_else(String::new, |asn| asn.to_string()),
             "communities": numbers(&entry.communities),
-            "large_communities": large(entry, neighbours.server_as),
+            "large_communities": numbers(&entry.large_communities),
             "ext_communities": extended(&entry.extended_communities),
         },
     })
@@ -220,23 +219,6 @@ fn numbers(communities: &[String]) -> Vec<Vec<u32>> {
         .iter()
         .filter_map(|text| text.split(':').map(|part| part.parse().ok()).collect())
         .collect()
-}
-
-/// With the reject reason as large communities, from which Alice's configuration makes a text.
-fn large(entry: &RouteEntry, server_as: u32) -> Vec<Vec<u32>> {
-    let mut all = numbers(&entry.large_communities);
-    if let Some(reject) = &entry.reject {
-        for reason in [
-            vec![server_as, 65_520, 0],
-            vec![server_as, 65_520, reject.code.into()],
-            vec![server_as, 1101, reject.euro_ix.into()],
-        ] {
-            if !all.contains(&reason) {
-                all.push(reason);
-            }
-        }
-    }
-    all
 }
 
 /// Arrays of three strings; others are skipped by Alice anyway.

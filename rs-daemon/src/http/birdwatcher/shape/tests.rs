@@ -1,6 +1,5 @@
 use super::*;
 use crate::control::sample;
-use crate::runtime::query::RejectEntry;
 
 fn entry() -> RouteEntry {
     RouteEntry {
@@ -34,7 +33,7 @@ fn shaped(entry: &RouteEntry) -> Value {
     session.id.interface = Some("eth1.5".into());
     let mut entry = entry.clone();
     entry.from = session.id.clone();
-    route(&entry, &Neighbours::new(64500, &[session]), sample::time(sample::NOON))
+    route(&entry, &Neighbours::new(&[session]), sample::time(sample::NOON))
 }
 
 /// Alice type-asserts `Version` (capital V) and `result_from_cache`, and parses `ttl`.
@@ -141,21 +140,4 @@ fn gateway_and_learnt_from_are_the_neighbours_address_without_zone() {
     assert_eq!(route["learnt_from"], "fe80::65:10");
     assert_eq!(route["interface"], "eth1.5");
     assert_eq!(route["from_protocol"], "AS65010_fe80::65:10_eth1_5");
-}
-
-#[test]
-fn a_rejected_route_carries_its_reason_once() {
-    let mut entry = entry();
-    entry.reject = Some(RejectEntry {
-        code: 14,
-        euro_ix: 13,
-        name: "rpki-invalid".into(),
-        text: "RPKI invalid".into(),
-    });
-    entry.large_communities.push("64500:65520:14".into());
-    let route = shaped(&entry);
-    assert_eq!(
-        route["bgp"]["large_communities"],
-        json!([[64500, 1, 2], [64500, 65520, 14], [64500, 65520, 0], [64500, 1101, 13]])
-    );
 }
