@@ -28,6 +28,8 @@ pub struct PolicyDescription {
     pub epoch: u64,
     /// The checks of import policy, in order.
     pub checks: Vec<CheckSetting>,
+    /// What is otherwise for transit sponsors on a transitable route server.
+    pub sponsors: Vec<CheckSetting>,
     /// Members for whom a check is set otherwise.
     pub exceptions: Vec<Exception>,
     /// The lists in force.
@@ -117,7 +119,8 @@ impl Policy {
             asn: config.asn.0,
             short_asn: config.short_asn,
             epoch: config.epoch,
-            checks: settings(&config.import),
+            checks: settings(config.kind, &config.import),
+            sponsors: sponsors(config),
             exceptions: exceptions(config),
             lists: lists(config),
             limits: Vec::new(),
@@ -179,14 +182,34 @@ impl Policy {
 }
 
 /// How every check is set, in order.
-fn settings(import: &ImportPolicy) -> Vec<CheckSetting> {
-    CHECKS.iter().map(|&check| CheckSetting { check, setting: setting(check, import) }).collect()
+fn settings(kind: Kind, import: &ImportPolicy) -> Vec<CheckSetting> {
+    let setting = |check: Check| match check.row {
+        1 => scrub(kind, import),
+        20 => otc(kind).to_owned(),
+        _ => setting(check, import),
+    };
+    CHECKS.iter().map(|&check| CheckSetting { check, setting: setting(check) }).collect()
+}
+
+/// What a sponsor's full table is exempt from, and what is done to it instead.
+fn sponsors(config: &PolicyConfig) -> Vec<CheckSetting> {
+    if config.kind != Kind::Transitable {
+        return Vec::new();
+    }
+    let setting = |check: &Check| match check.row {
+        1 => Some("on, TRANSIT may be set"),
+        7 | 8 => Some("off"),
+        14 | 15 => Some("what fails is kept and gets TRANSIT"),
+        18 if config.import.aspa != CheckMode::Off => Some("by the downstream procedure"),
+        _ => None,
+    };
+    let of = |check: &Check| Some(CheckSetting { check: *check, setting: setting(check)?.into() });
+    CHECKS.iter().filter_map(of).collect()
 }
 
 fn setting(check: Check, import: &ImportPolicy) -> String {
     match check.row {
         0 => "routes from collectors are refused".to_owned(),
-        1 => scrub(import),
         2 => next_hop(import.next_hop).to_owned(),
         3 => limit(import.as_path_max),
         4 => on(import.first_as),
@@ -205,7 +228,6 @@ fn setting(check: Check, import: &ImportPolicy) -> String {
         17 => mode(import.rpki).to_owned(),
         18 => mode(import.aspa).to_owned(),
         19 => lengths(import),
-        20 => "for members with role_rfc9234".to_owned(),
         _ => on(import.graceful_shutdown),
     }
 }
@@ -218,11 +240,17 @@ fn limit(limit: u32) -> String {
     if limit == 0 { "no limit".to_owned() } else { format!("at most {limit}") }
 }
 
-fn scrub(import: &ImportPolicy) -> String {
-    if import.attach_communities.is_empty() {
-        return "on".to_owned();
+fn scrub(kind: Kind, import: &ImportPolicy) -> String {
+    let mut text = on(kind != Kind::Chaos);
+    if !import.attach_communities.is_empty() {
+        text += &format!(", attaches {}", joined(import.attach_communities.iter()));
     }
-    format!("on, attaches {}", joined(import.attach_communities.iter()))
+    text
+}
+
+/// Routes that sponsors learnt from providers carry OTC (RFC 9234 §5).
+fn otc(kind: Kind) -> &'static str {
+    if kind == Kind::Transitable { "off" } else { "for members with role_rfc9234" }
 }
 
 fn next_hop(mode: NextHopMode) -> &'static str {
@@ -314,8 +342,11 @@ fn exceptions(config: &PolicyConfig) -> Vec<Exception> {
 }
 
 fn exception(config: &PolicyConfig, peer: &PeerPolicy) -> Exception {
-    let usual = settings(&config.import);
-    let checks = settings(&peer.import).into_iter().filter(|own| !usual.contains(own)).collect();
+    let usual = settings(config.kind, &config.import);
+    let checks = settings(config.kind, &peer.import)
+        .into_iter()
+        .filter(|own| !usual.contains(own))
+        .collect();
     Exception { asn: peer.asn.0, name: peer.name.to_string(), checks }
 }
 

@@ -14,6 +14,10 @@ impl PolicyDescription {
         page.heading("What is checked on your routes");
         page.line("In this order; the first check that fails gives the reason.");
         page.checks(&self.checks);
+        if !self.sponsors.is_empty() {
+            page.line("For transit sponsors otherwise:");
+            page.checks(&self.sponsors);
+        }
         for exception in &self.exceptions {
             let name = escaped(&exception.name);
             page.line(&format!("For AS{} ({name}) otherwise:", exception.asn));

@@ -66,6 +66,8 @@ pub fn listing(policy: &PolicyDescription) -> String {
     }
     let checks = policy.checks.iter().map(|set| [set.check.name.to_owned(), set.setting.clone()]);
     section("checks, in order", checks, &mut out);
+    let sponsors = policy.sponsors.iter().map(|s| [s.check.name.to_owned(), s.setting.clone()]);
+    section("otherwise for transit sponsors", sponsors, &mut out);
     for exception in &policy.exceptions {
         let title = format!("otherwise for AS{} {}", exception.asn, exception.name);
         let checks = exception.checks.iter().map(|s| [s.check.name.to_owned(), s.setting.clone()]);
