@@ -6,7 +6,7 @@ use policy::{CheckMode, NextHopMode};
 
 use crate::config::{
     Config, ListenAddress, RouteServer,
-    file::{Document, route_server::RouteServerTable},
+    file::{Document, communities::InformWord, route_server::RouteServerTable},
     report::{At, Reports},
     resolve::{route_server::place, session::is_wildcard},
 };
@@ -23,6 +23,7 @@ pub(super) fn check(document: &Document, config: &Config, reports: &mut Reports)
         outside_data(table, server, config, reports);
         lan(table, server, config, reports);
         short_asn(table, server, reports);
+        inform(table, server, reports);
         if let Some(role) = table.session.role_rfc9234
             && role.value
             && server.kind == policy::Kind::Transitable
@@ -150,7 +151,8 @@ fn lan(table: &RouteServerTable, server: &RouteServer, config: &Config, reports:
 }
 
 fn short_asn(table: &RouteServerTable, server: &RouteServer, reports: &mut Reports) {
-    if server.short_asn.is_none() && server.asn.0 > 0xFFFF && server.export.communities {
+    let missed = server.export.communities && !server.communities.keeps_standard();
+    if server.short_asn.is_none() && server.asn.0 > 0xFFFF && missed {
         let message = format!(
             "{}: AS{} does not fit 16 bits and there is no short_asn: standard communities that \
              name it are off",
@@ -158,5 +160,30 @@ fn short_asn(table: &RouteServerTable, server: &RouteServer, reports: &mut Repor
         );
         let help = "set `short_asn` to a private number, or tell members to use large communities";
         reports.warning(place(table), message, help);
+    }
+}
+
+/// Tags that are asked for and that the scheme has no communities for would silently be missing.
+fn inform(table: &RouteServerTable, server: &RouteServer, reports: &mut Reports) {
+    use policy::Function as F;
+    let Some(communities) = table.communities.as_ref().map(|table| &table.value) else { return };
+    for word in communities.inform.iter().flat_map(|inform| &inform.value) {
+        let (name, lists) = match word.value {
+            InformWord::Rov => ("rov", &[F::RovValid, F::RovUnknown, F::RovInvalid][..]),
+            InformWord::Irr => (
+                "irr",
+                &[F::IrrPresent, F::IrrOriginPresent, F::IrrOriginAbsent, F::IrrPrefixAbsent][..],
+            ),
+            InformWord::LearntFrom => ("learnt_from", &[F::LearntFrom][..]),
+            InformWord::Location => ("location", &[F::Location][..]),
+        };
+        if lists.iter().all(|function| server.communities.patterns(*function).is_empty()) {
+            let message = format!(
+                "{}: inform has \"{name}\", but the scheme has no community to say it",
+                server.name
+            );
+            let help = format!("leave it out, or give `{}`", lists[0]);
+            reports.warning(word.at, message, help);
+        }
     }
 }
