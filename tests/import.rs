@@ -7,9 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use policy::{Kind, Role};
 use rs_daemon::{
-    config::{self, CheckMode, Config, LimitAction},
-    import::{self, Imported},
+    config::{self, CheckMode, Config, Limit, LimitAction},
+    import::{self, Imported, Target},
 };
 
 fn sample(name: &str) -> String {
@@ -59,6 +60,49 @@ fn arouteserver_sample() {
     assert_blessed("arouteserver.ok", &imported);
 }
 
+/// Addresses and a router identifier of its own: what the files of several servers do not say.
+fn placed(configuration: &str, index: usize) -> String {
+    let server = index + 1;
+    let lines = configuration.lines().map(|line| match line.split(" = ").next() {
+        Some("listen") => {
+            format!("listen = [\"192.0.2.25{server}:179\", \"[fe80::1980:{server}:1]:179\"]")
+        }
+        Some("router_id") => format!("router_id = \"192.0.2.{server}\""),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// The second and third route server of an exchange stand beside the first, each with its own
+/// exceptions for the members.
+#[test]
+fn several_route_servers_come_over_into_one_configuration() {
+    let (general, clients) = (sample("general.yml"), sample("clients.yml"));
+    let part = |name: &str, kind| {
+        let target = Target { name: name.to_owned(), kind, whole: false };
+        import::arouteserver_as(&target, &general, &clients, None).unwrap()
+    };
+    let first = import::arouteserver(&general, &clients, None).unwrap();
+    let second = part("rs2", Kind::Transitable);
+    let third = part("rs3", Kind::Chaos);
+    let parts = [&first, &second, &third].into_iter().enumerate();
+    let configuration = parts.map(|(index, part)| placed(&part.configuration, index)).collect();
+    let config = load(&Imported { configuration, notes: Vec::new() });
+    let kinds: Vec<_> = config.route_servers.iter().map(|server| server.kind).collect();
+    assert_eq!(kinds, [Kind::Regular, Kind::Transitable, Kind::Chaos]);
+    for index in 0..3 {
+        assert_eq!(config.sessions_of(index).count(), 4);
+    }
+    let bob = |index: usize| {
+        config.sessions_of(index).find(|session| session.asn.0 == 1_000_020).unwrap()
+    };
+    let role = |index: usize| config.members[bob(index).member].role;
+    assert_eq!(role(0), Role::Downstream);
+    assert_eq!(role(1), Role::TransitSponsor, "it may announce transit-free networks");
+    assert_eq!(bob(2).import.irr, CheckMode::Off);
+    assert_eq!(bob(2).import.blacklist.len(), 0, "chaos has no filters");
+}
+
 #[test]
 fn ixf_sample() {
     let imported = import::ixf(&sample("export.json")).unwrap();
@@ -101,5 +145,54 @@ fn a_real_exchange_comes_over_whole() {
     for clients in ["clients_rs1.yml", "clients_rs2.yml"] {
         load(&import::arouteserver(&general, &data(clients), None).unwrap());
     }
+    three_servers(&general, &clients, &bogons);
     load(&import::ixf(&data("ix-f.json")).unwrap());
+}
+
+/// Its three route servers in one configuration, with the exceptions that each has for members.
+fn three_servers(general: &str, clients: &str, bogons: &str) {
+    let clients_of = [data("clients_rs1.yml"), data("clients_rs2.yml"), clients.to_owned()];
+    let kinds = [Kind::Regular, Kind::Transitable, Kind::Chaos];
+    let mut configuration = String::new();
+    for (index, (clients, kind)) in clients_of.iter().zip(kinds).enumerate() {
+        let target = Target { name: format!("rs{}", index + 1), kind, whole: index == 0 };
+        let imported = import::arouteserver_as(&target, general, clients, Some(bogons)).unwrap();
+        configuration += &placed(&imported.configuration, index);
+    }
+    let config = load(&Imported { configuration, notes: Vec::new() });
+    let counts: Vec<_> = (0..3).map(|index| config.sessions_of(index).count()).collect();
+    assert_eq!(counts, [69, 69, 67]);
+    let role = |session: &rs_daemon::config::MemberSession| config.members[session.member].role;
+    let of = |index: usize, asn: u32| {
+        config.sessions_of(index).find(|session| session.asn.0 == asn).unwrap()
+    };
+    let mut sponsors: Vec<u32> = config
+        .sessions_of(1)
+        .filter(|session| role(session) == Role::TransitSponsor)
+        .map(|session| session.asn.0)
+        .collect();
+    sponsors.sort_unstable();
+    assert_eq!(sponsors, [44324, 60326, 205_329, 213_605]);
+    assert!(config.sessions_of(0).all(|session| role(session) == Role::Downstream));
+    for index in [0, 1] {
+        let import = &config.route_servers[index].import;
+        assert_eq!((import.transit_free.len(), import.never_via_rs.len()), (25, 2));
+        assert_eq!((import.irr, import.rpki), (CheckMode::Reject, CheckMode::Reject));
+        assert_eq!(import.as_path_max, 32);
+        assert!(import.blackhole && import.blackhole_no_export && import.graceful_shutdown);
+        let limits = &config.route_servers[index].limits;
+        assert_eq!((limits.v4, limits.v6), (Limit::Fixed(170_000), Limit::Fixed(12_000)));
+        assert_eq!(limits.action, LimitAction::Block);
+        assert!(config.sessions_of(index).all(|session| session.passive));
+    }
+    // A set that its operator counts on rs1 only; what is attached there on rs2.
+    let (regular, transitable) = (of(0, 207_705), of(1, 207_705));
+    let sets =
+        |session: &rs_daemon::config::MemberSession| config.members[session.member].as_set.clone();
+    assert_eq!((sets(regular).len(), sets(transitable).len()), (1, 0));
+    assert_eq!(regular.import.attach_communities.len(), 0);
+    assert_eq!(transitable.import.attach_communities.len(), 2);
+    let chaos = &config.route_servers[2];
+    assert_eq!(chaos.limits.total, Limit::Fixed(2000));
+    assert_eq!(of(2, 207_705).import.irr, CheckMode::Off);
 }

@@ -78,6 +78,16 @@ enum Import {
         /// The bogon prefixes.
         #[arg(long, value_name = "FILE")]
         bogons: Option<PathBuf>,
+        /// The route server's name; sessions are then written for it alone.
+        #[arg(long, value_name = "NAME", default_value = "rs1")]
+        name: String,
+        /// Its kind: a transitable one takes those as sponsors who may announce transit-free
+        /// networks, a chaos one takes the members only.
+        #[arg(long, value_parser = ["regular", "transitable", "chaos"], default_value = "regular")]
+        kind: String,
+        /// The route server and its members alone, to stand beside another import.
+        #[arg(long)]
+        servers_only: bool,
     },
     /// From an IX-F member export.
     Ixf {
@@ -159,9 +169,16 @@ fn read_import(import: &Import) -> Result<Imported, String> {
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let imported = match import {
-        Import::Arouteserver { general, clients, bogons } => {
+        Import::Arouteserver { general, clients, bogons, name, kind, servers_only } => {
             let bogons = bogons.as_ref().map(read).transpose()?;
-            import::arouteserver(&read(general)?, &read(clients)?, bogons.as_deref())
+            let kind = match kind.as_str() {
+                "transitable" => policy::Kind::Transitable,
+                "chaos" => policy::Kind::Chaos,
+                _ => policy::Kind::Regular,
+            };
+            let target = import::Target { name: name.clone(), kind, whole: !servers_only };
+            let (general, clients) = (read(general)?, read(clients)?);
+            import::arouteserver_as(&target, &general, &clients, bogons.as_deref())
         }
         Import::Ixf { file } => import::ixf(&read(file)?),
     };

@@ -9,8 +9,26 @@ mod ixf;
 mod write;
 mod yaml;
 
-pub use arouteserver::arouteserver;
+pub use arouteserver::{arouteserver, arouteserver_as};
 pub use ixf::ixf;
+
+/// Which of an exchange's route servers is imported: each of them has files of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub kind: policy::Kind,
+    /// With the exchange and its sources of data; else the route server and its members alone,
+    /// to stand beside another import.
+    pub whole: bool,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { name: "rs1".to_owned(), kind: policy::Kind::Regular, whole: true }
+    }
+}
 
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

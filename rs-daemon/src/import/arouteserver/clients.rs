@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use policy::Pattern;
+use policy::{Kind, Pattern};
 use serde_json::Value;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::is_as_set,
     import::{
-        ImportError,
+        ImportError, Target,
         bag::Bag,
         write::{Lines, comment, quoted, strings},
     },
@@ -98,6 +98,7 @@ fn sessions(bag: &mut Bag<'_>, name: &str, notes: &mut Vec<String>) -> Vec<Sessi
 
 /// Writes the members, and says what of them was not understood.
 pub(super) fn write(
+    target: &Target,
     clients: Vec<Client<'_>>,
     defaults: &Defaults,
     custom: &BTreeMap<String, Vec<Pattern>>,
@@ -110,11 +111,12 @@ pub(super) fn write(
         notes.push(format!("clients.yml: {macs} MAC addresses are kept as comments only"));
     }
     for client in clients {
-        member(client, defaults, custom, lines, notes);
+        member(target, client, defaults, custom, lines, notes);
     }
 }
 
 fn member(
+    target: &Target,
     client: Client<'_>,
     defaults: &Defaults,
     custom: &BTreeMap<String, Vec<Pattern>>,
@@ -144,15 +146,29 @@ fn member(
     for path in ["add_path", "cfg.add_path"] {
         lines.optional("add_path", bag.truth(path).map(add_path));
     }
-    import(&mut bag, &name, defaults, custom, lines, notes);
+    if is_sponsor(target, &mut bag) {
+        lines.key("role", quoted("transit-sponsor"));
+    }
+    if target.kind != Kind::Chaos {
+        import(&mut bag, &name, defaults, custom, lines, notes);
+    }
     let password = bag.text("password").map(quoted);
     for Session { address, mac } in sessions {
         let mac = mac.map(|mac| comment(&format!("MAC {mac}"))).unwrap_or_default();
         lines.line("\n  [[member.session]]");
         lines.key("  address", format_args!("\"{address}\"{mac}"));
         lines.optional("  password", password.as_ref());
+        if *target != Target::default() {
+            lines.key("  route_servers", strings([&target.name]));
+        }
     }
     notes.extend(bag.left().into_iter().map(|left| format!("{left}: has no counterpart")));
+}
+
+/// Who may announce transit-free networks gives transit.
+fn is_sponsor(target: &Target, bag: &mut Bag<'_>) -> bool {
+    target.kind == Kind::Transitable
+        && bag.text("cfg.filtering.transit_free.action").is_some_and(|action| action != "reject")
 }
 
 fn import(

@@ -8,6 +8,9 @@ use crate::import::{
     write::{Lines, inline, list, quoted, strings},
 };
 
+/// The file that holds for everybody.
+pub(super) const GENERAL: &str = "general.yml";
+
 /// What the general file says where a client's exception gives only half.
 #[derive(Clone, Debug)]
 pub(super) struct Defaults {
@@ -129,7 +132,9 @@ fn irr(
             notes.push(format!("{name}: filtering.irrdb.{key}: that source is not asked"));
         }
     }
-    if bag.truth("cfg.filtering.irrdb.use_rpki_roas_as_route_objects.enabled") == Some(false) {
+    let roas = bag.truth("cfg.filtering.irrdb.use_rpki_roas_as_route_objects.enabled");
+    // Off by default there; said once, with the general file.
+    if roas == Some(false) || (roas.is_none() && mode == Some("reject") && name == GENERAL) {
         notes.push(format!(
             "{name}: filtering.irrdb.use_rpki_roas_as_route_objects: a Valid ROA always counts as \
              a route object here"

@@ -1,6 +1,7 @@
 //! general.yml: the exchange and its route server.
 
 use bgp_wire::Prefix;
+use policy::Kind;
 
 use super::{
     clients::Client,
@@ -8,12 +9,13 @@ use super::{
     filtering::{self, Defaults},
 };
 use crate::import::{
-    ImportError,
+    ImportError, Target,
     bag::Bag,
     write::{Lines, comment, list, quoted, strings},
 };
 
 pub(super) fn write(
+    target: &Target,
     settings: &mut Bag<'_>,
     clients: &[Client<'_>],
     bogons: &[Prefix],
@@ -23,9 +25,14 @@ pub(super) fn write(
     let missing = ImportError::Missing { file: "general.yml", what: "cfg.rs_as" };
     let rs_as = settings.number("cfg.rs_as").ok_or(missing)?;
     let lists = communities::lists(settings, rs_as, notes);
-    exchange(settings, rs_as, clients, lines, notes);
-    outside(lines, notes);
-    route_server(settings, clients, lines, notes);
+    if target.whole {
+        exchange(settings, rs_as, clients, lines, notes);
+        outside(lines, notes);
+    }
+    route_server(target, settings, clients, lines, notes);
+    if target.kind == Kind::Chaos {
+        return Ok(());
+    }
     import(settings, bogons, lines, notes);
     if lists.is_empty() {
         notes.push("general.yml: no communities are configured, so none are obeyed".to_owned());
@@ -76,12 +83,17 @@ fn outside(lines: &mut Lines, notes: &mut Vec<String>) {
 }
 
 fn route_server(
+    target: &Target,
     settings: &mut Bag<'_>,
     clients: &[Client<'_>],
     lines: &mut Lines,
     notes: &mut Vec<String>,
 ) {
-    lines.line("\n[[route_server]]\nname = \"rs1\"");
+    lines.line("\n[[route_server]]");
+    lines.key("name", quoted(&target.name));
+    if target.kind != Kind::Regular {
+        lines.key("kind", quoted(target.kind.name()));
+    }
     match settings.text("cfg.router_id") {
         Some(router_id) => lines.key("router_id", quoted(router_id)),
         None => {
@@ -113,7 +125,7 @@ pub(super) fn add_path(on: bool) -> String {
 fn import(settings: &mut Bag<'_>, bogons: &[Prefix], lines: &mut Lines, notes: &mut Vec<String>) {
     lines.line("\n[route_server.import]");
     let defaults = Defaults::ours();
-    filtering::write(settings, &defaults, lines, notes, "general.yml");
+    filtering::write(settings, &defaults, lines, notes, filtering::GENERAL);
     let black = settings.list("cfg.filtering.global_black_list_pref").unwrap_or_default();
     let black = black.into_iter().filter_map(super::bogons::prefix);
     let black: Vec<_> = black.chain(bogons.iter().copied()).collect();
