@@ -32,24 +32,6 @@ const VRPS: &str = "
 ";
 
 const CONFIG: &str = r#"
-[exchange]
-name        = "irix"
-asn         = 131329
-peering_lan = ["2001:db8:1::/64"]
-interface   = "eth1"
-
-[http]
-listen = "127.0.0.1:9180"
-
-[control]
-socket = "@control@"
-
-[irr]
-dump = ["@dir@/irr.db"]
-
-[rpki]
-json = ["@dir@/vrps.json"]
-
 [[route_server]]
 name      = "rs1"
 router_id = "192.0.2.1"
@@ -139,7 +121,9 @@ const SEEN: &str = "
 fn scene() -> Scene {
     let tag = |number: u32| format!("131329:{number}:0");
     Scene::start(Plan {
+        name: "irix",
         asn: RS,
+        peering_lan: "2001:db8:1::/64",
         servers: &[("rs1", "fe80::1980:1:1")],
         members: MEMBERS,
         files: &[("irr.db", &rpsl(IRR)), ("vrps.json", &vrps(VRPS))],

@@ -17,24 +17,6 @@ const MEMBERS: &str = "
 ";
 
 const CONFIG: &str = r#"
-[exchange]
-name        = "Live"
-asn         = 199594
-peering_lan = ["2001:db8:1::/64"]
-interface   = "eth1"
-
-[http]
-listen = "127.0.0.1:9180"
-
-[control]
-socket = "@control@"
-
-[irr]
-dump  = ["@dir@/irr.db"]
-cache = "@dir@/cache"
-
-[rpki]
-json = ["@dir@/vrps.json"]
 # here the cache
 
 [[route_server]]
@@ -91,7 +73,9 @@ const SEEN: &str = "
 
 fn scene(config: &str) -> Scene {
     Scene::start(Plan {
+        name: "Live",
         asn: 199594,
+        peering_lan: "2001:db8:1::/64",
         servers: &[("rs1", "fe80::1980:1:1")],
         members: MEMBERS,
         files: &[("irr.db", &rpsl(IRR)), ("vrps.json", &vrps("")), ("cache.json", &vrps(""))],

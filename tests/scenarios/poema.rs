@@ -58,24 +58,6 @@ const VRPS: &str = "
 ";
 
 const CONFIG: &str = r#"
-[exchange]
-name        = "Poema IX"
-asn         = 199594
-peering_lan = ["2404:f4c0:f70e:1980::/64"]
-interface   = "eth1"
-
-[http]
-listen = "127.0.0.1:9180"
-
-[control]
-socket = "@control@"
-
-[irr]
-dump = ["@dir@/irr.db"]
-
-[rpki]
-json = ["@dir@/vrps.json"]
-
 [[route_server]]
 name      = "rs1"
 router_id = "192.0.2.1"
@@ -286,7 +268,9 @@ const COUNTED: &str = "
 
 fn scene() -> Scene {
     let mut scene = Scene::start(Plan {
+        name: "Poema IX",
         asn: RS,
+        peering_lan: "2404:f4c0:f70e:1980::/64",
         servers: &SERVERS,
         members: MEMBERS,
         files: &[("irr.db", &rpsl(IRR)), ("vrps.json", &vrps(VRPS))],
@@ -308,6 +292,12 @@ fn every_member_of_the_three_servers_sees_what_it_must() {
     assert!(scene.rejected("rs3").unwrap().is_empty(), "chaos refuses nothing");
     explains(&scene);
     counts(&scene);
+    let refused = scene.server.ask(&["routes", "--rs", "rs1", "--filtered"]).unwrap();
+    let next_hop = refused.as_array().unwrap().iter().find(|r| r["prefix"] == "2a0e:3002::/32");
+    let shown = next_hop.unwrap();
+    assert_eq!(shown["communities"], serde_json::json!(["65531:0", "65531:5"]), "Poema's own");
+    let large = ["199594:65531:0", "199594:65531:5", "199594:1101:8"];
+    assert_eq!(shown["large_communities"], serde_json::json!(large));
 }
 
 /// `rsctl members` and the metrics say what was tagged, scrubbed and withheld.
@@ -357,12 +347,15 @@ fn explains(scene: &Scene) {
     assert_eq!(told(&to_alice, 213262).0, "given");
     let (outcome, _) = told(&to_alice, 38008);
     assert!(outcome.contains("less preferred than that of AS213262"), "{outcome}");
+    assert!(outcome.ends_with("transit after peering"), "and why: {outcome}");
     let (outcome, checks) = told(&explain(q, "carol", "rs2"), 38008);
     assert!(outcome.contains("withheld"), "{outcome}");
     assert!(checks.contains("withheld from sponsors"), "{checks}");
     let (outcome, checks) = told(&explain("2a0e:3000::/32", "alice", "rs2"), 210475);
     assert!(outcome.starts_with("rejected"), "{outcome}");
     assert!(checks.contains("AS-DAN"), "the set that does not count is named: {checks}");
+    assert!(checks.contains(" s ago"), "with its age: {checks}");
+    assert!(checks.contains("does not count: more than 3 ipv6 prefixes"), "and why: {checks}");
     let (_, checks) = told(&explain("45.132.0.0/24", "alice", "rs2"), 38008);
     assert!(checks.contains("AS64999"), "the VRP is named: {checks}");
     let (outcome, checks) = told(&explain("2a0e:1a80::/32", "bob", "rs1"), 207705);

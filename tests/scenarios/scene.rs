@@ -48,18 +48,42 @@ pub(crate) struct Scene {
 
 /// What a scene is made of.
 pub(crate) struct Plan<'a> {
+    pub(crate) name: &'a str,
     pub(crate) asn: u32,
+    pub(crate) peering_lan: &'a str,
     /// Name and address of each route server.
     pub(crate) servers: &'a [(&'a str, &'a str)],
     /// Lines of: name, AS, `bird` or `raw`, route servers.
     pub(crate) members: &'a str,
     /// Written before the start: name and text.
     pub(crate) files: &'a [(&'a str, &'a str)],
-    /// `@NAME@` is the address of that member, `@dir@` where the files are.
+    /// What follows [`HEAD`]: `@NAME@` is the address of that member, `@dir@` where the files are.
     pub(crate) config: &'a str,
     /// Words that stand for several in the tables.
     pub(crate) macros: Vec<(&'static str, String)>,
 }
+
+/// How every configuration begins; IRR and RPKI data come from files of the plan.
+const HEAD: &str = r#"
+[exchange]
+name        = "@name@"
+asn         = @asn@
+peering_lan = ["@peering_lan@"]
+interface   = "eth1"
+
+[http]
+listen = "127.0.0.1:9180"
+
+[control]
+socket = "@control@"
+
+[irr]
+dump  = ["@dir@/irr.db"]
+cache = "@dir@/cache"
+
+[rpki]
+json = ["@dir@/vrps.json"]
+"#;
 
 /// The words of each line that is no comment.
 pub(crate) fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
@@ -81,7 +105,12 @@ impl Scene {
         for (name, text) in plan.files {
             fs::write(files.path().join(name), text).expect("a file is written");
         }
-        let mut template = vec![("@dir@".to_owned(), files.path().display().to_string())];
+        let mut template = vec![
+            ("@name@".to_owned(), plan.name.to_owned()),
+            ("@asn@".to_owned(), plan.asn.to_string()),
+            ("@peering_lan@".to_owned(), plan.peering_lan.to_owned()),
+            ("@dir@".to_owned(), files.path().display().to_string()),
+        ];
         let members: Vec<_> = rows(plan.members)
             .map(|row| {
                 let member = lan.link_local_host();
@@ -260,7 +289,8 @@ impl Scene {
 }
 
 fn render(template: &[(String, String)], text: &str) -> String {
-    template.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    let whole = format!("{HEAD}\n{text}");
+    template.iter().fold(whole, |text, (name, value)| text.replace(name, value))
 }
 
 fn party(plan: &Plan<'_>, row: &[&str], host: Host) -> Party {
