@@ -5,6 +5,7 @@
 //! same for ten members as for a thousand, give or take some words.
 
 mod actions;
+mod rpsl;
 mod shape;
 
 #[cfg(test)]
@@ -174,7 +175,10 @@ impl Planned<'_> {
         }
         if let Some(allowed) = policy.rpsl_allowed(self.source, self.class.family()) {
             let others = groups.all.and_not(allowed).and_not(&groups.collectors);
-            withholding.withhold(ExportRule::Rpsl, &others, Datum::None);
+            withholding.allowed.and_not(&others);
+            if withholding.trace.listens() {
+                rpsl::explain(policy, self.source, self.class.family(), withholding.trace);
+            }
         }
         if policy.config().honour_well_known && self.verdict.facts.no_export {
             let others = groups.all.and_not(&groups.collectors);

@@ -202,6 +202,22 @@ impl Policy {
         changes
     }
 
+    /// The sources whose routes go to others when one policy takes another's place that differs
+    /// in RPSL filters only.
+    #[must_use]
+    pub fn rpsl_changes(old: &Self, new: &Self) -> Vec<Slot> {
+        let differs = |slot: &Slot| {
+            Family::ALL.iter().any(|&family| {
+                let reached = |policy: &Self| match policy.rpsl_allowed(*slot, family) {
+                    Some(allowed) => allowed.clone(),
+                    None => policy.groups.all.clone(),
+                };
+                reached(old) != reached(new)
+            })
+        };
+        slots(&new.config).map(|(slot, _)| slot).filter(differs).collect()
+    }
+
     pub(crate) fn source(&self, slot: Slot) -> Option<(&PeerPolicy, &CompiledPeer)> {
         Some((self.peer(slot)?, self.peers.get(slot.index())?.as_ref()?))
     }

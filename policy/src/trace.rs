@@ -215,6 +215,11 @@ pub trait Trace {
     /// A check of import policy was made.
     fn check(&mut self, check: Check, outcome: Outcome<'_>);
 
+    /// Whether anybody hears it: what is said for its own sake only need not be found out then.
+    fn listens(&self) -> bool {
+        true
+    }
+
     /// A rule of export policy took `peers` out of those who get the route.
     fn withheld(&mut self, rule: ExportRule, peers: &PeerSet, datum: Datum<'_>) {
         let _ = (rule, peers, datum);
@@ -233,6 +238,11 @@ pub struct NoTrace;
 impl Trace for NoTrace {
     #[inline(always)]
     fn check(&mut self, _: Check, _: Outcome<'_>) {}
+
+    #[inline(always)]
+    fn listens(&self) -> bool {
+        false
+    }
 }
 
 /// A check of import policy, as recorded.

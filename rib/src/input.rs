@@ -157,6 +157,16 @@ pub enum ShardInput {
         /// The data.
         data: RoutingData,
     },
+    /// A policy that differs from the one in force only in whom the routes of these sources go
+    /// to: nothing else is decided again.
+    Receivers {
+        /// The policy.
+        policy: Arc<Policy>,
+        /// The data.
+        data: RoutingData,
+        /// The sources.
+        sources: Vec<Slot>,
+    },
     /// New data under the same policy.
     Data {
         /// The data.

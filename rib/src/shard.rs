@@ -122,6 +122,9 @@ impl Shard {
                 }
             }
             ShardInput::Policy { policy, data } => self.set_policy(policy, data),
+            ShardInput::Receivers { policy, data, sources } => {
+                self.set_receivers(policy, data, sources);
+            }
             ShardInput::Data { data, changed } => self.set_data(data, changed),
             ShardInput::LimitChanged { slot } => self.limit_changed(slot),
         }
@@ -245,6 +248,14 @@ impl Shard {
         self.peers.grow(policy.slots());
         self.policy = policy;
         self.set_data(data, Changed::All);
+        self.partitioner.end_turn();
+    }
+
+    fn set_receivers(&mut self, policy: Arc<Policy>, data: RoutingData, sources: Vec<Slot>) {
+        self.peers.grow(policy.slots());
+        self.policy = policy;
+        // The plans of all other sources would come out as they are.
+        self.set_data(data, Changed::Members(sources));
         self.partitioner.end_turn();
     }
 

@@ -6,7 +6,7 @@
 //! the snapshot that it travels with.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use policy::{IrrChange, Policy, RoutingData, Slot, VrpTable};
 use rib::Changed;
@@ -14,8 +14,8 @@ use rtr_client::{CacheConfig, RpkiConfig, RpkiHandle, RpkiState};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::irr::{IrrHandle, IrrSpec, IrrState, MemberSpec};
-use crate::runtime::status::{DataStatus, IrrSetStatus, RpkiSourceStatus};
+use crate::irr::{IrrHandle, IrrSpec, IrrState, MemberSpec, RpslPolicies};
+use crate::runtime::status::{DataStatus, IrrSetStatus, RpkiSourceStatus, RpslPolicyStatus};
 
 /// Above this many changed prefixes a whole pass over the table is cheaper than looking each up.
 const PREFIXES_WORTH_LISTING: usize = 20_000;
@@ -29,6 +29,8 @@ pub struct Sources {
     irr_states: watch::Receiver<Arc<IrrState>>,
     /// What the shards were given last.
     data: RoutingData,
+    /// The RPSL policies that were handed out last.
+    rpsl: Arc<RpslPolicies>,
     // Senders for sources that are not configured, so that waiting for them waits for ever.
     idle: (watch::Sender<Arc<RpkiState>>, watch::Sender<Arc<IrrState>>),
 }
@@ -40,6 +42,8 @@ pub struct DataChange {
     pub data: RoutingData,
     /// Why.
     pub kind: ChangeKind,
+    /// The members' RPSL policies from now on.
+    pub rpsl: Arc<RpslPolicies>,
 }
 
 /// What a new snapshot changes.
@@ -104,6 +108,7 @@ fn irr_spec(config: &Config) -> Option<IrrSpec> {
         cache: irr.cache.clone(),
         dump: irr.dump.clone(),
         members: config.members.iter().map(member).collect(),
+        policies: config.rpsl_followers(),
     })
 }
 
@@ -120,6 +125,7 @@ impl Sources {
             rpki_states,
             irr_states,
             data: RoutingData::default(),
+            rpsl: Arc::default(),
             idle: (rpki_idle, irr_idle),
         };
         sources.reconfigure(config);
@@ -188,7 +194,7 @@ impl Sources {
     }
 
     /// Everything that is there now, as one snapshot: for the start.
-    pub fn current(&mut self) -> RoutingData {
+    pub fn current(&mut self) -> (RoutingData, Arc<RpslPolicies>) {
         let rpki = self.rpki_states.borrow_and_update().clone();
         let irr = self.irr_states.borrow_and_update().clone();
         self.data = RoutingData {
@@ -196,7 +202,8 @@ impl Sources {
             aspas: Arc::clone(&rpki.aspas),
             irr: Arc::clone(&irr.sets),
         };
-        self.data.clone()
+        self.rpsl = Arc::clone(&irr.policies);
+        (self.data.clone(), Arc::clone(&self.rpsl))
     }
 
     fn take(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
@@ -207,15 +214,21 @@ impl Sources {
             self.data.vrps = Arc::clone(&rpki.vrps);
             self.data.aspas = Arc::clone(&rpki.aspas);
             // An IRR change that came meanwhile is taken with the next call.
-            if !Arc::ptr_eq(&self.irr_states.borrow().sets, &self.data.irr) {
+            let newer = {
+                let irr = self.irr_states.borrow();
+                !Arc::ptr_eq(&irr.sets, &self.data.irr) || !Arc::ptr_eq(&irr.policies, &self.rpsl)
+            };
+            if newer {
                 self.irr_states.mark_changed();
             }
-            return DataChange { data: self.data.clone(), kind };
+            let (data, rpsl) = (self.data.clone(), Arc::clone(&self.rpsl));
+            return DataChange { data, kind, rpsl };
         }
         let irr = self.irr_states.borrow_and_update().clone();
         let kind = self.irr_change(&irr, &policies());
         self.data.irr = Arc::clone(&irr.sets);
-        DataChange { data: self.data.clone(), kind }
+        self.rpsl = Arc::clone(&irr.policies);
+        DataChange { data: self.data.clone(), kind, rpsl: Arc::clone(&irr.policies) }
     }
 
     fn rpki_change(&self, new: &RpkiState) -> ChangeKind {
@@ -295,16 +308,23 @@ impl Sources {
             vrps: rpki.vrps.len() as u64,
             aspas: rpki.aspas.len() as u64,
             irr: irr.statuses.iter().map(|s| irr_status(s, &irr)).collect(),
+            rpsl: irr.policy_statuses.iter().map(|s| policy_status(s, &irr)).collect(),
         }
     }
+}
+
+fn at(secs: Option<u64>) -> Option<SystemTime> {
+    secs.map(|secs| UNIX_EPOCH + Duration::from_secs(secs))
 }
 
 fn irr_status(set: &crate::irr::SetStatus, state: &IrrState) -> IrrSetStatus {
     IrrSetStatus {
         name: set.name.clone(),
+        source: set.source.clone(),
+        members: set.members as u64,
         asns: set.origins as u64,
         prefixes: set.prefixes.map(|n| n as u64),
-        fetched: set.fetched_unix_secs.map(|secs| UNIX_EPOCH + Duration::from_secs(secs)),
+        fetched: at(set.fetched_unix_secs),
         stale: state.last_error.is_some(),
         last_error: match set.status {
             policy::IrrStatus::Unknown => {
@@ -315,5 +335,18 @@ fn irr_status(set: &crate::irr::SetStatus, state: &IrrState) -> IrrSetStatus {
             }
             policy::IrrStatus::Loaded => state.last_error.clone(),
         },
+    }
+}
+
+fn policy_status(of: &crate::irr::PolicyStatus, state: &IrrState) -> RpslPolicyStatus {
+    RpslPolicyStatus {
+        aut_num: of.asn.0,
+        state: of.state,
+        lines: of.lines as u64,
+        source: of.source.clone(),
+        fetched: at(of.fetched_unix_secs),
+        stale: state.last_error.is_some(),
+        fault: of.fault.is_some(),
+        last_error: of.fault.clone().or_else(|| state.last_error.clone()),
     }
 }

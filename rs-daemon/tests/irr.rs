@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bgp_wire::Asn;
+use bgp_wire::{Asn, Family};
 use policy::IrrStatus;
-use rs_daemon::irr::{IrrHandle, IrrSpec, IrrState, MemberSpec};
+use rs_daemon::irr::{Followers, IrrHandle, IrrSpec, IrrState, MemberSpec, PolicyState};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -53,6 +53,7 @@ impl Server {
             let answer = match line.as_str() {
                 "!!" => continue,
                 l if l.starts_with("!n") => "C\n".to_owned(),
+                "!sNOSUCH" => "F One or more selected sources are unavailable.\n".to_owned(),
                 l if l.starts_with("!s") => {
                     sources = l[2..].to_owned();
                     "C\n".to_owned()
@@ -86,6 +87,7 @@ fn spec(server: &str, cache: Option<&std::path::Path>, sets: &[&[&str]]) -> IrrS
                 as_set: sets.iter().map(|s| (*s).to_owned()).collect(),
             })
             .collect(),
+        policies: Followers::new(),
     }
 }
 
@@ -186,4 +188,171 @@ async fn an_answer_of_an_impossible_length_is_refused() {
     let handle = IrrHandle::start(spec(&address, None, &[&["AS-GOOD"]]));
     let state = until(&handle, "an error", |s| s.last_error.is_some()).await;
     assert_eq!(state.sets.get(0).unwrap().status, IrrStatus::Unknown);
+}
+
+#[tokio::test]
+async fn a_source_that_the_server_does_not_have_concerns_its_set_alone() {
+    let server = Server::with(&[("RIPE,ARIN/!iAS-GOOD", "AS64510"), ("!gAS64510", "8.8.8.0/24")]);
+    let (address, _task) = server.listen().await;
+    let handle = IrrHandle::start(spec(&address, None, &[&["NOSUCH::AS-GOOD"], &["AS-GOOD"]]));
+    let state = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(state.sets.get(0).unwrap().status, IrrStatus::Unknown);
+    assert_eq!(origins(&state, 1), [64510]);
+}
+
+#[tokio::test]
+async fn an_empty_set_is_told_from_an_unknown_one_where_members_are_not_listed() {
+    let server = Server::with(&[("!mas-set,AS-EMPTY", "as-set: AS-EMPTY\nsource: RIPE")]);
+    let (address, _task) = server.listen().await;
+    let handle = IrrHandle::start(spec(&address, None, &[&["AS-EMPTY"], &["AS-NOWHERE"]]));
+    let state = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(state.sets.get(0).unwrap().status, IrrStatus::Empty);
+    assert_eq!(state.sets.get(1).unwrap().status, IrrStatus::Unknown);
+}
+
+const ROUTE_SERVER: Asn = Asn(131_329);
+
+/// Members AS1 and on follow their RPSL policies.
+fn with_policies(server: &str, cache: Option<&std::path::Path>, members: u32) -> IrrSpec {
+    let policies = (1..=members).map(|n| (Asn(n), [ROUTE_SERVER].into())).collect();
+    IrrSpec { policies, ..spec(server, cache, &[]) }
+}
+
+/// From which of AS1 to AS5 a member receives IPv4 routes; `None`: nothing is known of it.
+fn receives(state: &IrrState, member: u32) -> Option<Vec<u32>> {
+    let filter = state.policies.get(Asn(member), ROUTE_SERVER)?;
+    Some((1..=5).filter(|n| filter.receives(Family::V4, Asn(*n))).collect())
+}
+
+fn status(state: &IrrState, member: u32) -> (PolicyState, usize, Option<String>) {
+    let status = state.policy_statuses.iter().find(|s| s.asn == Asn(member)).unwrap();
+    (status.state, status.lines, status.fault.clone())
+}
+
+const AUT_NUM_1: &str = "aut-num: AS1\n\
+    import-via: AS131329 from AS-ANY\n            EXCEPT AS-OUT # not them\n+ accept ANY\n\
+    import-via: AS64999 from AS-FOREIGN accept ANY\n\
+    import: from AS9 accept AS-FOREIGN\n\
+    source: RIPE";
+
+#[tokio::test]
+async fn rpsl_policies_are_fetched_with_the_sets_that_they_name() {
+    let server = Server::with(&[
+        ("RIPE,ARIN/!maut-num,AS1", AUT_NUM_1),
+        ("!maut-num,AS2", "aut-num: AS2\nimport: from AS9 accept ANY\nsource: ARIN"),
+        ("!iAS-OUT", "AS2 AS-LOOP"),
+        ("!iAS-LOOP", "AS3 AS-OUT"),
+    ]);
+    let (address, _task) = server.listen().await;
+    let handle = IrrHandle::start(with_policies(&address, None, 3));
+    assert_eq!(receives(&handle.state(), 1), None);
+    assert_eq!(status(&handle.state(), 1).0, PolicyState::NeverFetched);
+    let state = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(receives(&state, 1), Some(vec![1, 4, 5]));
+    assert_eq!(status(&state, 1), (PolicyState::InForce, 1, None));
+    assert_eq!(state.policy_statuses[0].source, "RIPE");
+    // No line about us, and no object: nobody is restricted.
+    assert_eq!(receives(&state, 2), Some(vec![1, 2, 3, 4, 5]));
+    assert_eq!(status(&state, 2), (PolicyState::NoLines, 0, None));
+    assert_eq!(receives(&state, 3), Some(vec![1, 2, 3, 4, 5]));
+    assert_eq!(status(&state, 3), (PolicyState::NoAutNum, 0, None));
+    let asked = server.asked.lock().unwrap();
+    assert!(!asked.iter().any(|q| q.contains("AS-FOREIGN")), "lines about others: {asked:?}");
+    assert_eq!(asked.iter().filter(|q| *q == "!iAS-OUT").count(), 1);
+}
+
+#[tokio::test]
+async fn an_rpsl_policy_that_cannot_be_understood_leaves_the_last_good_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = [
+        ("!maut-num,AS1", "aut-num: AS1\nimport-via: AS131329 from AS2 accept ANY\nsource: RIPE"),
+        ("!maut-num,AS2", "aut-num: AS2\nimport-via: AS131329 from AS-OUT accept ANY"),
+        ("!iAS-OUT", "AS4"),
+    ];
+    let server = Server::with(&good);
+    let (address, task) = server.listen().await;
+    let handle = IrrHandle::start(with_policies(&address, Some(dir.path()), 3));
+    let first = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(receives(&first, 1), Some(vec![2]));
+    assert_eq!(receives(&first, 2), Some(vec![4]));
+
+    let broken = "aut-num: AS1\nimport-via: AS131329 frm AS3 accept ANY\nsource: RIPE";
+    let new = "aut-num: AS3\nimport-via: AS131329 frm AS3 accept ANY\n\
+               import-via: AS131329 from AS5 accept NOT ANY\nsource: RIPE";
+    server.set(&[("!maut-num,AS1", broken), good[1], ("!maut-num,AS3", new)]);
+    handle.refresh();
+    let state = until(&handle, "the fault", |s| status(s, 1).2.is_some()).await;
+    assert_eq!(receives(&state, 1), Some(vec![2]), "the last good lines");
+    let fault = status(&state, 1).2.unwrap();
+    assert!(fault.contains("\"frm AS3 accept ANY\"") && fault.contains("last good"), "{fault}");
+    // The set is gone: its last members hold.
+    assert_eq!(receives(&state, 2), Some(vec![4]));
+    assert!(status(&state, 2).2.unwrap().contains("AS-OUT"));
+    // Nothing good was there before: what can be understood holds.
+    assert_eq!(receives(&state, 3), Some(vec![1, 2, 3, 4]));
+    assert!(status(&state, 3).2.unwrap().contains("left out"));
+
+    // The server is away, and we start anew: all of it is on disk, with its age.
+    drop(handle);
+    task.abort();
+    let _ = task.await;
+    let handle = IrrHandle::start(with_policies(&address, Some(dir.path()), 3));
+    let from_disk = handle.state();
+    assert_eq!(receives(&from_disk, 1), Some(vec![2]));
+    assert_eq!(receives(&from_disk, 2), Some(vec![4]));
+    let ages = |s: &IrrState| s.policy_statuses[0].fetched_unix_secs;
+    assert_eq!(ages(&from_disk), ages(&first), "the age of the lines in force");
+    let state = until(&handle, "an error", |s| s.last_error.is_some()).await;
+    assert_eq!(receives(&state, 1), Some(vec![2]));
+}
+
+#[tokio::test]
+async fn an_unknown_set_in_an_rpsl_policy_opens_nothing() {
+    let object = "aut-num: AS1\nimport-via: AS131329 from AS-LOST OR AS2 accept ANY\n";
+    let server = Server::with(&[("!maut-num,AS1", object)]);
+    let (address, _task) = server.listen().await;
+    let handle = IrrHandle::start(with_policies(&address, None, 1));
+    let state = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(receives(&state, 1), Some(vec![2]));
+    assert!(status(&state, 1).2.unwrap().contains("AS-LOST"));
+}
+
+#[tokio::test]
+async fn a_mirror_that_has_lost_every_aut_num_changes_nothing() {
+    let refuse =
+        |asn: u32| format!("aut-num: AS{asn}\nimport-via: AS131329 from AS4 accept NOT ANY");
+    let (one, two) = (refuse(1), refuse(2));
+    let server = Server::with(&[("!maut-num,AS1", &one), ("!maut-num,AS2", &two)]);
+    let (address, _task) = server.listen().await;
+    let handle = IrrHandle::start(with_policies(&address, None, 2));
+    until(&handle, "synced", |s| s.synced).await;
+    server.set(&[]);
+    handle.refresh();
+    let state = until(&handle, "the refusal", |s| s.last_error.is_some()).await;
+    assert_eq!(receives(&state, 1), Some(vec![1, 2, 3, 5]));
+    assert!(state.last_error.as_ref().unwrap().contains("2 aut-num objects"));
+}
+
+#[tokio::test]
+async fn dumps_have_rpsl_policies_too_and_the_order_of_sources_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let text = format!(
+        "{}\n\naut-num: AS1\nimport-via: AS131329 from AS5 accept ANY\nsource: ARIN\n\n\
+         as-set: AS-OUT\nmembers: AS2, AS-OUT\nsource: RIPE\n",
+        AUT_NUM_1
+    );
+    std::fs::write(&path, text).unwrap();
+    let of = |sources: &[&str]| IrrSpec {
+        server: None,
+        dump: vec![path.clone()],
+        sources: sources.iter().map(|s| (*s).to_owned()).collect(),
+        ..with_policies("", None, 1)
+    };
+    let handle = IrrHandle::start(of(&["RIPE", "ARIN"]));
+    let state = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(receives(&state, 1), Some(vec![1, 3, 4, 5]));
+    let handle = IrrHandle::start(of(&["ARIN", "RIPE"]));
+    let state = until(&handle, "synced", |s| s.synced).await;
+    assert_eq!(receives(&state, 1), Some(vec![5]));
 }

@@ -1,7 +1,9 @@
 //! The set-up of irix: one route server that takes what IRR and RPKI refuse, and members that say
 //! what they want withheld; its own tags as large communities.
 
-use crate::scene::{Plan, Scene, rpsl, vrps};
+use rs_tests::support::wait::{ensure, eventually};
+
+use crate::scene::{ARRIVE, Plan, Scene, rpsl, vrps};
 
 const RS: u32 = 131329;
 
@@ -118,7 +120,46 @@ const SEEN: &str = "
     rs1   full                   2a0e:6000::/32  204006
 ";
 
+/// What the members say in their aut-num objects. `tags` has none.
+const AUT_NUMS: &str = "
+aut-num:     AS204001
+import-via:  AS131329 from AS204005
+             accept NOT ANY   # Left and we do not get on
+export-via:  AS131329 to AS204003 OR AS-LEFT announce AS204001
+source:      TEST
+
+aut-num:     AS204002
+import:      from AS131329 accept AS-RIGHT
+export:      to AS131329 announce AS204002
+source:      TEST
+
+aut-num:     AS204003
+import-via:  AS64999 from AS-ANY accept NOT ANY
+import:      from AS64999 accept NOT ANY
+source:      TEST
+
+aut-num:     AS204005
+export-via:  AS131329 to AS-ANY EXCEPT AS-UNLOVED announce AS-LEFT
+source:      TEST
+
+as-set:      AS-UNLOVED
+members:     AS204004, AS-UNLOVED
+source:      TEST
+
+aut-num:     AS204006
+export-via:  afi ipv6.unicast AS131329 to AS204001 announce AS-RIGHT
+source:      TEST
+
+route:       45.150.0.0/24
+origin:      AS204001
+source:      TEST
+";
+
 fn scene() -> Scene {
+    scene_with("")
+}
+
+fn scene_with(objects: &str) -> Scene {
     let tag = |number: u32| format!("131329:{number}:0");
     Scene::start(Plan {
         name: "irix",
@@ -126,7 +167,7 @@ fn scene() -> Scene {
         peering_lan: "2001:db8:1::/64",
         servers: &[("rs1", "fe80::1980:1:1")],
         members: MEMBERS,
-        files: &[("irr.db", &rpsl(IRR)), ("vrps.json", &vrps(VRPS))],
+        files: &[("irr.db", &(rpsl(IRR) + objects)), ("vrps.json", &vrps(VRPS))],
         config: CONFIG,
         macros: vec![
             ("VALID", tag(65012)),
@@ -168,4 +209,135 @@ fn a_member_changes_its_mode_and_no_session_ends() {
     scene.sees(&changed);
     let status = scene.raw("left", "rs1").status();
     assert_eq!((status.closed, status.refreshes), (None, Vec::new()));
+}
+
+const WITH_RPSL: &str = "
+    left    *   45.140.0.0/24     -
+    right   *   45.140.8.0/24     204007
+    right   *   2a0e:6000::/32    -
+    full    *   45.150.0.0/24     -
+";
+
+const SEEN_WITH_RPSL: &str = "
+    # Left sends to all but the unloved; two of the others do not take it.
+    rs1   rpki,right             45.140.0.0/24   204005
+    # The policy of Right is about IPv6.
+    rs1   full,irr,rpki,left     45.140.8.0/24   204006,204007
+    rs1   tags                   45.140.8.0/24   204006,204007          UNKNOWN IN-SET
+    rs1   full                   2a0e:6000::/32  204006
+    rs1   rpki,left              45.150.0.0/24   204001
+";
+
+#[test]
+fn rpsl_policies_of_both_sides_decide_who_gets_what() {
+    let mut scene = scene_with(AUT_NUMS);
+    scene.announce(WITH_RPSL);
+    scene.sees(SEEN_WITH_RPSL);
+
+    // Which line decided.
+    let explained = |scene: &Scene, prefix: &str, to: &str| {
+        let answer = scene.server.ask(&["explain", prefix, "--to", &scene.address(to)]).unwrap();
+        let checks = answer["candidates"][0]["checks"].as_array().unwrap().clone();
+        let of_rpsl = |check: &serde_json::Value| {
+            let name = check["check"].as_str().unwrap_or_default().contains("RPSL");
+            name.then(|| {
+                let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+                format!("{} {}", text("outcome"), text("detail"))
+            })
+        };
+        checks.iter().find_map(of_rpsl).unwrap_or_default()
+    };
+    assert_eq!(
+        explained(&scene, "45.140.0.0/24", "full"),
+        "fail aut-num AS204001: import-via: AS131329 from AS204005 accept NOT ANY"
+    );
+    assert_eq!(
+        explained(&scene, "45.140.0.0/24", "tags"),
+        "fail aut-num AS204005 sends to others only: no line is for AS204004"
+    );
+    assert_eq!(
+        explained(&scene, "45.140.0.0/24", "rpki"),
+        "note aut-num AS204005: \
+         export-via: AS131329 to AS-ANY EXCEPT AS-UNLOVED announce AS-LEFT"
+    );
+    assert_eq!(explained(&scene, "45.140.8.0/24", "tags"), "", "nobody has a line about it");
+
+    // What `rsctl irr` says of them.
+    let states: Vec<String> = policies(&scene).iter().map(|one| one.0.clone()).collect();
+    assert_eq!(
+        states,
+        [
+            "AS204001 in-force 2",
+            "AS204002 in-force 2",
+            "AS204003 no-lines 0",
+            "AS204004 no-aut-num 0",
+            "AS204005 in-force 1",
+            "AS204006 in-force 1"
+        ]
+    );
+}
+
+/// Member, state and lines of each RPSL policy, and what is wrong with it.
+fn policies(scene: &Scene) -> Vec<(String, String)> {
+    let all = scene.server.ask(&["irr"]).unwrap();
+    let policies = all.as_array().unwrap().iter().filter(|one| one["aut_num"].is_u64());
+    let line = |one: &serde_json::Value| {
+        let state = one["state"].as_str().unwrap_or_default();
+        let text = format!("AS{} {state} {}", one["aut_num"], one["lines"]);
+        (text, one["last_error"].as_str().unwrap_or_default().to_owned())
+    };
+    policies.map(line).collect()
+}
+
+#[test]
+fn a_changed_rpsl_policy_moves_what_it_is_about_and_nothing_else() {
+    let mut scene = scene_with(AUT_NUMS);
+    scene.announce(WITH_RPSL);
+    scene.sees(SEEN_WITH_RPSL);
+    let updates = |scene: &mut Scene| scene.raw("right", "rs1").status().updates;
+    let before = updates(&mut scene);
+
+    // Full now takes Left's routes, and Right's no more.
+    let changed = AUT_NUMS.replace("AS131329 from AS204005", "AS131329 from AS204006");
+    scene.write("irr.db", &(rpsl(IRR) + &changed));
+    scene.server.act(&["irr", "refresh"]);
+    let seen = SEEN_WITH_RPSL
+        .replace("rpki,right             45.140.0.0/24", "rpki,right,full 45.140.0.0/24")
+        .replace("full,irr,rpki,left     45.140.8.0/24", "irr,rpki,left 45.140.8.0/24")
+        .replace("rs1   full                   2a0e:6000::/32  204006", "");
+    scene.sees(&seen);
+    assert_eq!(updates(&mut scene), before, "Right has nothing to do with it");
+
+    // A line that nobody can understand changes nothing, and is said.
+    let broken = changed.replace("AS131329 from AS204006", "AS131329 fro AS204005");
+    scene.write("irr.db", &(rpsl(IRR) + &broken));
+    scene.server.act(&["irr", "refresh"]);
+    eventually("the fault is shown", ARRIVE, || {
+        let fault = policies(&scene)[0].1.clone();
+        ensure(fault.contains("fro AS204005") && fault.contains("last good"), || fault)
+    });
+    scene.sees(&seen);
+
+    // The objects go: nobody is restricted.
+    scene.write("irr.db", &(rpsl(IRR) + "\naut-num: AS204006\nsource: TEST\n"));
+    scene.server.act(&["irr", "refresh"]);
+    let mut all =
+        seen.replace("rpki,right,full 45.140.0.0/24", "rpki,right,full,irr 45.140.0.0/24");
+    all = all.replace("irr,rpki,left 45.140.8.0/24", "irr,rpki,left,full 45.140.8.0/24");
+    all = all.replace("rs1   rpki,left              45.150.0.0/24   204001", "");
+    all += "
+        rs1 tags                     45.140.0.0/24  204005  VALID IN-SET
+        rs1 full,irr,rpki,left       2a0e:6000::/32 204006
+        rs1 tags                     2a0e:6000::/32 204006  VALID IN-SET
+        rs1 rpki                     45.150.0.0/24  204001  NOT-IN-SET
+        rs1 tags                     45.150.0.0/24  204001  UNKNOWN NOT-IN-SET
+    ";
+    scene.sees(&all);
+
+    let status = scene.raw("left", "rs1").status();
+    assert_eq!((status.closed, status.refreshes), (None, Vec::new()));
+    let members = scene.server.ask(&["members"]).unwrap();
+    for member in members.as_array().unwrap() {
+        assert_eq!(member["flaps"], 0, "{member}");
+    }
 }

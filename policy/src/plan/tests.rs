@@ -6,7 +6,7 @@ use bgp_wire::{AsPath, Asn, Community, Family, NextHop, Origin, PathAttributes, 
 
 use super::ExportPlan;
 use crate::communities::{CommunityScheme, Function, Preset};
-use crate::rpsl::{AsFilter, PeerFilter};
+use crate::rpsl::PeerFilter;
 use crate::testing::*;
 use crate::{
     CheckMode, ExportRule, FilterMode, IrrState, Kind, MedMode, NoTrace, Policy, PolicyConfig,
@@ -490,20 +490,32 @@ fn a_tagged_failure_is_told_to_everybody() {
     assert_eq!(tags(config, unknown)[0], texts(&[]));
 }
 
-#[test]
-fn rpsl_policies_of_both_sides_decide_by_family() {
-    let only = |asns: &[Asn]| AsFilter::Only(asns.iter().copied().collect());
+/// The filter that lines of an aut-num make.
+fn rpsl(lines: &[&str]) -> Option<Arc<PeerFilter>> {
+    let parse = |line: &&str| {
+        let (attribute, text) = line.split_once(": ").unwrap();
+        crate::rpsl::parse_attribute(attribute, text).unwrap()
+    };
+    let lines: Vec<_> = lines.iter().flat_map(parse).collect();
+    Some(Arc::new(PeerFilter::compile(&lines, RS, |_| None).filter))
+}
+
+fn rpsl_on_both_sides() -> Policy {
     let mut config = base();
     with_peer(&mut config, V4, |peer| {
-        let send_to = [only(&[asn(X), asn(Y)]), AsFilter::All];
-        peer.rpsl = Some(Arc::new(PeerFilter { receive_from: Default::default(), send_to }));
+        let (x, y) = (asn(X), asn(Y));
+        peer.rpsl = rpsl(&[&format!("export-via: afi ipv4 AS{RS} to AS{x} OR AS{y} announce ANY")]);
     });
     with_peer(&mut config, Y, |peer| {
-        let refused = AsFilter::AllBut([asn(V4)].into_iter().collect());
-        let receive_from = [refused, AsFilter::All];
-        peer.rpsl = Some(Arc::new(PeerFilter { receive_from, send_to: Default::default() }));
+        let line = format!("import-via: afi ipv4 AS{RS} from AS{} accept NOT ANY", asn(V4));
+        peer.rpsl = rpsl(&[&line]);
     });
-    let policy = compiled(config);
+    compiled(config)
+}
+
+#[test]
+fn rpsl_policies_of_both_sides_decide_by_family() {
+    let policy = rpsl_on_both_sides();
     let reached = |source, family| {
         let plan = plan_of_class(&policy, source, &route(source), VerdictClass::new(family));
         ALL.map(|slot| got(&plan, slot).is_some())
@@ -511,6 +523,42 @@ fn rpsl_policies_of_both_sides_decide_by_family() {
     assert_eq!(reached(V4, Family::V4), [false, false, false, true, false]);
     assert_eq!(reached(V4, Family::V6), [false, true, true, true, true]);
     assert_eq!(reached(X, Family::V4), [true, true, true, false, true]);
+}
+
+#[test]
+fn rpsl_lines_that_decide_are_named() {
+    let policy = rpsl_on_both_sides();
+    let steps = |family| {
+        let mut recorder = Recorder::new();
+        let attributes = route(V4);
+        let verdict = policy.attribute_verdict(V4, &attributes, &mut NoTrace);
+        policy.plan_traced(V4, &verdict, VerdictClass::new(family), &mut recorder);
+        let of_slot = |slot: Slot| {
+            let step = |step: &&crate::ExportStep| {
+                step.rule == ExportRule::Rpsl && step.peers.contains(slot)
+            };
+            recorder.export.iter().find(step).map(|step| (step.withheld, step.detail.clone()))
+        };
+        ALL.map(of_slot)
+    };
+    let (own, x, y) = (asn(V4), asn(X), asn(Y));
+    let line = format!("export-via: afi ipv4 AS{RS} to AS{x} OR AS{y} announce ANY");
+    let [itself, v6, _, to_x, to_y] = steps(Family::V4);
+    assert_eq!(itself, None);
+    let others = format!("aut-num AS{own} sends to others only: no line is for AS{}", asn(V6));
+    assert_eq!(v6, Some((true, others)));
+    assert_eq!(to_x, Some((false, format!("aut-num AS{own}: {line}"))));
+    let refusal = format!("import-via: afi ipv4 AS{RS} from AS{own} accept NOT ANY");
+    assert_eq!(to_y, Some((true, format!("aut-num AS{y}: {refusal}"))));
+    assert_eq!(steps(Family::V6), [const { None }; 5]);
+}
+
+#[test]
+fn only_sources_whose_receivers_differ_are_named_as_changed() {
+    let before = compiled(base());
+    let after = rpsl_on_both_sides();
+    assert_eq!(Policy::rpsl_changes(&before, &after), [V4]);
+    assert!(Policy::rpsl_changes(&after, &after).is_empty());
 }
 
 #[test]

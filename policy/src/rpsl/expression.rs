@@ -3,6 +3,8 @@
 use bgp_wire::Asn;
 use hashbrown::HashSet;
 
+use super::Unknown;
+
 type AsnSet = HashSet<Asn, foldhash::fast::FixedState>;
 
 /// An expression over ASes.
@@ -37,16 +39,38 @@ impl AsExpression {
         }
     }
 
-    /// The ASes that are meant.
-    pub fn evaluate(&self, expand: &mut dyn FnMut(&str) -> Vec<Asn>) -> AsFilter {
+    /// Whether an AS number is written in it.
+    #[must_use]
+    pub fn names(&self, asn: Asn) -> bool {
+        match self {
+            Self::Any | Self::Set(_) => false,
+            Self::As(named) => *named == asn,
+            Self::Not(a) => a.names(asn),
+            Self::And(a, b) | Self::Or(a, b) | Self::Except(a, b) => a.names(asn) || b.names(asn),
+        }
+    }
+
+    /// The ASes that are meant. `expand` gives the members of an AS-SET; `unknown` says which way
+    /// to err where it cannot.
+    pub fn evaluate(
+        &self,
+        expand: &mut dyn FnMut(&str) -> Option<Vec<Asn>>,
+        unknown: Unknown,
+    ) -> AsFilter {
         match self {
             Self::Any => AsFilter::All,
             Self::As(asn) => AsFilter::Only([*asn].into_iter().collect()),
-            Self::Set(name) => AsFilter::Only(expand(name).into_iter().collect()),
-            Self::Not(a) => a.evaluate(expand).inverted(),
-            Self::And(a, b) => a.evaluate(expand).and(&b.evaluate(expand)),
-            Self::Or(a, b) => a.evaluate(expand).or(&b.evaluate(expand)),
-            Self::Except(a, b) => a.evaluate(expand).except(&b.evaluate(expand)),
+            Self::Set(name) => match (expand(name), unknown) {
+                (Some(members), _) => AsFilter::Only(members.into_iter().collect()),
+                (None, Unknown::Nobody) => AsFilter::none(),
+                (None, Unknown::Everybody) => AsFilter::All,
+            },
+            Self::Not(a) => a.evaluate(expand, unknown.inverted()).inverted(),
+            Self::And(a, b) => a.evaluate(expand, unknown).and(&b.evaluate(expand, unknown)),
+            Self::Or(a, b) => a.evaluate(expand, unknown).or(&b.evaluate(expand, unknown)),
+            Self::Except(a, b) => {
+                a.evaluate(expand, unknown).except(&b.evaluate(expand, unknown.inverted()))
+            }
         }
     }
 }

@@ -1,19 +1,24 @@
 //! RPSL policies: whom a member receives from and sends to.
 //!
 //! A member's aut-num object says so with `import-via` and `export-via` lines
-//! (draft-snijders-rpsl-via) that name the route server, or with `import` and `export` lines (and
-//! `mp-import`, `mp-export`, RFC 4012 §4.1) from and to the route server's AS.
+//! (draft-snijders-rpsl-via) by way of the route server, or with `import` and `export` lines (and
+//! `mp-import`, `mp-export`, RFC 4012 §4.1) that name the route server's AS.
 //!
 //! Lines are taken in order; the first that concerns an AS decides about it. What no line
 //! concerns is allowed if all lines are refusals ("not from AS1"), and refused if one of them
 //! allows ("from AS1"). Lines of the via kind beat the others. Filters on prefixes are not looked
 //! at, since the IRR checks on import do that; but `NOT ANY` refuses.
+//!
+//! An AS-SET that nobody knows opens nothing: a line that allows is read as narrow as it can be
+//! meant, a line that refuses as wide.
 
 mod expression;
 mod parse;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use bgp_wire::{Asn, Families, Family};
 
@@ -32,6 +37,8 @@ pub enum Direction {
 /// A line of an aut-num object that concerns route servers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PolicyLine {
+    /// As it is written, on one line and cut off where it is very long.
+    pub text: Arc<str>,
     /// Receiving or sending.
     pub direction: Direction,
     /// Which families.
@@ -58,17 +65,46 @@ pub enum LineFilter {
 /// Whom a member receives from and sends to, by family.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PeerFilter {
-    /// Whom it receives from.
-    pub receive_from: [AsFilter; 2],
-    /// Whom it sends to.
-    pub send_to: [AsFilter; 2],
+    receive_from: [Lane; 2],
+    send_to: [Lane; 2],
 }
 
-/// AS-SETs that nobody could expand. Whoever gets this keeps the last good filter: an unknown set
-/// must open nothing.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("unknown AS-SETs: {}", .0.join(", "))]
-pub struct UnknownSets(pub Vec<String>);
+/// One direction and family of a filter.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Lane {
+    /// What the clauses come to.
+    allowed: AsFilter,
+    /// What it was made from, in order.
+    clauses: Box<[Clause]>,
+}
+
+/// A line, resolved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Clause {
+    text: Arc<str>,
+    peers: AsFilter,
+    allows: bool,
+}
+
+/// What a member's filter says about an AS, and which of its lines says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decision<'a> {
+    /// Whether routes pass.
+    pub allowed: bool,
+    /// The line that concerns the AS; where none does, `None`.
+    pub clause: Option<&'a str>,
+    /// Whether any line was there to concern it.
+    pub restricted: bool,
+}
+
+/// A filter, and what could not be found for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CompiledFilter {
+    /// The filter.
+    pub filter: PeerFilter,
+    /// AS-SETs that nobody could expand, in order; they open nothing.
+    pub unknown_sets: Vec<String>,
+}
 
 impl PeerFilter {
     /// The filter that a member's lines make for one route server. `expand` gives the members of
@@ -77,36 +113,74 @@ impl PeerFilter {
         lines: &[PolicyLine],
         route_server: Asn,
         expand: impl Fn(&str) -> Option<Vec<Asn>>,
-    ) -> Result<Self, UnknownSets> {
+    ) -> CompiledFilter {
         let mut compiler = Compiler { lines, route_server, expand, unknown: Vec::new() };
         let filter = Self {
-            receive_from: Family::ALL.map(|family| compiler.filter(Direction::Import, family)),
-            send_to: Family::ALL.map(|family| compiler.filter(Direction::Export, family)),
+            receive_from: Family::ALL.map(|family| compiler.lane(Direction::Import, family)),
+            send_to: Family::ALL.map(|family| compiler.lane(Direction::Export, family)),
         };
-        if compiler.unknown.is_empty() {
-            return Ok(filter);
-        }
-        compiler.unknown.sort_unstable();
-        compiler.unknown.dedup();
-        Err(UnknownSets(compiler.unknown))
+        let mut unknown_sets = compiler.unknown;
+        unknown_sets.sort_unstable();
+        unknown_sets.dedup();
+        CompiledFilter { filter, unknown_sets }
     }
 
     /// Whether it takes routes of a family from an AS.
     #[must_use]
     pub fn receives(&self, family: Family, from: Asn) -> bool {
-        self.receive_from[family.index()].allows(from)
+        self.receive_from[family.index()].allowed.allows(from)
     }
 
     /// Whether it sends routes of a family to an AS.
     #[must_use]
     pub fn sends(&self, family: Family, to: Asn) -> bool {
-        self.send_to[family.index()].allows(to)
+        self.send_to[family.index()].allowed.allows(to)
+    }
+
+    /// Whether it takes routes of a family from an AS, and why.
+    #[must_use]
+    pub fn receiving(&self, family: Family, from: Asn) -> Decision<'_> {
+        self.receive_from[family.index()].decision(from)
+    }
+
+    /// Whether it sends routes of a family to an AS, and why.
+    #[must_use]
+    pub fn sending(&self, family: Family, to: Asn) -> Decision<'_> {
+        self.send_to[family.index()].decision(to)
     }
 
     /// Whether it restricts nobody.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        *self == Self::default()
+        self.receive_from.iter().chain(&self.send_to).all(|lane| lane.allowed == AsFilter::All)
+    }
+
+    /// How many lines it was made from, those of a direction and family counted for themselves.
+    #[must_use]
+    pub fn clauses(&self) -> usize {
+        self.receive_from.iter().chain(&self.send_to).map(|lane| lane.clauses.len()).sum()
+    }
+}
+
+impl Lane {
+    /// The first clause that concerns an AS decides about it.
+    fn new(clauses: Vec<Clause>) -> Self {
+        let only_refusals = clauses.iter().all(|clause| !clause.allows);
+        let mut allowed = if only_refusals { AsFilter::All } else { AsFilter::none() };
+        for clause in clauses.iter().rev() {
+            let peers = &clause.peers;
+            allowed = if clause.allows { allowed.or(peers) } else { allowed.except(peers) };
+        }
+        Self { allowed, clauses: clauses.into() }
+    }
+
+    fn decision(&self, asn: Asn) -> Decision<'_> {
+        let clause = self.clauses.iter().find(|clause| clause.peers.allows(asn));
+        Decision {
+            allowed: self.allowed.allows(asn),
+            clause: clause.map(|clause| &*clause.text),
+            restricted: !self.clauses.is_empty(),
+        }
     }
 }
 
@@ -119,6 +193,36 @@ impl PolicyLine {
         };
         self.via.iter().chain([&self.peers]).chain(filter).flat_map(AsExpression::sets)
     }
+
+    /// Whether it can be about a route server, whatever the AS-SETs hold: what cannot be need
+    /// not be kept, and its AS-SETs need not be known.
+    #[must_use]
+    pub fn may_concern(&self, route_server: Asn) -> bool {
+        match &self.via {
+            Some(via) => via.evaluate(&mut |_| None, Unknown::Everybody).allows(route_server),
+            None => self.peers.names(route_server),
+        }
+    }
+}
+
+/// What an AS-SET that nobody knows stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unknown {
+    /// The expression is to be as narrow as it can be meant.
+    Nobody,
+    /// The expression is to be as wide as it can be meant.
+    Everybody,
+}
+
+impl Unknown {
+    /// For what stands behind NOT or EXCEPT.
+    #[must_use]
+    pub fn inverted(self) -> Self {
+        match self {
+            Self::Nobody => Self::Everybody,
+            Self::Everybody => Self::Nobody,
+        }
+    }
 }
 
 struct Compiler<'a, F> {
@@ -129,56 +233,60 @@ struct Compiler<'a, F> {
 }
 
 impl<F: Fn(&str) -> Option<Vec<Asn>>> Compiler<'_, F> {
-    fn filter(&mut self, direction: Direction, family: Family) -> AsFilter {
-        let ours: Vec<&PolicyLine> = self
-            .lines
-            .iter()
-            .filter(|line| line.direction == direction && line.families.contains(family))
-            .collect();
-        let mut rules = Vec::new();
-        for line in ours.iter().filter(|line| line.via.is_some()) {
-            let via = line.via.as_ref().map(|via| self.evaluate(via));
-            if via.is_some_and(|via| via.allows(self.route_server)) {
-                rules.push((self.evaluate(&line.peers), line.filter != LineFilter::Refuse));
-            }
+    fn lane(&mut self, direction: Direction, family: Family) -> Lane {
+        let lines = self.lines;
+        let ours =
+            |line: &&PolicyLine| line.direction == direction && line.families.contains(family);
+        let clauses: Vec<Clause> =
+            lines.iter().filter(ours).filter_map(|line| self.via_clause(line)).collect();
+        if !clauses.is_empty() {
+            return Lane::new(clauses);
         }
-        if rules.is_empty() {
-            for line in ours.iter().filter(|line| line.via.is_none()) {
-                if self.evaluate(&line.peers).allows(self.route_server) {
-                    rules.push(self.older_rule(line));
-                }
-            }
-        }
-        combine(rules)
+        Lane::new(lines.iter().filter(ours).filter_map(|line| self.older_clause(line)).collect())
     }
 
-    /// A line from or to the route server itself: its filter says who is meant.
-    fn older_rule(&mut self, line: &PolicyLine) -> (AsFilter, bool) {
-        match &line.filter {
-            LineFilter::Allow => (AsFilter::All, true),
-            LineFilter::Refuse => (AsFilter::All, false),
+    /// What a line of the via kind says, if it is by way of this route server.
+    fn via_clause(&mut self, line: &PolicyLine) -> Option<Clause> {
+        let via = line.via.as_ref()?;
+        if !self.evaluate(via, Unknown::Everybody).allows(self.route_server) {
+            return None;
+        }
+        let allows = line.filter != LineFilter::Refuse;
+        let certain = self.evaluate(via, Unknown::Nobody).allows(self.route_server);
+        let peers = match (allows, certain) {
+            (true, true) => self.evaluate(&line.peers, Unknown::Nobody),
+            // Perhaps it is about another route server: then it allows nobody here.
+            (true, false) => AsFilter::none(),
+            (false, _) => self.evaluate(&line.peers, Unknown::Everybody),
+        };
+        Some(Clause { text: Arc::clone(&line.text), peers, allows })
+    }
+
+    /// What a line from or to the route server itself says: its filter says who is meant.
+    fn older_clause(&mut self, line: &PolicyLine) -> Option<Clause> {
+        let named = line.via.is_none() && line.peers.names(self.route_server);
+        if !named || !self.evaluate(&line.peers, Unknown::Nobody).allows(self.route_server) {
+            return None;
+        }
+        let peers = match &line.filter {
             // What a member announces is its own affair; what it accepts names the others.
-            LineFilter::From(_) if line.direction == Direction::Export => (AsFilter::All, true),
-            LineFilter::From(expression) => (self.evaluate(expression), true),
-        }
+            LineFilter::From(expression) if line.direction == Direction::Import => {
+                self.evaluate(expression, Unknown::Nobody)
+            }
+            LineFilter::From(_) | LineFilter::Allow | LineFilter::Refuse => AsFilter::All,
+        };
+        let allows = line.filter != LineFilter::Refuse;
+        Some(Clause { text: Arc::clone(&line.text), peers, allows })
     }
 
-    fn evaluate(&mut self, expression: &AsExpression) -> AsFilter {
-        expression.evaluate(&mut |set| {
-            (self.expand)(set).unwrap_or_else(|| {
+    fn evaluate(&mut self, expression: &AsExpression, unknown: Unknown) -> AsFilter {
+        let mut expand = |set: &str| {
+            let members = (self.expand)(set);
+            if members.is_none() {
                 self.unknown.push(set.to_owned());
-                Vec::new()
-            })
-        })
+            }
+            members
+        };
+        expression.evaluate(&mut expand, unknown)
     }
-}
-
-/// The first rule that concerns an AS decides about it.
-fn combine(rules: Vec<(AsFilter, bool)>) -> AsFilter {
-    let only_refusals = rules.iter().all(|(_, allows)| !allows);
-    let mut allowed = if only_refusals { AsFilter::All } else { AsFilter::none() };
-    for (peers, allows) in rules.into_iter().rev() {
-        allowed = if allows { allowed.or(&peers) } else { allowed.except(&peers) };
-    }
-    allowed
 }

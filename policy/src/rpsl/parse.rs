@@ -1,5 +1,7 @@
 //! Reading policy lines of an aut-num object (RFC 2622 §6, RFC 4012 §4, draft-snijders-rpsl-via).
 
+use std::sync::Arc;
+
 use bgp_wire::{Asn, Families, Family};
 use nom::branch::alt;
 use nom::bytes::complete::{take_while, take_while1};
@@ -26,8 +28,11 @@ pub struct RpslError {
 /// Parentheses may nest this deep; the text is somebody else's.
 const MAX_DEPTH: usize = 16;
 
-/// Octets of the rest that an error shows.
+/// Characters of the rest that an error shows.
 const SHOWN: usize = 40;
+
+/// Characters of a line that are kept for people to see.
+const KEPT: usize = 160;
 
 /// The policy lines of an attribute; none for attributes that are no policy. A value may run over
 /// several lines, with comments.
@@ -42,12 +47,12 @@ pub fn parse_attribute(attribute: &str, text: &str) -> Result<Vec<PolicyLine>, R
         "mp-export" => Kind { direction: Direction::Export, via: false, families: Families::BOTH },
         _ => return Ok(Vec::new()),
     };
-    let text: String = text
+    let folded: String = text
         .lines()
         .map(|line| line.split_once('#').map_or(line, |(before, _)| before))
         .collect::<Vec<_>>()
         .join(" ");
-    match line(&text, &kind) {
+    match line(&folded, &shown(attribute, &folded), &kind) {
         Ok((_, lines)) => Ok(lines),
         Err(nom::Err::Error(error) | nom::Err::Failure(error)) => Err(RpslError {
             attribute: attribute.to_owned(),
@@ -56,6 +61,16 @@ pub fn parse_attribute(attribute: &str, text: &str) -> Result<Vec<PolicyLine>, R
         Err(nom::Err::Incomplete(_)) => {
             Err(RpslError { attribute: attribute.to_owned(), at: String::new() })
         }
+    }
+}
+
+/// The line as people see it.
+fn shown(attribute: &str, text: &str) -> Arc<str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let whole = format!("{}: {}", attribute.to_ascii_lowercase(), words.join(" "));
+    match whole.char_indices().nth(KEPT) {
+        Some((end, _)) => Arc::from(format!("{}...", &whole[..end])),
+        None => Arc::from(whole),
     }
 }
 
@@ -85,7 +100,7 @@ impl Kind {
 }
 
 /// `[protocol p] [into p] [afi list] peering+ accept filter`
-fn line<'a>(input: &'a str, kind: &Kind) -> IResult<&'a str, Vec<PolicyLine>> {
+fn line<'a>(input: &'a str, text: &Arc<str>, kind: &Kind) -> IResult<&'a str, Vec<PolicyLine>> {
     let (input, _) = opt(preceded(keyword("protocol"), word)).parse(input)?;
     let (input, _) = opt(preceded(keyword("into"), word)).parse(input)?;
     let (input, families) = opt(afi_list).parse(input)?;
@@ -96,8 +111,8 @@ fn line<'a>(input: &'a str, kind: &Kind) -> IResult<&'a str, Vec<PolicyLine>> {
     let lines = peerings
         .into_iter()
         .map(|(via, peers)| {
-            let (direction, filter) = (kind.direction, filter.clone());
-            PolicyLine { direction, families, via, peers, filter }
+            let (direction, filter, text) = (kind.direction, filter.clone(), Arc::clone(text));
+            PolicyLine { text, direction, families, via, peers, filter }
         })
         .collect();
     Ok((input, lines))

@@ -17,7 +17,9 @@ fn filter(text: &str) -> PeerFilter {
         "AS-BAD" | "AS9:AS-BAD" | "RIPE::AS-BAD" => Some(vec![Asn(2), Asn(3)]),
         _ => None,
     };
-    PeerFilter::compile(&lines(text), RS, expand).unwrap()
+    let compiled = PeerFilter::compile(&lines(text), RS, expand);
+    assert_eq!(compiled.unknown_sets, [""; 0], "{text}");
+    compiled.filter
 }
 
 /// From which of AS 1 to 4 it receives.
@@ -146,7 +148,7 @@ fn what_people_write() {
     }
     let folded = "AS6777 from AS-ANY # everybody\n    EXCEPT AS1\n    accept ANY";
     let lines = parse_attribute("import-via", folded).unwrap();
-    let filter = PeerFilter::compile(&lines, RS, |_| None).unwrap();
+    let filter = PeerFilter::compile(&lines, RS, |_| None).filter;
     assert!(!filter.receives(Family::V4, Asn(1)) && filter.receives(Family::V4, Asn(2)));
 }
 
@@ -171,12 +173,76 @@ fn what_cannot_be_understood_is_said_with_its_place() {
 fn unknown_sets_open_nothing() {
     let lines = lines(
         "import-via: AS6777 from AS-ANY EXCEPT AS-GONE accept ANY\n\
-         export-via: AS6777 to AS-LOST announce ANY",
+         export-via: AS6777 to AS-LOST OR AS3 announce ANY",
     );
     let sets: Vec<&str> = lines.iter().flat_map(PolicyLine::sets).collect();
     assert_eq!(sets, ["AS-GONE", "AS-LOST"]);
-    let error = PeerFilter::compile(&lines, RS, |_| None).unwrap_err();
-    assert_eq!(error, UnknownSets(vec!["AS-GONE".to_owned(), "AS-LOST".to_owned()]));
+    let compiled = PeerFilter::compile(&lines, RS, |_| None);
+    assert_eq!(compiled.unknown_sets, ["AS-GONE", "AS-LOST"]);
+    let those = |says: &dyn Fn(Asn) -> bool| (1..=4).filter(|n| says(Asn(*n))).collect::<Vec<_>>();
+    let filter = compiled.filter;
+    assert_eq!(those(&|asn| filter.receives(Family::V4, asn)), [0; 0], "any of them may be in it");
+    assert_eq!(those(&|asn| filter.sends(Family::V4, asn)), [3]);
+}
+
+#[test]
+fn unknown_sets_leave_no_refusal_out() {
+    for (text, expected) in [
+        ("import-via: AS6777 from AS-LOST accept NOT ANY", vec![]),
+        ("import-via: AS6777 from AS-LOST AND (AS1 OR AS2) accept NOT ANY", vec![3, 4]),
+        ("import: from AS6777 accept AS1 OR NOT AS-LOST", vec![1]),
+        // By way of whom is not known: it opens nothing, and a refusal holds.
+        ("import-via: AS-LOST from AS1 accept ANY", vec![]),
+        ("import-via: AS-LOST from AS1 accept NOT ANY", vec![2, 3, 4]),
+        (
+            "import-via: AS-LOST from AS1 accept ANY\nimport-via: AS6777 from AS2 accept ANY",
+            vec![2],
+        ),
+    ] {
+        let filter = PeerFilter::compile(&lines(text), RS, |_| None).filter;
+        let received: Vec<u32> = (1..=4).filter(|n| filter.receives(Family::V4, Asn(*n))).collect();
+        assert_eq!(received, expected, "{text}");
+    }
+}
+
+#[test]
+fn the_line_that_decides_is_named() {
+    let text = "import-via: AS6777 from AS2\taccept NOT ANY\n\
+                import-via: AS6777 from AS-GOOD accept ANY\n\
+                export-via: AS6777 to AS3 announce NOT ANY";
+    let filter = filter(text);
+    let refused = filter.receiving(Family::V4, Asn(2));
+    assert!(!refused.allowed && refused.restricted);
+    assert_eq!(refused.clause, Some("import-via: AS6777 from AS2 accept NOT ANY"));
+    let allowed = filter.receiving(Family::V6, Asn(1));
+    assert!(allowed.allowed);
+    assert_eq!(allowed.clause, Some("import-via: AS6777 from AS-GOOD accept ANY"));
+    let other = filter.receiving(Family::V4, Asn(4));
+    assert_eq!((other.allowed, other.clause, other.restricted), (false, None, true));
+    let sent = filter.sending(Family::V4, Asn(3));
+    assert_eq!(sent.clause, Some("export-via: AS6777 to AS3 announce NOT ANY"));
+    let open = PeerFilter::default();
+    assert!(!open.sending(Family::V4, Asn(3)).restricted && open.sends(Family::V4, Asn(3)));
+    let long = format!("import-via: AS6777 from AS1 accept {}", "AS-A OR ".repeat(200) + "AS-B");
+    assert_eq!(lines(&long)[0].text.chars().count(), 160 + "...".len());
+}
+
+#[test]
+fn lines_about_others_are_none_of_our_business() {
+    for (text, concerns) in [
+        ("import-via: AS6777 from AS1 accept ANY", true),
+        ("import-via: AS1200 from AS1 accept ANY", false),
+        ("import-via: AS-IXPS from AS1 accept ANY", true),
+        ("import-via: AS-ANY EXCEPT AS6777 from AS1 accept ANY", false),
+        ("import: from AS6777 accept ANY", true),
+        ("import: from AS1 accept ANY", false),
+        // It does not name the route server.
+        ("import: from AS-PEERS accept NOT ANY", false),
+        ("import: from AS-ANY accept NOT ANY", false),
+    ] {
+        assert_eq!(lines(text)[0].may_concern(RS), concerns, "{text}");
+    }
+    assert!(filter("import: from AS-ANY accept NOT ANY").is_open());
 }
 
 #[test]

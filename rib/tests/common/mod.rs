@@ -309,6 +309,16 @@ impl Exchange {
         }
     }
 
+    /// A policy that differs in whom the routes of some sources go to.
+    pub fn set_receivers(&mut self, policy: Arc<Policy>) {
+        let sources = Policy::rpsl_changes(&self.policy, &policy);
+        self.policy = Arc::clone(&policy);
+        for shard in 0..self.shards.len() {
+            let (policy, data) = (Arc::clone(&policy), self.data.clone());
+            self.send(shard, ShardInput::Receivers { policy, data, sources: sources.clone() });
+        }
+    }
+
     pub fn set_data(&mut self, data: RoutingData, changed: &rib::Changed) {
         self.data = data.clone();
         for shard in 0..self.shards.len() {
@@ -321,7 +331,8 @@ impl Exchange {
     pub fn turn(&mut self, shard: usize, inputs: usize, work: bool) {
         for _ in 0..inputs {
             let Some(input) = self.inputs[shard].pop_front() else { break };
-            if let ShardInput::Policy { policy, .. } = &input {
+            if let ShardInput::Policy { policy, .. } | ShardInput::Receivers { policy, .. } = &input
+            {
                 self.in_force[shard] = Arc::clone(policy);
             }
             if let ShardInput::Policy { data, .. } | ShardInput::Data { data, .. } = &input {

@@ -9,13 +9,15 @@ use super::{Look, explain, members, outside, report, routes, status};
 use crate::cli::args::{Args, Verb};
 use crate::control::answers::{RpkiAnswer, StatusAnswer};
 use crate::control::sample;
+use crate::irr::PolicyState;
 use crate::runtime::query::{
     DiffReport, ExplainedCandidate, ExplainedCheck, Explanation, MemberDiff, RejectEntry,
     ReloadReport, RouteEntry,
 };
 use crate::runtime::status::{
-    DaemonStatus, IrrSetStatus, ListenerStatus, NegotiatedStatus, NotificationStatus,
-    RouteCounters, RouteServerStatus, RpkiSourceStatus, SessionState, SessionStatus,
+    DaemonStatus, IrrSetStatus, IrrStatus, ListenerStatus, NegotiatedStatus, NotificationStatus,
+    RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus, SessionState,
+    SessionStatus,
 };
 
 /// Runs `write` and compares with `golden/NAME.txt`.
@@ -295,18 +297,43 @@ fn diff() {
 
 #[test]
 fn irr_table() {
-    let set = |name: &str, fetched: bool, stale| IrrSetStatus {
-        name: name.into(),
-        asns: 3,
-        prefixes: [120, 7],
-        fetched: fetched.then(|| sample::time(sample::NOON - 4000)),
-        stale,
-        last_error: (stale || !fetched).then(|| "the server is away".into()),
+    let fetched = || Some(sample::time(sample::NOON - 4000));
+    let set = |name: &str, there: bool, stale| {
+        IrrStatus::Set(IrrSetStatus {
+            name: name.into(),
+            source: if there { "127.0.0.1:43".into() } else { String::new() },
+            members: 1,
+            asns: 3,
+            prefixes: [120, 7],
+            fetched: fetched().filter(|_| there),
+            stale,
+            last_error: (stale || !there).then(|| "the server is away".into()),
+        })
     };
-    let sets = [
+    let policy = |aut_num, state, lines, fault: Option<&str>| {
+        IrrStatus::Policy(RpslPolicyStatus {
+            aut_num,
+            state,
+            lines,
+            source: if lines > 0 { "RIPE".into() } else { String::new() },
+            fetched: fetched(),
+            stale: aut_num == 65020,
+            fault: false,
+            last_error: fault.map(str::to_owned),
+        })
+    };
+    let mut all = vec![
         set("RIPE::AS-ALICE", true, false),
         set("AS-BOB", true, true),
         set("AS-NOBODY", false, false),
     ];
-    golden("irr", |look| outside::write_irr(&sets, look));
+    golden("irr", |look| outside::write_irr(&all, look));
+    all.truncate(1);
+    all.extend([
+        policy(65010, PolicyState::InForce, 4, None),
+        policy(65020, PolicyState::InForce, 1, Some("the server is away")),
+        policy(65030, PolicyState::NoAutNum, 0, None),
+        policy(65040, PolicyState::NeverFetched, 0, None),
+    ]);
+    golden("irr-rpsl", |look| outside::write_irr(&all, look));
 }

@@ -6,8 +6,9 @@ use super::Look;
 use super::table::{Cell, Column, Style, Table};
 use super::text::{age, counted, plain, stamp};
 use crate::control::answers::RpkiAnswer;
+use crate::irr::PolicyState;
 use crate::runtime::query::{DiffReport, MemberDiff, ReloadReport};
-use crate::runtime::status::IrrSetStatus;
+use crate::runtime::status::{IrrSetStatus, IrrStatus, RpslPolicyStatus};
 
 fn or_dash<T: ToString>(value: Option<T>) -> Cell {
     value.map_or_else(|| Cell::from("-"), |value| Cell::from(value.to_string()))
@@ -54,33 +55,92 @@ pub(super) fn write_rpki(rpki: &RpkiAnswer, look: &mut Look<'_>) -> io::Result<(
     table.write(look.paint, look.out)
 }
 
-pub(super) fn write_irr(sets: &[IrrSetStatus], look: &mut Look<'_>) -> io::Result<()> {
-    if sets.is_empty() {
+/// Sets, then RPSL policies where there are any.
+pub(super) fn write_irr(all: &[IrrStatus], look: &mut Look<'_>) -> io::Result<()> {
+    let (mut sets, mut policies) = (Vec::new(), Vec::new());
+    for one in all {
+        match one {
+            IrrStatus::Set(set) => sets.push(set),
+            IrrStatus::Policy(policy) => policies.push(policy),
+        }
+    }
+    if all.is_empty() {
         return writeln!(look.out, "no IRR sets are in use");
     }
+    write_sets(&sets, look)?;
+    if !policies.is_empty() {
+        writeln!(look.out)?;
+        write_policies(&policies, look)?;
+    }
+    Ok(())
+}
+
+/// Whether an answer is there, and as new as it should be.
+fn freshness(fetched: bool, stale: bool) -> (&'static str, Style) {
+    match (fetched, stale) {
+        (false, _) => ("missing", Style::Bad),
+        (true, true) => ("stale", Style::Warn),
+        (true, false) => ("fresh", Style::Good),
+    }
+}
+
+fn error_cell(error: Option<&String>) -> Cell {
+    error.map_or_else(Cell::default, |error| Cell::styled(error, Style::Bad))
+}
+
+fn write_sets(sets: &[&IrrSetStatus], look: &mut Look<'_>) -> io::Result<()> {
     let mut table = Table::new([
         Column::Left("SET"),
+        Column::Right("MEMBERS"),
         Column::Right("ORIGINS"),
         Column::Right("V4"),
         Column::Right("V6"),
         Column::Right("AGE"),
         Column::Left("STATE"),
+        Column::Left("SOURCE"),
         Column::Left("ERROR"),
     ]);
     for set in sets {
-        let (state, style) = match (set.fetched, set.stale) {
-            (None, _) => ("missing", Style::Bad),
-            (Some(_), true) => ("stale", Style::Warn),
-            (Some(_), false) => ("fresh", Style::Good),
-        };
+        let (state, style) = freshness(set.fetched.is_some(), set.stale);
         table.push([
             Cell::from(&set.name),
+            Cell::from(set.members),
             Cell::from(set.asns),
             Cell::from(set.prefixes[0]),
             Cell::from(set.prefixes[1]),
             Cell::from(age(set.fetched.and_then(stamp), look.now)),
             Cell::styled(state, style),
-            set.last_error.as_ref().map_or_else(Cell::default, |e| Cell::styled(e, Style::Bad)),
+            Cell::from(&set.source),
+            error_cell(set.last_error.as_ref()),
+        ]);
+    }
+    table.write(look.paint, look.out)
+}
+
+fn write_policies(policies: &[&RpslPolicyStatus], look: &mut Look<'_>) -> io::Result<()> {
+    let mut table = Table::new([
+        Column::Left("RPSL POLICY"),
+        Column::Right("LINES"),
+        Column::Right("AGE"),
+        Column::Left("STATE"),
+        Column::Left("SOURCE"),
+        Column::Left("ERROR"),
+    ]);
+    for policy in policies {
+        let style = match (policy.state, policy.stale) {
+            (PolicyState::NeverFetched, _) => Style::Bad,
+            (_, true) => Style::Warn,
+            (PolicyState::InForce, false) => Style::Good,
+            (PolicyState::NoLines | PolicyState::NoAutNum, false) => Style::Dim,
+        };
+        let stale = if policy.stale { ", stale" } else { "" };
+        table.push([
+            Cell::from(format!("AS{}", policy.aut_num)),
+            Cell::from(policy.lines),
+            Cell::from(age(policy.fetched.and_then(stamp), look.now)),
+            Cell::styled(format!("{}{stale}", policy.state.name()), style),
+            Cell::from(&policy.source),
+            error_cell(policy.last_error.as_ref()),
         ]);
     }
     table.write(look.paint, look.out)

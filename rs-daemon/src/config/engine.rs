@@ -1,9 +1,13 @@
 //! What the configuration means for the crates that do the work: policies and sessions.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use bgp_session::{GracefulRestartConfig, LlgrConfig, SessionConfig};
-use bgp_wire::{Families, Family, Role as BgpRole};
+use bgp_wire::{Asn, Families, Family, Role as BgpRole};
 use policy::{Kind, MemberAddress, PeerPolicy, PolicyConfig, Role};
 
 use super::{Config, Member, MemberSession, RouteServer, SessionKey};
@@ -115,8 +119,32 @@ impl Config {
             collector: member.collector,
             role_rfc9234: session.role_rfc9234,
             location: member.location,
-            rpsl: None,
+            // What the member's lines say comes with the IRR data: it restricts nobody till then.
+            rpsl: self.follows_rpsl(server, member).then(Arc::default),
         })
+    }
+
+    /// Whether a member's RPSL policy holds on a route server.
+    #[must_use]
+    pub fn follows_rpsl(&self, server: &RouteServer, member: &Member) -> bool {
+        let may = server.kind != Kind::Chaos && !member.collector && self.irr.is_some();
+        may && server.export.rpsl && member.rpsl
+    }
+
+    /// Whose RPSL policies hold on which route servers, by AS.
+    #[must_use]
+    pub fn rpsl_followers(&self) -> BTreeMap<Asn, BTreeSet<Asn>> {
+        let mut followers: BTreeMap<Asn, BTreeSet<Asn>> = BTreeMap::new();
+        for session in self.sessions() {
+            let member = self.members.get(session.member);
+            let server = self.route_servers.get(session.route_server);
+            if let (Some(member), Some(server)) = (member, server)
+                && self.follows_rpsl(server, member)
+            {
+                followers.entry(member.asn).or_default().insert(server.asn);
+            }
+        }
+        followers
     }
 }
 

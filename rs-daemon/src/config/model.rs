@@ -288,6 +288,8 @@ pub struct ExportRules {
     pub honour_well_known: bool,
     /// Routes go to other sessions of the same AS.
     pub same_as_export: bool,
+    /// The members' RPSL policies hold.
+    pub rpsl: bool,
 }
 
 /// `[[member]]`.
@@ -310,6 +312,8 @@ pub struct Member {
     pub alias: Option<u16>,
     /// A looking-glass feed: gets everything, may send nothing.
     pub collector: bool,
+    /// Its RPSL policy holds, where the route server looks at them.
+    pub rpsl: bool,
     /// Where it is, for the informational community of that name.
     pub location: Option<u32>,
     /// A transit sponsor that wants the other sponsors' transit routes.

@@ -17,7 +17,7 @@ use crate::runtime::query::{
     Cursor, DiffReport, Explanation, PrefixMatch, RouteEntry, RouteQuery as Query, SessionAction,
     ShutdownKind,
 };
-use crate::runtime::status::{IrrSetStatus, SessionStatus};
+use crate::runtime::status::{IrrSetStatus, RpslPolicyStatus, SessionStatus};
 use crate::runtime::{HandleError, RuntimeHandle};
 
 /// Routes asked of the shards at once: a shard answers a page in well under a millisecond.
@@ -244,6 +244,12 @@ impl Operations {
     #[must_use]
     pub fn irr(&self) -> Vec<IrrSetStatus> {
         self.runtime.data().irr
+    }
+
+    /// The members' RPSL policies.
+    #[must_use]
+    pub fn rpsl(&self) -> Vec<RpslPolicyStatus> {
+        self.runtime.data().rpsl
     }
 
     /// Asks the IRR servers now.

@@ -73,7 +73,7 @@ pub enum Command {
     },
     /// `Rpki`, one.
     Rpki,
-    /// `IrrSet`, one for each set; with `refresh` a `Done`.
+    /// `IrrStatus`, one for each set and each RPSL policy; with `refresh` a `Done`.
     Irr {
         /// Ask the servers now.
         refresh: bool,

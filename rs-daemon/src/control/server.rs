@@ -324,6 +324,9 @@ async fn answer(
             for set in operations.irr() {
                 lines.item(&set).await?;
             }
+            for policy in operations.rpsl() {
+                lines.item(&policy).await?;
+            }
         }
         Command::Policy { route_server, markdown } => {
             lines.item(&operations.policy(&route_server, markdown).await?).await?;

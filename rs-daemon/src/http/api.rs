@@ -274,7 +274,8 @@ async fn rpki(State(app): State<App>) -> Response {
 }
 
 async fn irr(State(app): State<App>) -> Response {
-    Json(json!({ "sets": app.operations.irr() })).into_response()
+    let (sets, policies) = (app.operations.irr(), app.operations.rpsl());
+    Json(json!({ "sets": sets, "policies": policies })).into_response()
 }
 
 async fn history(State(app): State<App>) -> Response {

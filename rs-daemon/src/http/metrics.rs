@@ -18,6 +18,7 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use super::App;
 use crate::control::answers::StatusAnswer;
+use crate::irr::PolicyState;
 use crate::runtime::status::{
     DataStatus, DirectionCounters, EngineCounters, SessionState, SessionStatus,
 };
@@ -306,7 +307,30 @@ fn outside(snapshot: &Snapshot) -> Vec<MetricFamily> {
             prefixes.add_count(labels.with("family", family), set.prefixes[index]);
         }
     }
-    [vrps, serial, sync, active, in_force, aspas, age, prefixes].map(Family::finish).into()
+    let known = [vrps, serial, sync, active, in_force, aspas, age, prefixes];
+    known.into_iter().chain(rpsl(data)).map(Family::finish).collect()
+}
+
+/// The members' RPSL policies.
+fn rpsl(data: &DataStatus) -> [Family; 3] {
+    let none = Labels::none();
+    let mut states = Family::gauge("rs_rpsl_policies", "Members' RPSL policies, by state.");
+    let mut faulty = Family::gauge("rs_rpsl_policies_faulty", "RPSL policies with a fault.");
+    let mut age = Family::gauge("rs_rpsl_policy_age_seconds", "Age of each RPSL policy.");
+    for state in PolicyState::ALL {
+        let count = data.rpsl.iter().filter(|policy| policy.state == state).count();
+        states.add_count(none.with("state", state.name()), count as u64);
+    }
+    let with_fault = data.rpsl.iter().filter(|policy| policy.fault).count();
+    faulty.add_count(none.plain(), with_fault as u64);
+    let now = std::time::SystemTime::now();
+    for policy in &data.rpsl {
+        if let Some(fetched) = policy.fetched {
+            let secs = now.duration_since(fetched).map_or(0.0, |age| age.as_secs_f64());
+            age.add(none.with("asn", &policy.aut_num.to_string()), secs.floor());
+        }
+    }
+    [states, faulty, age]
 }
 
 #[cfg(test)]

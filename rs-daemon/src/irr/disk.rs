@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Expanded;
 use super::name::SetName;
+use super::policies::StoredPolicies;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Stored {
@@ -13,6 +14,9 @@ struct Stored {
     #[serde(flatten)]
     set: Expanded,
 }
+
+/// Where RPSL policies are, below the directory.
+const POLICIES: &str = "rpsl/policies.json";
 
 /// A file name that no set's name can lead out of the directory with.
 fn path_of(dir: &Path, name: &SetName) -> PathBuf {
@@ -50,11 +54,38 @@ pub(crate) fn load(dir: &Path) -> BTreeMap<SetName, Expanded> {
 /// Writes one set beside its old file, and puts it in the old one's place.
 pub(crate) fn store(dir: &Path, name: &SetName, set: &Expanded) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let path = path_of(dir, name);
-    let temporary = path.with_extension("tmp");
     let text = serde_json::to_vec(&Stored { name: name.to_string(), set: set.clone() })?;
+    replace(&path_of(dir, name), &text)
+}
+
+/// The RPSL policies; nothing if there are none, or none that can be read.
+pub(crate) fn load_policies(dir: &Path) -> StoredPolicies {
+    let path = dir.join(POLICIES);
+    let stored = match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|e| e.to_string()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return StoredPolicies::default(),
+        Err(e) => Err(e.to_string()),
+    };
+    stored.unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), %error, "IRR cache file passed over");
+        StoredPolicies::default()
+    })
+}
+
+/// Writes the RPSL policies, all together.
+pub(crate) fn store_policies(dir: &Path, policies: &StoredPolicies) -> io::Result<()> {
+    let path = dir.join(POLICIES);
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    replace(&path, &serde_json::to_vec(policies)?)
+}
+
+/// Writes a file beside the old one, and puts it in the old one's place.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
     let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(&text)?;
+    file.write_all(text)?;
     file.sync_all()?;
     std::fs::rename(temporary, path)
 }
@@ -72,6 +103,7 @@ mod tests {
             origins: [64500].into(),
             prefixes: ["8.8.8.0/24".parse().unwrap()].into(),
             fetched_unix_secs: 12,
+            source: "127.0.0.1:43".to_owned(),
         };
         store(dir.path(), &name, &set).unwrap();
         std::fs::write(dir.path().join("AS-BROKEN.json"), "{").unwrap();

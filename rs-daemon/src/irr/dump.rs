@@ -1,6 +1,6 @@
 //! RPSL dump files (RFC 2622): only what set expansion needs of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -8,6 +8,8 @@ use std::path::Path;
 use bgp_wire::{Asn, Prefix};
 
 use super::name::SetName;
+use super::object::Object;
+use super::policies::{AutNum, FetchedPolicies, Followers};
 use super::{Expanded, IrrError};
 
 /// An as-set of one database.
@@ -27,42 +29,24 @@ pub struct Dump {
     /// What says of itself that it belongs to a set: (set, its maintainers, itself).
     joins: HashMap<String, Vec<(Vec<String>, SetName)>>,
     sources: Vec<String>,
-}
-
-/// The attributes of one object that matter here.
-#[derive(Default)]
-struct Object {
-    attributes: Vec<(String, String)>,
-}
-
-impl Object {
-    fn class(&self) -> Option<(&str, &str)> {
-        self.attributes.first().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.attributes.iter().filter(move |a| a.0 == name).map(|a| a.1.as_str())
-    }
-
-    /// A list attribute's entries, over all its lines.
-    fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.all(name)
-            .flat_map(|v| v.split(|c: char| c == ',' || c.is_whitespace()))
-            .filter(|w| !w.is_empty())
-    }
-
-    fn source(&self) -> String {
-        self.all("source").next().unwrap_or_default().to_ascii_uppercase()
-    }
+    /// Those that are wanted, by source.
+    aut_nums: HashMap<Asn, HashMap<String, AutNum>>,
+    wanted: Followers,
+    /// When it was read, in seconds since 1970.
+    now: u64,
 }
 
 impl Dump {
-    /// Reads dump files; only objects of `sources` count (empty: of all).
-    pub fn read(paths: &[impl AsRef<Path>], sources: &[String]) -> Result<Self, IrrError> {
-        let mut dump = Self {
-            sources: sources.iter().map(|s| s.to_ascii_uppercase()).collect(),
-            ..Self::default()
-        };
+    /// Reads dump files; only objects of `sources` count (empty: of all), and of aut-num objects
+    /// only the policies of `wanted`.
+    pub fn read(
+        paths: &[impl AsRef<Path>],
+        sources: &[String],
+        wanted: &Followers,
+        now: u64,
+    ) -> Result<Self, IrrError> {
+        let sources = sources.iter().map(|s| s.to_ascii_uppercase()).collect();
+        let mut dump = Self { sources, wanted: wanted.clone(), now, ..Self::default() };
         for path in paths {
             let path = path.as_ref();
             let failed = |source| IrrError::Dump { path: path.to_owned(), source };
@@ -90,24 +74,13 @@ impl Dump {
             let text = text.trim_end();
             if text.is_empty() {
                 self.take(&object);
-                object.attributes.clear();
+                object.clear();
                 if end {
                     return Ok(());
                 }
                 continue;
             }
-            if text.starts_with(['#', '%']) {
-                continue;
-            }
-            let without_comment = text.split('#').next().unwrap_or_default();
-            if text.starts_with([' ', '\t', '+']) {
-                if let Some((_, value)) = object.attributes.last_mut() {
-                    value.push(' ');
-                    value.push_str(without_comment.trim_start_matches('+').trim());
-                }
-            } else if let Some((name, value)) = without_comment.split_once(':') {
-                object.attributes.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-            }
+            object.push_line(text);
         }
     }
 
@@ -125,7 +98,10 @@ impl Dump {
                     self.routes.entry(origin).or_default().push(prefix);
                 }
             }
-            "aut-num" => self.take_joins(object, key),
+            "aut-num" => {
+                self.take_joins(object, key);
+                self.take_policy(object, key, source);
+            }
             _ => {}
         }
     }
@@ -139,6 +115,14 @@ impl Dump {
         self.take_joins(object, key);
     }
 
+    fn take_policy(&mut self, object: &Object, key: &str, source: String) {
+        let Ok(asn) = key.parse() else { return };
+        if let Some(servers) = self.wanted.get(&asn) {
+            let read = AutNum::read(object, servers, self.now);
+            self.aut_nums.entry(asn).or_default().insert(source, read);
+        }
+    }
+
     fn take_joins(&mut self, object: &Object, key: &str) {
         let Ok(name) = key.parse::<SetName>() else { return };
         let maintainers: Vec<String> = object.list("mnt-by").map(str::to_ascii_uppercase).collect();
@@ -148,17 +132,19 @@ impl Dump {
         }
     }
 
+    /// What one source says, or the first of those in order that says something.
+    fn preferred<'a, T>(&self, by_source: &'a HashMap<String, T>) -> Option<&'a T> {
+        let preferred = self.sources.iter().find_map(|source| by_source.get(source));
+        // Without an order of sources: the first by name, so that two runs agree.
+        preferred.or_else(|| by_source.iter().min_by_key(|(source, _)| *source).map(|(_, one)| one))
+    }
+
     /// Direct members of an as-set: of the named source, or of the first that has it.
     fn members(&self, source: Option<&str>, name: &str) -> Option<Vec<SetName>> {
         let by_source = self.as_sets.get(name)?;
         let set = match source {
             Some(source) => by_source.get(source)?,
-            None => {
-                let preferred = self.sources.iter().find_map(|s| by_source.get(s));
-                // Without an order of sources: the first by name, so that two runs agree.
-                preferred
-                    .or_else(|| by_source.iter().min_by_key(|(s, _)| *s).map(|(_, set)| set))?
-            }
+            None => self.preferred(by_source)?,
         };
         let joined = self.joins.get(name).into_iter().flatten().filter(|(maintainers, _)| {
             set.by_ref.iter().any(|m| m == "ANY" || maintainers.contains(m))
@@ -166,10 +152,10 @@ impl Dump {
         Some(set.members.iter().cloned().chain(joined.map(|(_, n)| n.clone())).collect())
     }
 
-    /// Expands a name to AS numbers and route objects, whatever loops its sets have.
+    /// The AS numbers below a name, whatever loops its sets have; `None`: nobody knows the name.
     #[must_use]
-    pub fn expand(&self, root: &SetName, now: u64) -> Expanded {
-        let mut expanded = Expanded { fetched_unix_secs: now, ..Expanded::default() };
+    pub fn origins(&self, root: &SetName) -> Option<BTreeSet<u32>> {
+        let (mut known, mut origins) = (false, BTreeSet::new());
         let (mut seen, mut todo) = (HashSet::new(), vec![root.clone()]);
         while let Some(name) = todo.pop() {
             if !seen.insert(name.clone()) {
@@ -177,20 +163,50 @@ impl Dump {
             }
             match &name {
                 SetName::Asn(asn) => {
-                    expanded.origins.insert(asn.0);
-                    expanded.known |= name == *root;
+                    origins.insert(asn.0);
+                    known |= name == *root;
                 }
                 SetName::Set { source, name: set } => {
                     let Some(members) = self.members(source.as_deref(), set) else { continue };
-                    expanded.known = true;
+                    known |= name == *root;
                     todo.extend(members);
                 }
             }
         }
-        for origin in &expanded.origins {
-            expanded.prefixes.extend(self.routes.get(&Asn(*origin)).into_iter().flatten().copied());
+        known.then_some(origins)
+    }
+
+    /// Expands a name to AS numbers and route objects.
+    #[must_use]
+    pub fn expand(&self, root: &SetName) -> Expanded {
+        let origins = self.origins(root);
+        let routes = |origin: &u32| self.routes.get(&Asn(*origin)).into_iter().flatten().copied();
+        let prefixes = origins.iter().flatten().flat_map(routes);
+        Expanded::new(origins.is_some(), origins.iter().flatten().copied(), prefixes, self.now)
+    }
+
+    /// The RPSL policies that were asked for, and the sets that they name.
+    #[must_use]
+    pub fn policies(&self) -> FetchedPolicies {
+        let mut fetched = FetchedPolicies::default();
+        for asn in self.wanted.keys() {
+            let found = self.aut_nums.get(asn).and_then(|by_source| self.preferred(by_source));
+            let found = found.cloned().unwrap_or_else(|| self.absent(asn));
+            fetched.aut_nums.insert(*asn, found);
         }
-        expanded
+        fetched.sets = fetched
+            .named_sets()
+            .into_iter()
+            .map(|name| {
+                let origins = self.origins(&name);
+                (name, origins)
+            })
+            .collect();
+        fetched
+    }
+
+    fn absent(&self, asn: &Asn) -> AutNum {
+        AutNum::absent(self.wanted.get(asn).into_iter().flatten().copied(), self.now)
     }
 }
 
@@ -246,9 +262,9 @@ source: C
 
     #[test]
     fn sets_expand_through_loops_references_and_continuation_lines() {
-        let top = dump(&["A", "B"]).expand(&"as-top".parse().unwrap(), 7);
+        let top = dump(&["A", "B"]).expand(&"as-top".parse().unwrap());
         assert!(top.known);
-        assert_eq!(top.origins, BTreeSet::from([64500, 64501, 64502, 64503]));
+        assert_eq!(*top.origins, [64500, 64501, 64502, 64503]);
         let prefixes: Vec<String> = top.prefixes.iter().map(ToString::to_string).collect();
         assert_eq!(prefixes, ["8.8.8.0/24", "2620:fe::/48"], "source C was not asked for");
     }
@@ -256,7 +272,7 @@ source: C
     #[test]
     fn a_source_may_be_named_and_their_order_counts() {
         let origins = |sources: &[&str], name: &str| {
-            dump(sources).expand(&name.parse().unwrap(), 0).origins.into_iter().collect::<Vec<_>>()
+            dump(sources).expand(&name.parse().unwrap()).origins.into_vec()
         };
         assert_eq!(origins(&["A", "B"], "B::AS-LEAF"), [64599]);
         assert_eq!(origins(&["B", "A"], "AS-LEAF"), [64599]);
@@ -265,8 +281,6 @@ source: C
 
     #[test]
     fn an_unknown_set_is_unknown_and_not_empty() {
-        assert!(!dump(&[]).expand(&"AS-NOWHERE".parse().unwrap(), 0).known);
+        assert!(!dump(&[]).expand(&"AS-NOWHERE".parse().unwrap()).known);
     }
-
-    use std::collections::BTreeSet;
 }

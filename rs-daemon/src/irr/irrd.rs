@@ -31,6 +31,8 @@ pub enum Answer {
     Nothing,
     /// No such object.
     NotFound,
+    /// The server does not do it: its words.
+    Refused(String),
 }
 
 impl Answer {
@@ -79,12 +81,39 @@ impl IrrdClient {
         }
     }
 
+    /// Where no sources are configured, finds out which ones the server chooses, so that they can
+    /// be selected again after another.
+    pub(crate) async fn learn_sources(&mut self) -> Result<(), IrrError> {
+        if self.sources.is_empty() {
+            let answers = self.query_all(&["!s-lc".to_owned()]).await?;
+            let text = answers.iter().flat_map(Answer::words).collect::<String>();
+            self.sources = text.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect();
+        }
+        Ok(())
+    }
+
     async fn write(&mut self, text: &str) -> io::Result<()> {
         self.stream.get_mut().write_all(text.as_bytes()).await
     }
 
-    /// Asks all queries, a window at a time; answers are in their order.
+    /// Asks all queries; answers are in their order. One that is refused fails them all.
     pub async fn query_all(&mut self, queries: &[String]) -> Result<Vec<Answer>, IrrError> {
+        let answers = self.query_each(queries).await?;
+        for (query, answer) in queries.iter().zip(&answers) {
+            self.accepted(query, answer)?;
+        }
+        Ok(answers)
+    }
+
+    /// An error if the server has refused the query.
+    pub(crate) fn accepted(&self, query: &str, answer: &Answer) -> Result<(), IrrError> {
+        let Answer::Refused(answer) = answer else { return Ok(()) };
+        let (server, query, answer) = (self.server.clone(), query.to_owned(), answer.clone());
+        Err(IrrError::Protocol { server, query, answer })
+    }
+
+    /// Asks all queries, a window at a time; answers are in their order.
+    pub(crate) async fn query_each(&mut self, queries: &[String]) -> Result<Vec<Answer>, IrrError> {
         let mut answers = Vec::with_capacity(queries.len());
         for window in queries.chunks(WINDOW) {
             let mut text = window.join("\n");
@@ -146,6 +175,7 @@ impl IrrdClient {
         Ok(match line.as_bytes().first() {
             Some(b'C') => Ok(Answer::Nothing),
             Some(b'D') => Ok(Answer::NotFound),
+            Some(b'F') => Ok(Answer::Refused(line)),
             _ => Err(line),
         })
     }

@@ -2,8 +2,8 @@
 //!
 //! Names come from the members' `as_set`, objects from a whois server that speaks the IRRd query
 //! protocol ([`irrd`]) or from RPSL dump files ([`dump`]). `expand` follows as-sets to their
-//! ends, `disk` keeps the last good answer, and `service` does all of it on a schedule and
-//! publishes snapshots.
+//! ends, `policies` makes filters out of the members' aut-num objects, `disk` keeps the last good
+//! answer, and `service` does all of it on a schedule and publishes snapshots.
 //!
 //! The rule above all others: a set that is empty, unknown or was never fetched stands for
 //! nothing at all. It never means that everything is accepted.
@@ -13,9 +13,10 @@ pub mod dump;
 mod expand;
 pub mod irrd;
 mod name;
+mod object;
+mod policies;
 mod service;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use policy::{IrrSets, IrrStatus};
 use serde::{Deserialize, Serialize};
 
 pub use name::{SetName, SetNameError};
+pub use policies::{AutNum, FetchedPolicies, Followers, PolicyState, PolicyStatus, RpslPolicies};
 pub use service::IrrHandle;
 
 /// What the service is to keep.
@@ -42,6 +44,8 @@ pub struct IrrSpec {
     pub dump: Vec<PathBuf>,
     /// The members.
     pub members: Vec<MemberSpec>,
+    /// Whose RPSL policies are wanted.
+    pub policies: Followers,
 }
 
 /// A member and the sets that it names.
@@ -60,32 +64,48 @@ pub struct MemberSpec {
 pub struct Expanded {
     /// Whether a database knows the set.
     pub known: bool,
-    /// The AS numbers in it.
-    pub origins: BTreeSet<u32>,
-    /// Route and route6 objects of these.
+    /// The AS numbers in it, ascending, each once.
+    pub origins: Box<[u32]>,
+    /// Route and route6 objects of these, likewise.
     #[serde(with = "prefix_texts")]
-    pub prefixes: BTreeSet<Prefix>,
+    pub prefixes: Box<[Prefix]>,
     /// When it was fetched, in seconds since 1970.
     pub fetched_unix_secs: u64,
+    /// Who was asked.
+    #[serde(default)]
+    pub source: String,
+}
+
+impl Expanded {
+    /// From AS numbers and prefixes in any order.
+    pub(crate) fn new(
+        known: bool,
+        origins: impl IntoIterator<Item = u32>,
+        prefixes: impl IntoIterator<Item = Prefix>,
+        fetched_unix_secs: u64,
+    ) -> Self {
+        let (origins, prefixes) = (sorted(origins), sorted(prefixes));
+        Self { known, origins, prefixes, fetched_unix_secs, source: String::new() }
+    }
+}
+
+fn sorted<T: Ord>(all: impl IntoIterator<Item = T>) -> Box<[T]> {
+    let mut all: Vec<T> = all.into_iter().collect();
+    all.sort_unstable();
+    all.dedup();
+    all.into()
 }
 
 mod prefix_texts {
     //! Prefixes as text, for the files on disk.
-    use std::collections::BTreeSet;
-
     use bgp_wire::Prefix;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(
-        list: &BTreeSet<Prefix>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(list: &[Prefix], s: S) -> Result<S::Ok, S::Error> {
         s.collect_seq(list.iter().map(ToString::to_string))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<BTreeSet<Prefix>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Box<[Prefix]>, D::Error> {
         let texts = Vec::<String>::deserialize(d)?;
         let parse =
             |t: &String| t.parse().map_err(|_| D::Error::custom(format!("{t} is no prefix")));
@@ -108,6 +128,8 @@ pub struct SetStatus {
     pub fetched_unix_secs: Option<u64>,
     /// Members that name it.
     pub members: usize,
+    /// Who gave the answer.
+    pub source: String,
 }
 
 /// All sets in force.
@@ -117,7 +139,11 @@ pub struct IrrState {
     pub sets: Arc<IrrSets>,
     /// For people, in order of name.
     pub statuses: Vec<SetStatus>,
-    /// Whether a refresh has succeeded, or every set came from the disk.
+    /// The members' RPSL policies.
+    pub policies: Arc<RpslPolicies>,
+    /// For people, in order of AS.
+    pub policy_statuses: Vec<PolicyStatus>,
+    /// Whether a refresh has succeeded, or every set and policy came from the disk.
     pub synced: bool,
     /// Why the last refresh failed: the sets are older than they should be.
     pub last_error: Option<String>,
@@ -156,12 +182,14 @@ pub enum IrrError {
     },
     /// All sets that were known are gone at once: a mirror that has lost its data, not a change.
     #[error(
-        "{source_name} knows none of the {sets} sets that it knew before: keeping the last good ones"
+        "{source_name} knows none of the {sets} {what} that it knew before: keeping the last good ones"
     )]
     AllGone {
         /// The server or the dumps.
         source_name: String,
-        /// How many sets were known.
+        /// as-sets or aut-num objects.
+        what: &'static str,
+        /// How many were known.
         sets: usize,
     },
 }

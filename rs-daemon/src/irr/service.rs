@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::dump::Dump;
 use super::irrd::IrrdClient;
 use super::name::SetName;
+use super::policies::{FetchedPolicies, PolicyKeeper};
 use super::{Expanded, IrrError, IrrSpec, IrrState, MemberSpec, SetStatus, disk, expand, unix_now};
 
 /// Pause after a failed refresh; doubles up to the schedule's own interval.
@@ -77,8 +78,16 @@ impl Drop for IrrHandle {
 struct Keeper {
     spec: IrrSpec,
     sets: BTreeMap<SetName, Expanded>,
+    policies: PolicyKeeper,
     last_error: Option<String>,
     last_refresh: Option<u64>,
+}
+
+/// The answers of a refresh.
+struct Fetched {
+    source_name: String,
+    sets: BTreeMap<SetName, Expanded>,
+    policies: FetchedPolicies,
 }
 
 /// The names of a member, or its own AS where it gives none; the second half: entries that are no
@@ -95,7 +104,9 @@ fn names_of(member: &MemberSpec) -> (Vec<SetName>, usize) {
 impl Keeper {
     fn new(spec: IrrSpec) -> Self {
         let sets = spec.cache.as_deref().map(disk::load).unwrap_or_default();
-        Self { spec, sets, last_error: None, last_refresh: None }
+        let stored = spec.cache.as_deref().map(disk::load_policies).unwrap_or_default();
+        let policies = PolicyKeeper::new(stored, &spec.policies);
+        Self { spec, sets, policies, last_error: None, last_refresh: None }
     }
 
     fn names(&self) -> BTreeSet<SetName> {
@@ -135,6 +146,7 @@ impl Keeper {
                 changed = specs.changed() => {
                     if changed.is_err() { return }
                     self.spec = specs.borrow_and_update().clone();
+                    self.policies.compile(&self.spec.policies);
                     // What is known of the new members counts at once.
                     if publish.send(Arc::new(self.state())).is_err() { return }
                 }
@@ -144,59 +156,81 @@ impl Keeper {
 
     async fn refresh(&mut self) -> Result<(), IrrError> {
         let names = self.names();
-        let now = unix_now();
-        let (source_name, fetched) = if let Some(server) = &self.spec.server {
-            let mut client = IrrdClient::connect(server, &self.spec.sources).await?;
-            (server.clone(), expand::expand(&mut client, &names, now).await?)
-        } else {
-            let (paths, sources) = (self.spec.dump.clone(), self.spec.sources.clone());
-            let wanted = names.clone();
-            // Dumps are gigabytes: not on a thread that others wait for.
-            let reading = tokio::task::spawn_blocking(move || {
-                let dump = Dump::read(&paths, &sources)?;
-                Ok(wanted.iter().map(|n| (n.clone(), dump.expand(n, now))).collect())
-            });
-            let read: Result<_, IrrError> = reading.await.unwrap_or_else(|e| {
-                let source = std::io::Error::other(e);
-                Err(IrrError::Dump {
-                    path: self.spec.dump.first().cloned().unwrap_or_default(),
-                    source,
-                })
-            });
-            ("the dumps".to_owned(), read?)
+        let fetched = match &self.spec.server {
+            Some(server) => self.ask(server, &names).await?,
+            None => self.read_dumps(names).await?,
         };
-        self.accept(&names, fetched, source_name)
+        self.accept(fetched)
+    }
+
+    async fn ask(&self, server: &str, names: &BTreeSet<SetName>) -> Result<Fetched, IrrError> {
+        let now = unix_now();
+        let mut client = IrrdClient::connect(server, &self.spec.sources).await?;
+        let sets = expand::expand(&mut client, names, now).await?;
+        let policies = expand::policies(&mut client, &self.spec.policies, now).await?;
+        Ok(Fetched { source_name: server.to_owned(), sets, policies })
+    }
+
+    async fn read_dumps(&self, names: BTreeSet<SetName>) -> Result<Fetched, IrrError> {
+        let spec = &self.spec;
+        let (paths, sources) = (spec.dump.clone(), spec.sources.clone());
+        let wanted = spec.policies.clone();
+        // Dumps are gigabytes: not on a thread that others wait for.
+        let reading = tokio::task::spawn_blocking(move || {
+            let dump = Dump::read(&paths, &sources, &wanted, unix_now())?;
+            let expanded = |name| {
+                let set = dump.expand(&name);
+                (name, set)
+            };
+            let sets = names.into_iter().map(expanded).collect();
+            Ok(Fetched { source_name: "the dumps".to_owned(), sets, policies: dump.policies() })
+        });
+        reading.await.unwrap_or_else(|e| {
+            let path = spec.dump.first().cloned().unwrap_or_default();
+            Err(IrrError::Dump { path, source: std::io::Error::other(e) })
+        })
     }
 
     /// Takes the answers over, unless they say that a mirror has lost its data.
-    fn accept(
-        &mut self,
-        names: &BTreeSet<SetName>,
-        fetched: BTreeMap<SetName, Expanded>,
-        source_name: String,
-    ) -> Result<(), IrrError> {
+    fn accept(&mut self, fetched: Fetched) -> Result<(), IrrError> {
+        let Fetched { source_name, sets, policies } = fetched;
         let full = |set: Option<&Expanded>| set.is_some_and(|s| s.known && !s.prefixes.is_empty());
-        let before = names.iter().filter(|n| full(self.sets.get(n))).count();
-        let now = names.iter().filter(|n| full(fetched.get(n))).count();
+        let before = sets.keys().filter(|n| full(self.sets.get(n))).count();
+        let now = sets.values().filter(|set| full(Some(set))).count();
         if before > 1 && now == 0 {
-            return Err(IrrError::AllGone { source_name, sets: before });
+            return Err(IrrError::AllGone { source_name, what: "as-sets", sets: before });
         }
-        for (name, set) in fetched {
-            if !set.known {
-                tracing::error!(set = %name, source = %source_name, "IRR set is unknown: every route of the members that name it alone is rejected");
-            }
-            if set.known && set.origins.is_empty() {
-                tracing::error!(set = %name, source = %source_name, "IRR set is empty: every route of the members that name it alone is rejected");
-            }
-            let good = set.known && !set.origins.is_empty();
-            if let Some(dir) = self.spec.cache.as_deref().filter(|_| good)
-                && let Err(error) = disk::store(dir, &name, &set)
-            {
-                tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
-            }
-            self.sets.insert(name, set);
+        if let Some(sets) = self.policies.all_gone(&policies) {
+            return Err(IrrError::AllGone { source_name, what: "aut-num objects", sets });
+        }
+        for (name, mut set) in sets {
+            set.source.clone_from(&source_name);
+            self.accept_set(name, set);
+        }
+        self.policies.accept(policies, &self.spec.policies);
+        if let Some(dir) = self.spec.cache.as_deref().filter(|_| !self.spec.policies.is_empty())
+            && let Err(error) = disk::store_policies(dir, self.policies.stored())
+        {
+            tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
         }
         Ok(())
+    }
+
+    fn accept_set(&mut self, name: SetName, set: Expanded) {
+        let source = &set.source;
+        if !set.known {
+            tracing::error!(set = %name, %source, "IRR set is unknown: every route of the members that name it alone is rejected");
+        }
+        if set.known && set.origins.is_empty() {
+            tracing::error!(set = %name, %source, "IRR set is empty: every route of the members that name it alone is rejected");
+        }
+        let good = set.known && !set.origins.is_empty();
+        if let Some(dir) = self.spec.cache.as_deref().filter(|_| good)
+            && let Err(error) = disk::store(dir, &name, &set)
+        {
+            tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
+        }
+        self.sets.insert(name, set);
     }
 
     fn state(&self) -> IrrState {
@@ -213,7 +247,11 @@ impl Keeper {
         IrrState {
             sets,
             statuses: statuses.collect(),
-            synced: self.last_refresh.is_some() || names.iter().all(|n| self.sets.contains_key(n)),
+            policies: self.policies.in_force(),
+            policy_statuses: self.policies.statuses(&self.spec.policies),
+            synced: self.last_refresh.is_some()
+                || names.iter().all(|n| self.sets.contains_key(n))
+                    && self.policies.has_all(&self.spec.policies),
             last_error: self.last_error.clone(),
             last_refresh_unix_secs: self.last_refresh,
         }
@@ -229,8 +267,8 @@ impl Keeper {
         let Some(fetched) = known.iter().map(|s| s.fetched_unix_secs).min() else {
             return MemberIrr::unknown(&source);
         };
-        let origins = known.iter().flat_map(|s| &s.origins).map(|o| Asn(*o));
-        let prefixes = known.iter().flat_map(|s| &s.prefixes).copied();
+        let origins = known.iter().flat_map(|s| s.origins.iter()).map(|o| Asn(*o));
+        let prefixes = known.iter().flat_map(|s| s.prefixes.iter()).copied();
         MemberIrr::fetched(&source, fetched, RouteSet::new(origins, prefixes))
     }
 
@@ -249,6 +287,7 @@ impl Keeper {
                 .map(|f| set.map_or(0, |s| s.prefixes.iter().filter(|p| p.family() == f).count())),
             fetched_unix_secs: set.map(|s| s.fetched_unix_secs),
             members: users.unwrap_or(0),
+            source: set.map(|s| s.source.clone()).unwrap_or_default(),
         }
     }
 }

@@ -26,6 +26,7 @@ use super::slots::SlotTable;
 use super::supervisor::Supervisor;
 use super::worker::{self, Command};
 use crate::config::{Config, SessionKey};
+use crate::irr::RpslPolicies;
 use crate::net::NetError;
 
 /// Why a daemon could not start.
@@ -87,7 +88,14 @@ impl Daemon {
             for session in config.sessions_of(index) {
                 table.assign(&session.key, limit_config(&session.limits));
             }
-            policies.push(compile(&config, index, FIRST_EPOCH, &table, false)?);
+            policies.push(compile(
+                &config,
+                index,
+                FIRST_EPOCH,
+                &table,
+                false,
+                &RpslPolicies::default(),
+            )?);
             slots.push(table);
         }
         let placement = Placement::new(workers);
@@ -189,8 +197,9 @@ pub(crate) fn compile(
     epoch: u64,
     slots: &SlotTable,
     drain: bool,
+    rpsl: &RpslPolicies,
 ) -> Result<Arc<Policy>, StartError> {
-    compile_for(config, route_server, epoch, &slots.keys(), drain)
+    compile_for(config, route_server, epoch, &slots.keys(), drain, rpsl)
 }
 
 /// The same for these slots.
@@ -200,12 +209,14 @@ pub(crate) fn compile_for(
     epoch: u64,
     slots: &[Option<SessionKey>],
     drain: bool,
+    rpsl: &RpslPolicies,
 ) -> Result<Arc<Policy>, StartError> {
     let name = Arc::clone(&config.route_servers[route_server].name);
     let Some(mut made) = config.policy_config(route_server, epoch, slots) else {
         return Err(StartError::Policy { name, text: "not in the configuration".to_owned() });
     };
     made.drain = drain;
+    rpsl.put_into(&mut made);
     Policy::new(made).map(Arc::new).map_err(|errors| {
         let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         StartError::Policy { name, text }

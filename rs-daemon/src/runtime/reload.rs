@@ -114,7 +114,7 @@ impl Supervisor {
                     return Err(HandleError::Config("too many sessions".to_owned()));
                 }
             }
-            compile(new, index, 0, &scratch, false)
+            compile(new, index, 0, &scratch, false, &self.rpsl)
                 .map_err(|error| HandleError::Config(error.to_string()))?;
         }
         Ok(())
@@ -127,7 +127,7 @@ impl Supervisor {
             for session in new.sessions_of(index) {
                 table.assign(&session.key, limit_config(&session.limits));
             }
-            let policy = compile(new, index, 0, &table, false)
+            let policy = compile(new, index, 0, &table, false, &self.rpsl)
                 .map_err(|error| HandleError::Config(error.to_string()))?;
             self.slots.push(table);
             let data = self.inner.data.load();
@@ -258,7 +258,7 @@ impl Supervisor {
         let servers = self.inner.engine.route_servers.load();
         let old = servers.get(index).ok_or(HandleError::Stopping)?.policy.load_full();
         let drain = self.inner.draining.load(Ordering::Acquire);
-        let policy = compile_for(new, index, old.epoch() + 1, &kept, drain)
+        let policy = compile_for(new, index, old.epoch() + 1, &kept, drain, &self.rpsl)
             .map_err(|error| HandleError::Config(error.to_string()))?;
         let mut asked = Vec::new();
         for worker in &*self.inner.workers {

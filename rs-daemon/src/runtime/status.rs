@@ -366,6 +366,9 @@ pub struct DataStatus {
     pub aspas: u64,
     /// IRR sets.
     pub irr: Vec<IrrSetStatus>,
+    /// RPSL policies of the members, where they hold.
+    #[serde(default)]
+    pub rpsl: Vec<RpslPolicyStatus>,
 }
 
 /// One RTR cache or VRP file.
@@ -401,6 +404,12 @@ pub struct RpkiSourceStatus {
 pub struct IrrSetStatus {
     /// As configured, sources included.
     pub name: String,
+    /// Who gave the answer in force.
+    #[serde(default)]
+    pub source: String,
+    /// Members that name it.
+    #[serde(default)]
+    pub members: u64,
     /// Origin ASNs.
     pub asns: u64,
     /// Prefixes, by family.
@@ -412,5 +421,37 @@ pub struct IrrSetStatus {
     /// Whether it comes from the disk cache because the server is away.
     pub stale: bool,
     /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// What `rsctl irr` lists: sets, then policies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum IrrStatus {
+    /// A set.
+    Set(IrrSetStatus),
+    /// The RPSL policy of a member.
+    Policy(RpslPolicyStatus),
+}
+
+/// One member's RPSL policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RpslPolicyStatus {
+    /// Whose aut-num object.
+    pub aut_num: u32,
+    /// What came of it.
+    pub state: crate::irr::PolicyState,
+    /// Lines about our route servers.
+    pub lines: u64,
+    /// Who gave the answer in force.
+    pub source: String,
+    /// When the answer in force was fetched.
+    #[serde(with = "super::shape::maybe_time")]
+    pub fetched: Option<SystemTime>,
+    /// Whether it is older than it should be because the server is away.
+    pub stale: bool,
+    /// Whether something is wrong with it: what cannot be understood, AS-SETs that are unknown.
+    pub fault: bool,
+    /// What is wrong with it, or went wrong last.
     pub last_error: Option<String>,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use policy::{Policy, RoutingData};
+use policy::{Policy, RoutingData, Slot};
 use rib::{Changed, ShardInput};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -28,6 +28,7 @@ use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::config::{self, Config, MemberSession, SessionKey};
 use crate::data::{DataChange, Sources};
+use crate::irr::RpslPolicies;
 
 /// While slots wait to be free, shards are asked that often.
 const SLOT_CHECK: Duration = Duration::from_millis(250);
@@ -63,6 +64,8 @@ pub(crate) struct Supervisor {
     shard_events: UnboundedReceiver<ShardEvent>,
     /// Some while the supervisor runs.
     pub(super) sources: Option<Sources>,
+    /// The members' RPSL policies in force.
+    pub(super) rpsl: Arc<RpslPolicies>,
     options: Options,
 }
 
@@ -82,6 +85,7 @@ impl Supervisor {
             listeners,
             shard_events,
             sources: None,
+            rpsl: Arc::default(),
             options,
         }
     }
@@ -149,7 +153,7 @@ impl Supervisor {
                     None => return ShutdownKind::Cease,
                 },
                 Some(event) = self.shard_events.recv() => Self::on_event(event),
-                change = next_change(sources, policies) => self.on_data_change(&change),
+                change = next_change(sources, policies) => self.on_data_change(change),
                 _ = data_status.tick() => self.publish_data_status(),
                 _ = slot_check.tick(), if self.slots.iter().any(SlotTable::has_leaving) => self.free_slots().await,
             }
@@ -307,7 +311,7 @@ impl Supervisor {
         let mut made = Vec::new();
         let epoch = self.inner.epoch.load(Ordering::Acquire) + 1;
         for index in which {
-            let policy = compile(config, *index, epoch, &self.slots[*index], drain)
+            let policy = compile(config, *index, epoch, &self.slots[*index], drain, &self.rpsl)
                 .map_err(|error| HandleError::Config(error.to_string()))?;
             made.push((*index, policy));
         }
@@ -366,15 +370,58 @@ impl Supervisor {
             },
             kind = shutdown => return Some(kind),
         }
-        let data = sources.current();
+        let (data, rpsl) = sources.current();
         self.distribute(&data, |_| Some(Changed::All));
+        self.set_rpsl(rpsl);
         self.sources = Some(sources);
         None
     }
 
-    fn on_data_change(&self, change: &DataChange) {
+    fn on_data_change(&mut self, change: DataChange) {
         self.distribute(&change.data, |policy| change.kind.for_policy(policy));
+        self.set_rpsl(change.rpsl);
         self.publish_data_status();
+    }
+
+    /// Puts other RPSL policies in force: a new epoch for the route servers that they make a
+    /// difference to, and for the sources there whose routes go to others than before.
+    fn set_rpsl(&mut self, rpsl: Arc<RpslPolicies>) {
+        if *self.rpsl == *rpsl {
+            return;
+        }
+        self.rpsl = rpsl;
+        let config = self.inner.config.load_full();
+        let drain = self.inner.draining.load(Ordering::Acquire);
+        let epoch = self.inner.epoch.load(Ordering::Acquire) + 1;
+        let servers = self.inner.engine.route_servers.load();
+        let data = self.inner.data.load_full();
+        for (index, server) in servers.iter().enumerate().take(config.route_servers.len()) {
+            let slots = &self.slots[index];
+            let policy = match compile(&config, index, epoch, slots, drain, &self.rpsl) {
+                Ok(policy) => policy,
+                Err(error) => {
+                    tracing::error!(%error, "RPSL policies cannot be put in force");
+                    continue;
+                }
+            };
+            let old = server.policy.load_full();
+            let differs = |slot: &Slot| {
+                let rpsl = |policy: &Policy| policy.peer(*slot).and_then(|peer| peer.rpsl.clone());
+                rpsl(&old) != rpsl(&policy)
+            };
+            if !all_slots(&policy).any(|slot| differs(&slot)) {
+                continue;
+            }
+            let sources = Policy::rpsl_changes(&old, &policy);
+            tracing::info!(rs = %server.name, epoch, sources = sources.len(), "RPSL policies changed");
+            self.inner.epoch.store(epoch, Ordering::Release);
+            for inbox in &*self.inner.engine.inboxes {
+                let (policy, data) = (Arc::clone(&policy), RoutingData::clone(&data));
+                let input = ShardInput::Receivers { policy, data, sources: sources.clone() };
+                inbox.push(1, ShardMessage::Input { route_server: index, input });
+            }
+            server.policy.store(policy);
+        }
     }
 
     fn publish_data_status(&self) {
@@ -434,6 +481,10 @@ impl Supervisor {
         }
         self.inner.stopped.send_replace(true);
     }
+}
+
+fn all_slots(policy: &Policy) -> impl Iterator<Item = Slot> {
+    (0..policy.slots()).filter_map(|slot| u16::try_from(slot).ok().map(Slot))
 }
 
 /// The policies in force, by route server.

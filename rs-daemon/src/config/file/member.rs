@@ -33,6 +33,8 @@ config_table! {
         /// What is withheld from this member where `irr` or `rpki` is `per-member`:
         /// `irr+rpki`, `irr`, `rpki` or `tag-only`.
         filter: FilterMode = "\"irr+rpki\"",
+        /// Its RPSL policy holds, on route servers with `rpsl`.
+        rpsl: bool = "true",
         /// Stands for a 32-bit AS in standard communities.
         alias: u16 = "none",
         /// A looking-glass feed: gets every eligible path; what it sends is refused.

@@ -61,6 +61,9 @@ config_table! {
         honour_well_known: bool = "false",
         /// Routes of one session go to other sessions of the same AS.
         same_as_export: bool = "true",
+        /// The members' RPSL policies hold: `import-via` and `export-via` by way of this route
+        /// server, `import` and `export` that name its AS, from their aut-num objects.
+        rpsl: bool = "true with the preset irix and [irr], else false",
     }
 }
 

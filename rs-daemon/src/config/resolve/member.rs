@@ -53,6 +53,7 @@ pub(super) fn member<'t>(
         filter: value(&table.filter).unwrap_or_default(),
         alias: value(&table.alias),
         collector: value(&table.collector).unwrap_or(false),
+        rpsl: value(&table.rpsl).unwrap_or(true),
         location: value(&table.location),
         receive_transit: value(&table.receive_transit).unwrap_or(false),
         sessions: Vec::new(),

@@ -55,7 +55,7 @@ pub(super) fn route_server(
         blacklist: given.map(|given| values(&given.blacklist)).unwrap_or_default(),
         limits,
         sponsor_limits,
-        export: export(table.export.as_ref().map(|export| &export.value), kind),
+        export: export(table, kind),
         communities: scheme(communities),
         inform: inform(communities),
         prepend_tie: communities
@@ -133,7 +133,10 @@ pub(super) fn listen_address(
     Some(ListenAddress { address: *address, port: *port, interface })
 }
 
-fn export(table: Option<&ExportTable>, kind: Kind) -> ExportRules {
+fn export(server: &RouteServerTable, kind: Kind) -> ExportRules {
+    let table = server.export.as_ref().map(|export| &export.value);
+    let scheme = server.communities.as_ref().map(|communities| &communities.value);
+    let irix = scheme.and_then(|scheme| value(&scheme.preset)) == Some(Preset::Irix);
     let given = |pick: fn(&ExportTable) -> Option<Located<bool>>, default: bool| {
         table.and_then(pick).map_or(default, |given| given.value)
     };
@@ -142,6 +145,7 @@ fn export(table: Option<&ExportTable>, kind: Kind) -> ExportRules {
         set_partial: given(|table| table.set_partial, false),
         honour_well_known: given(|table| table.honour_well_known, false),
         same_as_export: given(|table| table.same_as_export, true),
+        rpsl: given(|table| table.rpsl, irix && kind != Kind::Chaos),
     }
 }
 

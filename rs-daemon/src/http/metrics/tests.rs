@@ -6,7 +6,7 @@ use crate::control::answers::RpkiAnswer;
 use crate::control::sample;
 use crate::runtime::status::{
     DaemonStatus, HistogramSnapshot, IrrSetStatus, ListenerStatus, NotificationCount,
-    RouteCounters, RouteServerStatus, RpkiSourceStatus,
+    RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
 };
 
 fn snapshot() -> Snapshot {
@@ -96,11 +96,23 @@ fn data() -> DataStatus {
         aspas: 0,
         irr: vec![IrrSetStatus {
             name: "AS-ALICE".into(),
+            source: "127.0.0.1:43".into(),
+            members: 1,
             asns: 2,
             prefixes: [10, 20],
             fetched: Some(sample::time(sample::NOON)),
             stale: false,
             last_error: None,
+        }],
+        rpsl: vec![RpslPolicyStatus {
+            aut_num: 65010,
+            state: PolicyState::InForce,
+            lines: 2,
+            source: "RIPE".into(),
+            fetched: Some(sample::time(sample::NOON)),
+            stale: false,
+            fault: true,
+            last_error: Some("unknown AS-SETs, which open nothing: AS-GONE".into()),
         }],
     }
 }
@@ -130,6 +142,10 @@ fn every_documented_metric_is_there() {
         r#"rs_rpki_serial{cache="127.0.0.1:3323"} 42"#,
         "rs_rpki_last_sync_timestamp_seconds{",
         r#"rs_irr_set_age_seconds{set="AS-ALICE"}"#,
+        r#"rs_rpsl_policies{state="in-force"} 1"#,
+        r#"rs_rpsl_policies{state="never-fetched"} 0"#,
+        "rs_rpsl_policies_faulty 1",
+        r#"rs_rpsl_policy_age_seconds{asn="65010"}"#,
         "rs_config_last_reload_success 1",
         "process_resident_memory_bytes",
         r#"name="Quotes \" and \\ and\nlines""#,

@@ -461,6 +461,7 @@ async function outside() {
     h("h2", {}, "IRR sets"),
     irr.sets.length ? table([
       { title: "Set", cell: (s) => s.name },
+      { title: "Source", cell: (s) => s.source },
       { title: "Origins", n: true, cell: (s) => count(s.asns) },
       { title: "IPv4", n: true, cell: (s) => count(s.prefixes.ipv4) },
       { title: "IPv6", n: true, cell: (s) => count(s.prefixes.ipv6) },
@@ -468,6 +469,15 @@ async function outside() {
       { title: "State", cell: (s) => s.stale ? h("span", { class: "warn" }, "stale") : s.fetched ? "fresh" : h("span", { class: "bad" }, "missing") },
       { title: "Error", wide: true, cell: (s) => s.last_error && h("span", { class: "bad" }, s.last_error) },
     ], irr.sets) : h("p", { class: "dim" }, "No IRR sets are in use."),
+    irr.policies.length ? h("h2", {}, "RPSL policies") : "",
+    irr.policies.length ? table([
+      { title: "Member", cell: (p) => "AS" + p.aut_num },
+      { title: "Lines", n: true, cell: (p) => count(p.lines) },
+      { title: "Age", n: true, cell: (p) => ago(p.fetched) },
+      { title: "State", cell: (p) => h("span", { class: p.state === "never-fetched" ? "bad" : p.stale ? "warn" : "" }, p.state) },
+      { title: "Source", cell: (p) => p.source },
+      { title: "Error", wide: true, cell: (p) => p.last_error && h("span", { class: "bad" }, p.last_error) },
+    ], irr.policies) : "",
   ];
 }
 

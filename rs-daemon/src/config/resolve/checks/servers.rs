@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use policy::{CheckMode, NextHopMode};
+use policy::{CheckMode, Kind, NextHopMode};
 
 use crate::config::{
     Config, ListenAddress, RouteServer,
@@ -129,6 +129,7 @@ fn outside_data(
             CheckMode::Off => {}
         }
     }
+    rpsl(table, server, config, reports);
     let has_rpki = !config.rpki.caches.is_empty() || !config.rpki.json.is_empty();
     if server.import.rpki != CheckMode::Off && !has_rpki {
         let at = import.and_then(|import| import.rpki.as_ref()).map_or(whole, |rpki| rpki.at);
@@ -138,6 +139,21 @@ fn outside_data(
         );
         let help = "add [[rpki.cache]], or write `rpki = \"off\"` in [route_server.import]";
         reports.warning(at, message, help);
+    }
+}
+
+/// RPSL policies that are asked for and cannot be had.
+fn rpsl(table: &RouteServerTable, server: &RouteServer, config: &Config, reports: &mut Reports) {
+    let export = table.export.as_ref().map(|export| &export.value);
+    let Some(asked) = export.and_then(|export| export.rpsl).filter(|asked| asked.value) else {
+        return;
+    };
+    if server.kind == Kind::Chaos {
+        let message = format!("{} is a chaos server, on which no policy holds", server.name);
+        reports.error(asked.at, message, "leave `rpsl` out here");
+    } else if config.irr.is_none() && !reports.may_hide(None, "[irr") {
+        let message = format!("{} looks at RPSL policies, but there is no [irr]", server.name);
+        reports.error(asked.at, message, "add [irr] with `server` or `dump`, or leave `rpsl` out");
     }
 }
 
