@@ -6,6 +6,7 @@
 #   ./test.sh STEP...      only these (./test.sh --list names them)
 #
 # RS_DATA=DIR   also runs the tests that read real data from DIR (step data).
+# RS_CACHE=DIR  keeps what is no Debian package in DIR, instead of in ~/.cache/rs-tests.
 set -u
 cd "$(dirname "$0")" || exit 2
 
@@ -15,15 +16,21 @@ steps=(packages format scripts purity lints tests data interoperation documentat
 needed=(
     bird:bird2 /usr/sbin/bgpd:openbgpd bgpctl:openbgpd /usr/lib/frr/bgpd:frr vtysh:frr
     gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr ip:iproute2 ping:iputils-ping kill:procps bzip2:bzip2 xz:xz-utils cc:gcc make:make
-    shellcheck:shellcheck
+    shellcheck:shellcheck bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
+    '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
+    '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
 )
+
+# IRRd is no Debian package: it comes from PyPI, into a virtual environment.
+irrd_version=4.5.4
+cache=${RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rs-tests}
 
 # Seconds for each fuzz target.
 fuzz_secs=${FUZZ_SECS:-20}
 
 have() {
     case $1 in
-    /*) [ -x "$1" ] ;;
+    /*) compgen -G "$1" >/dev/null ;;
     # A shell's own kill does not count.
     *) PATH="$PATH:/usr/sbin:/sbin" type -P "$1" >/dev/null ;;
     esac
@@ -40,8 +47,9 @@ step_packages() {
     local missing policy=/usr/sbin/policy-rc.d ours=no status
     missing=$(missing_packages)
     if [ -z "$missing" ]; then
-        echo "nothing is missing"
-        return 0
+        echo "no Debian package is missing"
+        install_irrd
+        return
     fi
     if [ "$(id -u)" != 0 ]; then
         echo "missing, and only root can install them: ${missing//$'\n'/ }"
@@ -58,7 +66,21 @@ step_packages() {
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
     status=$?
     [ "$ours" = yes ] && rm -f "$policy"
-    return "$status"
+    [ "$status" = 0 ] && install_irrd
+}
+
+# An environment that did not become complete does not stay.
+install_irrd() {
+    local place=$cache/irrd-$irrd_version
+    if [ -x "$place/bin/irrd" ]; then
+        echo "IRRd $irrd_version is in $place"
+        return 0
+    fi
+    echo "installing IRRd $irrd_version in $place"
+    mkdir -p "$cache" && rm -rf "$place" &&
+        /usr/bin/python3 -m venv "$place" &&
+        { "$place/bin/pip" install --quiet --disable-pip-version-check "irrd==$irrd_version" ||
+            { rm -rf "$place" && return 1; }; }
 }
 
 step_format() {

@@ -1,11 +1,13 @@
 //! Real daemons as members of an exchange whose route server is ours, in namespaces on one bridge.
 //!
-//! Needs root and Debian's bird2, openbgpd, frr, gobgpd and exabgp; fails without them. `test.sh`
+//! Needs root, Debian's bird2, openbgpd, frr, gobgpd and exabgp, for the IRR postgresql, redis-server,
+//! bgpq4 and IRRd of PyPI; fails without them. `test.sh`
 //! installs them and runs this.
 
 #![expect(clippy::unwrap_used, reason = "clippy does not take a test's helpers for tests")]
 
 mod attributes;
+mod irr;
 mod link_local;
 mod md5;
 mod path_hiding;

@@ -11,6 +11,7 @@ pub mod cache;
 pub mod exabgp;
 pub mod frr;
 pub mod gobgp;
+pub mod irrd;
 pub mod member;
 pub mod mrt;
 pub mod netns;
