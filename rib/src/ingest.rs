@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bgp_wire::{Family, Prefix};
+use bgp_wire::{Families, Family, Prefix};
 use policy::{AttributeVerdict, ExportPlan, NoTrace, RejectReason, Slot, Verdict, VerdictClass};
 use smallvec::SmallVec;
 
@@ -110,11 +110,23 @@ impl Shard {
         let id = self.tables[f].find_or_insert(prefix, self.version);
         let Some(destination) = self.tables[f].get_mut(id) else { return };
         let round = arrival.rounds[f];
-        let Some(candidate) = destination.candidates.iter_mut().find(|c| c.source == arrival.slot)
-        else {
+        let source = arrival.slot;
+        let Some(at) = destination.candidates.iter().position(|c| c.source == source) else {
             self.insert(arrival, family, id, judged);
             return;
         };
+        let counts = judged.plan.is_ok() || !arrival.limit.counts_accepted_only();
+        if counts && !destination.candidates[at].flags.counted {
+            // It was rejected, and counts only now that it is not: as a new one would.
+            if !self.count(arrival, family) {
+                self.remove(family, id, at);
+                return;
+            }
+            let Some(destination) = self.tables[f].get_mut(id) else { return };
+            destination.candidates[at].flags.counted = true;
+        }
+        let Some(destination) = self.tables[f].get_mut(id) else { return };
+        let candidate = &mut destination.candidates[at];
         let current = destination.version == self.version;
         if current && Arc::ptr_eq(&candidate.set, &arrival.set) {
             // The same again: a refresh, or the end of its being stale. Nothing to decide.
@@ -125,14 +137,26 @@ impl Shard {
         counters.announcements[f] += 1;
         counters.subtract(family, candidate);
         counters.add(family, &judged.plan, judged.marks);
-        recount(candidate, &judged.plan, family, &arrival.limit);
+        let room = recount(candidate, &judged.plan, family, &arrival.limit);
         candidate.set = Arc::clone(&arrival.set);
         candidate.judged = judged.plan;
         candidate.marks = judged.marks;
         candidate.round = round;
         candidate.received_ms = arrival.received_ms;
         candidate.flags.llgr_stale = arrival.llgr_stale;
+        self.say_room(arrival.slot, arrival.generation, room);
         self.touch(family, id);
+    }
+
+    /// Counts one more of the source's routes, and says what is to be said. May it be taken?
+    fn count(&mut self, arrival: &Arrival, family: Family) -> bool {
+        let reservation = arrival.limit.reserve(family);
+        self.report_limit(arrival, family, reservation);
+        let refused = matches!(reservation, Reservation::Refused { .. });
+        if refused {
+            self.counters.slot_mut(arrival.slot).refused[family.index()] += 1;
+        }
+        !refused
     }
 
     fn insert(&mut self, arrival: &Arrival, family: Family, id: DestinationId, judged: Judged) {
@@ -141,17 +165,10 @@ impl Shard {
         let counted = judged.is_ok() || !arrival.limit.counts_accepted_only();
         let counters = self.counters.slot_mut(arrival.slot);
         counters.announcements[f] += 1;
-        if counted {
-            let reservation = arrival.limit.reserve(family);
-            if let Reservation::Refused { .. } = reservation {
-                counters.refused[f] += 1;
-            }
-            self.report_limit(arrival, family, reservation);
-            if let Reservation::Refused { .. } = reservation {
-                // The place may have been taken for nothing: deciding frees it.
-                self.touch(family, id);
-                return;
-            }
+        if counted && !self.count(arrival, family) {
+            // The place may have been taken for nothing: deciding frees it.
+            self.touch(family, id);
+            return;
         }
         self.counters.slot_mut(arrival.slot).add(family, &judged, marks);
         if let Some(destination) = self.tables[f].get_mut(id) {
@@ -195,6 +212,11 @@ impl Shard {
         let Some(at) = destination.candidates.iter().position(|c| c.source == source) else {
             return;
         };
+        self.remove(family, id, at);
+    }
+
+    fn remove(&mut self, family: Family, id: DestinationId, at: usize) {
+        let Some(destination) = self.tables[family.index()].get_mut(id) else { return };
         let candidate = destination.candidates.remove(at);
         self.forget(family, &candidate);
         self.touch(family, id);
@@ -207,15 +229,15 @@ impl Shard {
             return;
         }
         let Some(peer) = self.peers.get(candidate.source) else { return };
-        if peer.limit.release(family) && peer.session.is_some() {
-            let (slot, generation) = (candidate.source, peer.generation);
-            self.events.push(ShardOutput::LimitRoom { slot, generation, family });
+        let room = peer.limit.release(family);
+        if peer.session.is_some() {
+            self.say_room(candidate.source, peer.generation, room);
         }
     }
 
     /// Judges every candidate of a destination by the policy and data in force.
     pub(crate) fn judge_again(&mut self, family: Family, id: DestinationId) {
-        let Self { tables, policy, data, counters, peers, version, .. } = self;
+        let Self { tables, policy, data, counters, peers, version, events, .. } = self;
         let Some(destination) = tables[family.index()].get_mut(id) else { return };
         for candidate in &mut destination.candidates {
             let Judged { plan: judged, marks } =
@@ -230,7 +252,10 @@ impl Shard {
                 slot.subtract(family, candidate);
                 slot.add(family, &judged, marks);
                 if let Some(peer) = peers.get(candidate.source) {
-                    recount(candidate, &judged, family, &peer.limit);
+                    let room = recount(candidate, &judged, family, &peer.limit);
+                    let (slot, generation) = (candidate.source, peer.generation);
+                    let say = |family| ShardOutput::LimitRoom { slot, generation, family };
+                    events.extend(room.iter().map(say));
                 }
             }
             candidate.judged = judged;
@@ -248,19 +273,21 @@ impl Shard {
     }
 }
 
-/// Where accepted routes are counted only, a route that turns accepted enters the count, whatever
-/// the limit: it is there, and what made it acceptable was not its sender.
+/// Where accepted routes are counted only, a route that a policy or data turned accepted enters the
+/// count, whatever the limit: it is there, and what made it acceptable was not its sender. The
+/// families for which a route that is no longer counted left room.
 fn recount<T>(
     candidate: &mut Candidate,
     judged: &Result<T, RejectReason>,
     family: Family,
     limit: &PeerLimit,
-) {
+) -> Families {
     let counted = judged.is_ok() || !limit.counts_accepted_only();
-    if counted && !candidate.flags.counted {
-        limit.reserve_always(family);
-    } else if !counted && candidate.flags.counted {
-        limit.release(family);
+    let was = std::mem::replace(&mut candidate.flags.counted, counted);
+    match (was, counted) {
+        (false, true) => limit.reserve_always(family),
+        (true, false) => return limit.release(family),
+        _ => {}
     }
-    candidate.flags.counted = counted;
+    Families::NONE
 }

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use bgp_wire::Family;
+use bgp_wire::{Families, Family};
 
 /// What happens to the route above the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -197,21 +197,24 @@ impl PeerLimit {
         self.counts.fetch_add(one(family), Ordering::Relaxed);
     }
 
-    /// Gives a prefix back. True when there is room again (below 90 %) for what was refused.
-    pub fn release(&self, family: Family) -> bool {
+    /// Gives a prefix back. The families for which there is room again (below 90 %) for what was
+    /// refused.
+    pub fn release(&self, family: Family) -> Families {
         let before = self.counts.fetch_sub(one(family), Ordering::Relaxed);
         debug_assert!(scope_count(before, family.index()) > 0, "given back twice");
         self.rearm(before.wrapping_sub(one(family)))
     }
 
-    /// After [`Self::configure`]: true when a raised limit left room for what was refused.
-    pub fn take_room(&self) -> bool {
+    /// After [`Self::configure`]: the families in which a raised limit left room for what was
+    /// refused.
+    pub fn take_room(&self) -> Families {
         self.rearm(self.counts.load(Ordering::Relaxed))
     }
 
-    /// What may be said again. True when that is that there is room.
-    fn rearm(&self, counts: u64) -> bool {
-        let mut room = false;
+    /// What may be said again. The families for which that is that there is room: both for a limit
+    /// on both together, whichever was refused.
+    fn rearm(&self, counts: u64) -> Families {
+        let mut room = Families::NONE;
         for scope in 0..self.limits.len() {
             let warned = self.warned[scope].load(Ordering::Relaxed);
             let exceeded = self.exceeded[scope].load(Ordering::Relaxed);
@@ -223,11 +226,15 @@ impl PeerLimit {
             if warned && count * 100 < limit * 75 {
                 self.warned[scope].store(false, Ordering::Relaxed);
             }
-            if exceeded && count * 100 < limit * 90 {
-                room |= self.exceeded[scope].swap(false, Ordering::Relaxed);
+            if exceeded
+                && count * 100 < limit * 90
+                && self.exceeded[scope].swap(false, Ordering::Relaxed)
+            {
+                let concerned = |family: &Family| scope == TOTAL || scope == family.index();
+                Family::ALL.into_iter().filter(concerned).for_each(|family| room.insert(family));
             }
         }
-        room && self.action() == LimitAction::Block
+        if self.action() == LimitAction::Block { room } else { Families::NONE }
     }
 
     fn action(&self) -> LimitAction {
@@ -263,9 +270,9 @@ mod tests {
             limit.reserve(Family::V4);
         });
         assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: false });
-        assert!(!limit.release(Family::V4), "90 % is not below 90 %");
-        assert!(limit.release(Family::V4));
-        assert!(!limit.release(Family::V4), "said once");
+        assert_eq!(limit.release(Family::V4), Families::NONE, "90 % is not below 90 %");
+        assert_eq!(limit.release(Family::V4), Families::only(Family::V4));
+        assert_eq!(limit.release(Family::V4), Families::NONE, "said once");
     }
 
     #[test]
@@ -274,13 +281,14 @@ mod tests {
         (0..3).for_each(|_| {
             limit.reserve(Family::V4);
         });
-        assert!(!limit.take_room());
+        assert_eq!(limit.take_room(), Families::NONE);
         limit.configure(LimitConfig {
             families: [Some(100), None],
             action: LimitAction::Block,
             ..Default::default()
         });
-        assert!(limit.take_room() && !limit.take_room());
+        assert_eq!(limit.take_room(), Families::only(Family::V4));
+        assert_eq!(limit.take_room(), Families::NONE, "said once");
         assert_eq!(limit.count(Family::V4), 2);
     }
 
@@ -306,5 +314,18 @@ mod tests {
         assert_eq!(limit.count(Family::V4), 1, "a refusal leaves nothing counted");
         limit.release(Family::V6);
         assert!(!matches!(limit.reserve(Family::V4), Reservation::Refused { .. }));
+    }
+
+    #[test]
+    fn room_below_a_total_is_room_for_both_families() {
+        let limit = PeerLimit::new(LimitConfig {
+            total: Some(2),
+            action: LimitAction::Block,
+            ..Default::default()
+        });
+        limit.reserve(Family::V4);
+        limit.reserve(Family::V4);
+        assert!(matches!(limit.reserve(Family::V6), Reservation::Refused { .. }));
+        assert_eq!(limit.release(Family::V4), Families::BOTH, "it was IPv6 that was refused");
     }
 }

@@ -236,12 +236,14 @@ impl Shard {
 
     fn limit_changed(&mut self, slot: Slot) {
         let Some(peer) = self.peers.get(slot) else { return };
-        if peer.limit.take_room() {
-            let generation = peer.generation;
-            for family in Family::ALL {
-                self.events.push(ShardOutput::LimitRoom { slot, generation, family });
-            }
-        }
+        let (room, generation) = (peer.limit.take_room(), peer.generation);
+        self.say_room(slot, generation, room);
+    }
+
+    /// There is room again for what a limit refused.
+    pub(crate) fn say_room(&mut self, slot: Slot, generation: Generation, room: Families) {
+        let say = |family| ShardOutput::LimitRoom { slot, generation, family };
+        self.events.extend(room.iter().map(say));
     }
 
     fn set_policy(&mut self, policy: Arc<Policy>, data: RoutingData) {

@@ -15,9 +15,9 @@ use crate::runtime::query::{
     ReloadReport, RouteEntry,
 };
 use crate::runtime::status::{
-    DaemonStatus, IrrSetStatus, IrrStatus, ListenerStatus, NegotiatedStatus, NotificationStatus,
-    RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus, SessionState,
-    SessionStatus,
+    DaemonStatus, IrrSetStatus, IrrStatus, LearnedLimit, ListenerStatus, NegotiatedStatus,
+    NotificationStatus, RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
+    SessionState, SessionStatus,
 };
 
 /// Runs `write` and compares with `golden/NAME.txt`.
@@ -73,6 +73,8 @@ fn sessions() -> Vec<SessionStatus> {
     alice.routes[0].filtered_by_reason = vec![("rpki-invalid".into(), 2)];
     alice.routes[1].marked = vec![("transit".into(), 9), ("transit-tagged".into(), 7)];
     alice.limits = [Some(130), Some(100)];
+    alice.dynamic_limits =
+        [None, Some(LearnedLimit { highest: 13, days: 40, ..LearnedLimit::default() })];
     let mut bob = sample::session("rs1", 4_200_000, "fe80::65:20");
     bob.name = "Bøb".into();
     bob.id.interface = Some("eth1".into());
@@ -152,6 +154,7 @@ fn status_answer() -> StatusAnswer {
             shards: 1,
             sessions_configured: 24,
             sessions_established: 22,
+            state_written: false,
             draining: true,
             ready: true,
             resident_octets: 512_300_000,

@@ -171,6 +171,7 @@ pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Res
         negotiated(agreed, &mut facts)?;
     }
     counters(session, &mut facts)?;
+    dynamic_limits(session, &mut facts)?;
     writeln!(look.out)?;
     families(session, look)
 }
@@ -217,6 +218,21 @@ fn counters(session: &SessionStatus, facts: &mut Facts<'_, '_>) -> io::Result<()
     let lag = if session.lagging { ", lagging" } else { "" };
     let queue = format!("{}, {} dirty{lag}", octets(session.send_queue_octets), session.dirty_nlri);
     facts.line("queue", queue)
+}
+
+/// What limits that follow the member's announcements follow from.
+fn dynamic_limits(session: &SessionStatus, facts: &mut Facts<'_, '_>) -> io::Result<()> {
+    for (learned, family) in session.dynamic_limits.iter().zip(["ipv4", "ipv6"]) {
+        let Some(learned) = learned else { continue };
+        let days = counted(u64::from(learned.days), "day", "days");
+        let seen = format!("at most {} announced on {days}", learned.highest);
+        let text = match learned.learning {
+            true => format!("not learned yet, the static limit holds; {seen}"),
+            false => seen,
+        };
+        facts.line(&format!("dynamic limit, {family}"), text)?;
+    }
+    Ok(())
 }
 
 fn messages(count: &DirectionCounters) -> String {

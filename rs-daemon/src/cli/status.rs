@@ -27,6 +27,7 @@ pub(super) fn write(status: &StatusAnswer, look: &mut Look<'_>) -> io::Result<()
     let warnings = [
         (!daemon.last_reload_success, "the last reload was refused; the one before is in force"),
         (daemon.draining, "draining: GRACEFUL_SHUTDOWN is on everything exported"),
+        (!daemon.state_written, "what should survive a restart cannot be written (see the log)"),
         (!daemon.ready, "not ready: listeners or the first RPKI data are missing"),
     ];
     for (_, text) in warnings.iter().filter(|(applies, _)| *applies) {

@@ -31,6 +31,10 @@ pub struct Config {
     pub control: Control,
     /// Threads.
     pub engine: Engine,
+    /// What is remembered over a restart.
+    pub state: State,
+    /// How `max_prefixes = "dynamic"` learns.
+    pub dynamic_limits: DynamicLimits,
     /// RPKI data.
     pub rpki: Rpki,
     /// IRR data, when configured.
@@ -84,6 +88,13 @@ impl Config {
         }
     }
 
+    /// Whether any session has a limit that follows what it announces.
+    #[must_use]
+    pub fn has_dynamic_limits(&self) -> bool {
+        let dynamic = |limit| matches!(limit, Limit::Dynamic { .. });
+        self.sessions().any(|session| dynamic(session.limits.v4) || dynamic(session.limits.v6))
+    }
+
     /// The route server of that name: its index and itself.
     #[must_use]
     pub fn route_server(&self, name: &str) -> Option<(usize, &RouteServer)> {
@@ -129,6 +140,22 @@ pub struct Engine {
     pub shards: usize,
     /// Session workers.
     pub workers: usize,
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Where it is kept.
+    pub directory: PathBuf,
+}
+
+/// `[dynamic_limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DynamicLimits {
+    /// How many days what was announced counts.
+    pub period_days: u16,
+    /// How long a session is established before its limit follows from what it announced.
+    pub first: Duration,
 }
 
 /// `[rpki]`.
@@ -252,7 +279,10 @@ pub enum Limit {
     /// This many routes are allowed.
     Fixed(u32),
     /// Follows what the member announced lately.
-    Dynamic,
+    Dynamic {
+        /// The static limit that holds until enough is known of it; `None`: no limit.
+        until_learned: Option<u32>,
+    },
 }
 
 /// What reaching a limit does.

@@ -149,6 +149,14 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "Received routes by what was done to them; transit routes withheld from the session.",
     );
     let mut limit = Family::gauge("rs_prefix_limit", "Most routes the session may announce.");
+    let mut highest = Family::gauge(
+        "rs_prefix_limit_highest",
+        "Most prefixes announced lately, which a dynamic limit follows from.",
+    );
+    let mut learning = Family::gauge(
+        "rs_prefix_limit_learning",
+        "1 while a dynamic limit has not been learned and the static one holds.",
+    );
     for session in &snapshot.sessions {
         let labels = Labels::of(session);
         for (index, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
@@ -170,9 +178,13 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
             if let Some(most) = session.limits[index] {
                 limit.add(labels.with("family", name), f64::from(most));
             }
+            if let Some(learned) = session.dynamic_limits[index] {
+                highest.add(labels.with("family", name), f64::from(learned.highest));
+                learning.add(labels.with("family", name), f64::from(learned.learning));
+            }
         }
     }
-    [routes, filtered, marked, limit].map(Family::finish).into()
+    [routes, filtered, marked, limit, highest, learning].map(Family::finish).into()
 }
 
 fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
@@ -214,6 +226,11 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "When the configuration in force was read.",
     );
     reloaded.add(none.plain(), unix_secs(daemon.last_reload));
+    let mut state = Family::gauge(
+        "rs_state_write_success",
+        "Whether what is to survive a restart could be written when it was tried last.",
+    );
+    state.add(none.plain(), f64::from(daemon.state_written));
     let mut draining = Family::gauge("rs_draining", "Whether GRACEFUL_SHUTDOWN is added.");
     draining.add(none.plain(), f64::from(daemon.draining));
     let mut ready = Family::gauge("rs_ready", "Whether /readyz says so.");
@@ -231,6 +248,7 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         build,
         reload,
         reloaded,
+        state,
         draining,
         ready,
         inbox,

@@ -124,6 +124,7 @@ impl Inner {
             shards: u16::try_from(self.engine.inboxes.len()).unwrap_or(u16::MAX),
             sessions_configured: number(self.registry.len()),
             sessions_established,
+            state_written: self.state_written.load(Ordering::Acquire),
             draining: self.draining.load(Ordering::Acquire),
             ready: self.ready.load(Ordering::Acquire),
             resident_octets: resident_octets(),

@@ -150,6 +150,8 @@ impl Daemon {
             epoch: AtomicU64::new(FIRST_EPOCH),
             data: ArcSwap::from_pointee(options.data.clone()),
             data_status: ArcSwap::default(),
+            learned: ArcSwap::default(),
+            state_written: AtomicBool::new(true),
             stopped,
         });
         let handle = RuntimeHandle::new(Arc::clone(&inner));

@@ -509,6 +509,10 @@ impl Driver {
         true
     }
 
+    fn carries(&self, family: Family) -> bool {
+        self.session.negotiated().is_some_and(|negotiated| negotiated.families.contains(family))
+    }
+
     fn request_refresh(&mut self, peer: &Rc<Peer>) -> bool {
         let Some(negotiated) = self.session.negotiated() else { return false };
         if !negotiated.route_refresh {
@@ -582,7 +586,9 @@ impl Driver {
                     self.stop(peer, StopReason::MaxPrefixes { family, limit, restart_after });
                 }
             }
-            ShardOutput::LimitRoom { generation, family, .. } if current == Some(generation) => {
+            ShardOutput::LimitRoom { generation, family, .. }
+                if current == Some(generation) && self.carries(family) =>
+            {
                 tracing::info!(%family, "room below the prefix limit again, asking for the routes");
                 let refresh = RouteRefresh::new(family, 0);
                 self.input(peer, Input::RequestRefresh(refresh));

@@ -1,5 +1,6 @@
 //! The one way in which control socket, HTTP and metrics reach the running route server.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,14 +19,15 @@ use super::query::{
     Cursor, DiffReport, Explanation, ReloadReport, RoutePage, RouteQuery, SessionAction,
     ShutdownKind,
 };
-use super::registry::{Registry, id};
+use super::registry::{Registry, id, key};
 use super::status::{
-    DaemonStatus, DataStatus, EngineCounters, RouteServerStatus, SessionId, SessionStatus,
+    DaemonStatus, DataStatus, EngineCounters, LearnedLimit, RouteServerStatus, SessionId,
+    SessionStatus,
 };
 use super::supervisor::Request;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
-use crate::config::Config;
+use crate::config::{Config, SessionKey};
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,10 @@ pub(crate) struct Inner {
     pub(crate) epoch: AtomicU64,
     pub(crate) data: ArcSwap<RoutingData>,
     pub(crate) data_status: ArcSwap<DataStatus>,
+    /// What dynamic prefix limits follow from, of the sessions that have one.
+    pub(crate) learned: ArcSwap<HashMap<SessionKey, [Option<LearnedLimit>; 2]>>,
+    /// Whether what is to survive a restart could be written when it was tried last.
+    pub(crate) state_written: AtomicBool,
     pub(crate) stopped: watch::Sender<bool>,
 }
 
@@ -131,7 +137,18 @@ impl Inner {
             sessions.extend(answered.await.unwrap_or_default());
         }
         sessions.sort_by(|a, b| a.id.cmp(&b.id));
+        self.fill_learned(&mut sessions);
         sessions
+    }
+
+    fn fill_learned(&self, sessions: &mut [SessionStatus]) {
+        let learned = self.learned.load();
+        if learned.is_empty() {
+            return;
+        }
+        for session in sessions {
+            session.dynamic_limits = learned.get(&key(&session.id)).copied().unwrap_or_default();
+        }
     }
 }
 
@@ -168,6 +185,7 @@ impl RuntimeHandle {
             .map_err(|_| HandleError::Stopping)?;
         let mut sessions = answered.await.map_err(|_| HandleError::Stopping)?;
         self.inner.fill_routes(index, sessions.iter_mut()).await;
+        self.inner.fill_learned(&mut sessions);
         sessions.pop().ok_or_else(|| HandleError::NoSession(id.to_string()))
     }
 

@@ -30,6 +30,7 @@ pub(crate) struct PeerConfig {
     pub(crate) ttl_security: bool,
     /// The listener whose address our own attempts come from.
     pub(crate) local: Option<ListenAddress>,
+    /// In force: a limit that follows what is announced is the number that it comes to.
     pub(crate) limits: PrefixLimits,
     /// The counter that all shards share; it belongs to the slot and survives reloads.
     pub(crate) limit: Arc<PeerLimit>,
@@ -44,6 +45,7 @@ impl PeerConfig {
         slot: Slot,
         limit: Arc<PeerLimit>,
         restarting_until: Option<Instant>,
+        learned: [Option<u32>; 2],
     ) -> Self {
         let server = &config.route_servers[session.route_server];
         let member = &config.members[session.member];
@@ -59,7 +61,7 @@ impl PeerConfig {
             password: session.password.clone(),
             ttl_security: session.ttl_security,
             local: local_address(server, session),
-            limits: session.limits,
+            limits: in_force(&session.limits, learned),
             limit,
             disabled: session.disabled.clone(),
         }
@@ -143,15 +145,25 @@ fn local_address(server: &RouteServer, session: &MemberSession) -> Option<Listen
         .cloned()
 }
 
+/// The limits with what was learned in place of what is dynamic.
+pub(crate) fn in_force(limits: &PrefixLimits, learned: [Option<u32>; 2]) -> PrefixLimits {
+    let number = |limit, learned: Option<u32>| match limit {
+        Limit::Dynamic { until_learned } => {
+            learned.or(until_learned).map_or(Limit::Off, Limit::Fixed)
+        }
+        Limit::Fixed(_) | Limit::Off => limit,
+    };
+    let [v4, v6] = learned;
+    PrefixLimits { v4: number(limits.v4, v4), v6: number(limits.v6, v6), ..*limits }
+}
+
 /// A limit as the shards know it.
 pub(crate) fn limit_config(limits: &PrefixLimits) -> LimitConfig {
     let fixed = |limit: Limit| match limit {
         Limit::Fixed(n) => Some(n),
-        Limit::Off | Limit::Dynamic => None,
+        Limit::Dynamic { until_learned } => until_learned,
+        Limit::Off => None,
     };
-    if [limits.v4, limits.v6, limits.total].contains(&Limit::Dynamic) {
-        tracing::warn!("max_prefixes = \"dynamic\" is not enforced yet: this session has no limit");
-    }
     LimitConfig {
         families: [fixed(limits.v4), fixed(limits.v6)],
         total: fixed(limits.total),

@@ -47,7 +47,8 @@ impl Supervisor {
     }
 
     fn changed(&self, new: &Config, session: &MemberSession, peer: &PeerConfig) -> PeerConfig {
-        PeerConfig::new(new, session, peer.slot, Arc::clone(&peer.limit), None)
+        let learned = self.learned_limits(session);
+        PeerConfig::new(new, session, peer.slot, Arc::clone(&peer.limit), None, learned)
     }
 
     /// Applies a configuration. An error means that nothing has changed.
@@ -85,9 +86,11 @@ impl Supervisor {
             .collect();
         // The policy stands ahead of the new sessions in every shard's inbox.
         self.set_policies(&new, &touched, drain)?;
+        self.reconfigure_learning(&new);
         for session in new.sessions() {
             self.update(&old, &new, session);
         }
+        self.publish_learned(&new);
         if let Some(sources) = &mut self.sources {
             sources.reconfigure(&new);
         }
@@ -260,17 +263,7 @@ impl Supervisor {
         let drain = self.inner.draining.load(Ordering::Acquire);
         let policy = compile_for(new, index, old.epoch() + 1, &kept, drain, &self.rpsl)
             .map_err(|error| HandleError::Config(error.to_string()))?;
-        let mut asked = Vec::new();
-        for worker in &*self.inner.workers {
-            let (answer, answered) = oneshot::channel();
-            if worker.send(Command::Established { route_server: index, answer }).is_ok() {
-                asked.push(answered);
-            }
-        }
-        let mut peers = Vec::new();
-        for answered in asked {
-            peers.extend(answered.await.unwrap_or_default());
-        }
+        let peers = self.established(index).await;
         let data = RoutingData::clone(&self.inner.data.load());
         Ok(Comparison { old, new: policy, data, peers, removed })
     }

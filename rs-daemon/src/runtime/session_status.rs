@@ -55,6 +55,7 @@ impl Driver {
             malformed: self.malformed,
             routes: [RouteCounters::default(), RouteCounters::default()],
             limits: limits.families.map(|limit| limit.or(limits.total)),
+            dynamic_limits: [None; 2],
             send_queue_octets: connection.map_or(0, |c| c.queue.borrow().octets() as u64),
             dirty_nlri: outbound.as_ref().map_or(0, |o| o.dirty_nlri() as u64),
             lagging: outbound.as_ref().is_some_and(|o| o.is_lagging()),

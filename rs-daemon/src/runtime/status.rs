@@ -129,6 +129,9 @@ pub struct SessionStatus {
     /// Prefix limits by family, where set.
     #[serde(with = "super::shape::by_family")]
     pub limits: [Option<u32>; 2],
+    /// What limits that follow the member's announcements follow from, by family, where they do.
+    #[serde(with = "super::shape::by_family")]
+    pub dynamic_limits: [Option<LearnedLimit>; 2],
     /// Octets queued for the peer.
     pub send_queue_octets: u64,
     /// NLRI that changed while the peer did not drain its queue.
@@ -137,6 +140,19 @@ pub struct SessionStatus {
     pub lagging: bool,
     /// Which worker thread owns it.
     pub worker: u16,
+}
+
+/// What is known of what a session announces (`max_prefixes = "dynamic"`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedLimit {
+    /// The most prefixes that it announced in the learning period.
+    pub highest: u32,
+    /// On how many days of the period it was established.
+    pub days: u32,
+    /// How long it was established while somebody looked.
+    pub watched_secs: u64,
+    /// Not long enough yet: the static limit holds.
+    pub learning: bool,
 }
 
 /// A NOTIFICATION as seen or sent.
@@ -319,6 +335,8 @@ pub struct DaemonStatus {
     pub sessions_configured: u32,
     /// Sessions established, over all route servers.
     pub sessions_established: u32,
+    /// Whether what is to survive a restart could be written when it was tried last.
+    pub state_written: bool,
     /// Whether `rsctl drain on` is in force.
     pub draining: bool,
     /// Whether listeners are up (and, where RPKI is configured, first data came or was given up).

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::HandleError;
 use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
+use super::learning::{LOOK, Learning};
 use super::limits::{DATA_STATUS, DATA_WAIT, SHUTDOWN_TIMEOUT};
 use super::listener::Listener;
 use super::locked;
@@ -66,6 +67,8 @@ pub(crate) struct Supervisor {
     pub(super) sources: Option<Sources>,
     /// The members' RPSL policies in force.
     pub(super) rpsl: Arc<RpslPolicies>,
+    /// Some while a prefix limit is dynamic.
+    pub(super) learning: Option<Learning>,
     options: Options,
 }
 
@@ -77,6 +80,7 @@ impl Supervisor {
         shard_events: UnboundedReceiver<ShardEvent>,
         options: Options,
     ) -> Self {
+        let learning = Learning::start(&inner.config.load());
         let listeners = listeners.into_iter().map(|one| (Arc::new(one), None)).collect();
         Self {
             inner,
@@ -86,6 +90,7 @@ impl Supervisor {
             shard_events,
             sources: None,
             rpsl: Arc::default(),
+            learning,
             options,
         }
     }
@@ -109,6 +114,7 @@ impl Supervisor {
             let failed = begun.is_err();
             let _ = ready.send(begun);
             let kind = if failed { ShutdownKind::Cease } else { self.serve(requests).await };
+            self.end_learning().await;
             self.end(kind).await;
         });
     }
@@ -128,6 +134,7 @@ impl Supervisor {
             self.listen(at);
         }
         self.publish_listeners();
+        self.publish_learned(&config);
         self.inner.ready.store(true, Ordering::Release);
     }
 
@@ -144,6 +151,7 @@ impl Supervisor {
         let policies = || policies(&inner);
         let mut slot_check = tokio::time::interval(SLOT_CHECK);
         let mut data_status = tokio::time::interval(DATA_STATUS);
+        let mut look = tokio::time::interval(LOOK);
         loop {
             let sources = self.sources.as_mut();
             tokio::select! {
@@ -155,6 +163,7 @@ impl Supervisor {
                 Some(event) = self.shard_events.recv() => Self::on_event(event),
                 change = next_change(sources, policies) => self.on_data_change(change),
                 _ = data_status.tick() => self.publish_data_status(),
+                _ = look.tick(), if self.learning.is_some() => self.learn().await,
                 _ = slot_check.tick(), if self.slots.iter().any(SlotTable::has_leaving) => self.free_slots().await,
             }
         }
@@ -259,7 +268,12 @@ impl Supervisor {
             return;
         };
         let until = starting.then(|| restarting_until(config, route_server)).flatten();
-        let peer = PeerConfig::new(config, session, slot, limit, until);
+        let learned = self.learned_limits(session);
+        let peer = PeerConfig::new(config, session, slot, limit, until, learned);
+        if starting {
+            // Made before anything was known; later on the session does this, and says so.
+            peer.limit.configure(limit_config(&peer.limits));
+        }
         self.inner.registry.insert(Registered {
             key: session.key.clone(),
             route_server,

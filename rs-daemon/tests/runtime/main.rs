@@ -4,6 +4,7 @@
 
 mod backpressure;
 mod exchange;
+mod limits;
 mod reload;
 mod sessions;
 mod support;

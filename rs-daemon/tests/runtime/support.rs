@@ -154,6 +154,19 @@ impl Running {
         speaker
     }
 
+    /// Ends the daemon and starts another one in its place, with the same file.
+    pub(crate) fn restart(&mut self, kind: ShutdownKind) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop(kind);
+        }
+        let path = self.directory.path().join("rs.toml");
+        let config = config::load(&path).unwrap();
+        let options = Options { config_path: Some(path), ..Options::default() };
+        let daemon = Daemon::start(config, options).unwrap();
+        self.handle = daemon.handle().clone();
+        self.daemon = Some(daemon);
+    }
+
     pub(crate) fn stop(mut self, kind: ShutdownKind) {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop(kind);

@@ -8,6 +8,7 @@ pub(super) mod member;
 pub(super) mod route_server;
 pub(super) mod rpki;
 pub(super) mod session;
+pub(super) mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ use self::{
     member::{MemberTable, SessionTable},
     route_server::{ExportTable, RouteServerTable},
     rpki::{RpkiCacheTable, RpkiTable},
+    state::{DynamicLimitsTable, StateTable},
 };
 use super::{
     report::{At, Located, Reports},
@@ -42,6 +44,10 @@ config_table! {
         control: ControlTable = "its defaults",
         /// See `[engine]`.
         engine: EngineTable = "its defaults",
+        /// See `[state]`.
+        state: StateTable = "its defaults",
+        /// See `[dynamic_limits]`.
+        dynamic_limits: DynamicLimitsTable = "its defaults",
         /// See `[rpki]`.
         rpki: RpkiTable = "none",
         /// See `[irr]`.
@@ -61,6 +67,8 @@ pub(super) fn tables() -> Vec<TableDoc> {
         HttpTable::doc(),
         ControlTable::doc(),
         EngineTable::doc(),
+        StateTable::doc(),
+        DynamicLimitsTable::doc(),
         RpkiTable::doc(),
         RpkiCacheTable::doc(),
         IrrTable::doc(),
@@ -84,6 +92,8 @@ pub(super) struct Document {
     pub(super) http: Option<HttpTable>,
     pub(super) control: Option<ControlTable>,
     pub(super) engine: Option<EngineTable>,
+    pub(super) state: Option<StateTable>,
+    pub(super) dynamic_limits: Option<DynamicLimitsTable>,
     pub(super) rpki: Option<RpkiTable>,
     pub(super) irr: Option<IrrTable>,
     pub(super) route_servers: Vec<RouteServerTable>,
@@ -192,6 +202,8 @@ impl Document {
         once(&mut self.http, root.http, "[http]", reports);
         once(&mut self.control, root.control, "[control]", reports);
         once(&mut self.engine, root.engine, "[engine]", reports);
+        once(&mut self.state, root.state, "[state]", reports);
+        once(&mut self.dynamic_limits, root.dynamic_limits, "[dynamic_limits]", reports);
         once(&mut self.rpki, root.rpki, "[rpki]", reports);
         once(&mut self.irr, root.irr, "[irr]", reports);
         let servers = root.route_server.into_iter().flat_map(|servers| servers.value);

@@ -51,8 +51,8 @@ pub(super) fn apply(limits: &mut PrefixLimits, given: Option<&Located<MaxPrefixe
         }
         Some(MaxPrefixes::Dynamic) => {
             *limits = PrefixLimits {
-                v4: Limit::Dynamic,
-                v6: Limit::Dynamic,
+                v4: dynamic(limits.v4, limits.total),
+                v6: dynamic(limits.v6, limits.total),
                 total: Limit::Off,
                 action: LimitAction::Shutdown,
                 ..*limits
@@ -61,11 +61,32 @@ pub(super) fn apply(limits: &mut PrefixLimits, given: Option<&Located<MaxPrefixe
         Some(MaxPrefixes::Table(table)) => {
             set(&mut limits.v4, fixed(table.v4));
             set(&mut limits.v6, fixed(table.v6));
+            if table.total.is_some() {
+                static_wins(&mut limits.v4);
+                static_wins(&mut limits.v6);
+            }
             set(&mut limits.total, fixed(table.total));
             set(&mut limits.action, table.action);
             set(&mut limits.count, table.count);
             set(&mut limits.restart_after, table.restart_after);
         }
+    }
+}
+
+/// What held before it holds until enough is learned.
+fn dynamic(before: Limit, total: Limit) -> Limit {
+    let until_learned = match (before, total) {
+        (Limit::Fixed(most), _) | (Limit::Off, Limit::Fixed(most)) => Some(most),
+        (Limit::Dynamic { until_learned }, _) => until_learned,
+        (Limit::Off, _) => None,
+    };
+    Limit::Dynamic { until_learned }
+}
+
+/// Of a static limit on both families and a dynamic one on each, the static one wins.
+fn static_wins(limit: &mut Limit) {
+    if matches!(limit, Limit::Dynamic { .. }) {
+        *limit = Limit::Off;
     }
 }
 

@@ -21,18 +21,21 @@ use std::{
 use bgp_wire::Asn;
 
 use super::{
-    Config, Control, Engine, Exchange, Http, Irr, Rpki, RpkiCache,
+    Config, Control, DynamicLimits, Engine, Exchange, Http, Irr, Rpki, RpkiCache, State,
     file::{
         Document,
         exchange::{ControlTable, EngineTable, ExchangeTable, HttpTable},
         irr::IrrTable,
         rpki::RpkiTable,
+        state::{DynamicLimitsTable, StateTable},
     },
     report::{At, Located, Reports},
 };
 
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9180);
 const DEFAULT_SOCKET: &str = "/run/rs-daemon/control.sock";
+const DEFAULT_STATE: &str = "/var/lib/rs-daemon";
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_IRR_REFRESH: Duration = Duration::from_secs(3600);
 
 /// Fills in what was left out and checks what was written.
@@ -60,6 +63,8 @@ pub(super) fn resolve(document: &Document, reports: &mut Reports) -> Config {
         http: http(document.http.as_ref()),
         control: control(document.control.as_ref()),
         engine: engine(document.engine.as_ref(), reports),
+        state: state(document.state.as_ref(), document.control.as_ref()),
+        dynamic_limits: dynamic_limits(document.dynamic_limits.as_ref(), reports),
         rpki: document.rpki.as_ref().map_or_else(Rpki::default, |table| rpki(table, reports)),
         irr,
         route_servers,
@@ -140,6 +145,39 @@ fn control(table: Option<&ControlTable>) -> Control {
             .unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
         group: table.and_then(|table| value(&table.group)),
     }
+}
+
+fn state(table: Option<&StateTable>, control: Option<&ControlTable>) -> State {
+    // Who runs a second daemon gives it a control socket of its own; they must not share this.
+    let beside = || {
+        let socket = control.and_then(|control| value(&control.socket))?;
+        (socket != PathBuf::from(DEFAULT_SOCKET)).then(|| socket.parent().map(PathBuf::from))?
+    };
+    let given = table.and_then(|table| value(&table.directory));
+    State { directory: given.or_else(beside).unwrap_or_else(|| PathBuf::from(DEFAULT_STATE)) }
+}
+
+fn dynamic_limits(table: Option<&DynamicLimitsTable>, reports: &mut Reports) -> DynamicLimits {
+    let defaults = DynamicLimits { period_days: 60, first: DAY };
+    let Some(table) = table else { return defaults };
+    let mut period_days = defaults.period_days;
+    if let Some(period) = &table.period {
+        let secs = period.value.as_secs();
+        match u16::try_from(secs / DAY.as_secs()) {
+            Ok(days @ 1..) if secs.is_multiple_of(DAY.as_secs()) => period_days = days,
+            _ => {
+                let help = "write a number of days, like \"60d\"";
+                reports.error(period.at, "the learning period is not a number of whole days", help);
+            }
+        }
+    }
+    let first = value(&table.first).unwrap_or(defaults.first);
+    if let Some(given) =
+        table.first.as_ref().filter(|given| given.value > DAY * u32::from(period_days))
+    {
+        reports.error(given.at, "`first` is longer than the learning period", "write \"1d\"");
+    }
+    DynamicLimits { period_days, first }
 }
 
 fn engine(table: Option<&EngineTable>, reports: &mut Reports) -> Engine {

@@ -22,7 +22,7 @@ fn limit(limit: Limit) -> String {
     match limit {
         Limit::Off => "none".to_owned(),
         Limit::Fixed(most) => most.to_string(),
-        Limit::Dynamic => "follows what the member announces".to_owned(),
+        Limit::Dynamic { .. } => "follows what the member announces".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::control::answers::RpkiAnswer;
 use crate::control::sample;
 use crate::runtime::status::{
-    DaemonStatus, HistogramSnapshot, IrrSetStatus, ListenerStatus, NotificationCount,
+    DaemonStatus, HistogramSnapshot, IrrSetStatus, LearnedLimit, ListenerStatus, NotificationCount,
     RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
 };
 
@@ -13,6 +13,8 @@ fn snapshot() -> Snapshot {
     let mut session = sample::session("rs1", 65010, "192.0.2.10");
     session.name = "Quotes \" and \\ and\nlines".into();
     session.limits = [Some(100), None];
+    session.dynamic_limits =
+        [Some(LearnedLimit { highest: 12, days: 3, watched_secs: 90_000, learning: false }), None];
     session.routes[0] = RouteCounters {
         received: 12,
         accepted: 10,
@@ -69,6 +71,7 @@ fn status() -> StatusAnswer {
         shards: 1,
         sessions_configured: 2,
         sessions_established: 1,
+        state_written: true,
         draining: false,
         ready: true,
         resident_octets: 1_000_000,
@@ -131,6 +134,9 @@ fn every_documented_metric_is_there() {
         r#"rs_filtered_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",reason="bogon-prefix"} 2"#,
         r#"rs_marked_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",mark="transit-scrubbed"} 3"#,
         r#"rs_prefix_limit{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 100"#,
+        r#"rs_prefix_limit_highest{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 12"#,
+        r#"rs_prefix_limit_learning{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 0"#,
+        "rs_state_write_success 1",
         r#"action="treat-as-withdraw"} 0"#,
         "rs_send_queue_bytes{",
         "rs_lagging{",

@@ -269,7 +269,7 @@ async function member(path, parameters) {
       ["BGP Identifier", agreed && agreed.router_id],
       ["Hold time", agreed && agreed.hold_time_secs + " s"],
       ["Families", agreed && agreed.families.join(", ")],
-      ["Limits", ["ipv4", "ipv6"].filter((f) => session.limits[f] !== null).map((f) => f + " " + count(session.limits[f])).join(", ")],
+      ["Limits", ["ipv4", "ipv6"].filter((f) => session.limits[f] !== null).map((f) => f + " " + count(session.limits[f]) + dynamicLimit(session.dynamic_limits[f])).join(", ")],
       ["Messages", count(session.messages.received.update) + " UPDATEs in, " + count(session.messages.sent.update) + " out"],
       ["Filtered because", reasons.join(", ")],
       ["Marked", named("marked").join(", ")],
@@ -279,6 +279,9 @@ async function member(path, parameters) {
     await routesTable(question, { explain: tab === "exported" ? peer : null }),
   ];
 }
+
+const dynamicLimit = (learned) => !learned ? ""
+  : learned.learning ? " (dynamic, not learned yet)" : " (dynamic, at most " + count(learned.highest) + " announced)";
 
 // ---- routes ---------------------------------------------------------------------------------
 
