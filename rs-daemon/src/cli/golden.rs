@@ -140,6 +140,7 @@ fn status_answer() -> StatusAnswer {
         listeners: Vec::<ListenerStatus>::new(),
         sessions_configured: 12,
         sessions_established: up,
+        restart_awaits: None,
         epoch: 1,
         routes: [counters(250_000, 1200, 24_000_000), counters(41_000, 3, 4_000_000)],
         destinations: [180_000, 40_000],

@@ -75,6 +75,7 @@ pub(super) fn is_up(session: &SessionStatus) -> bool {
 
 pub(super) fn state(session: &SessionStatus) -> Cell {
     match session.state {
+        SessionState::Established if session.held => Cell::styled("held", Style::Warn),
         SessionState::Established if session.lagging => Cell::styled("lagging", Style::Warn),
         SessionState::Established => Cell::styled("established", Style::Good),
         SessionState::Disabled => Cell::styled("disabled", Style::Bad),
@@ -214,6 +215,10 @@ fn counters(session: &SessionStatus, facts: &mut Facts<'_, '_>) -> io::Result<()
     .collect();
     if !bad.is_empty() {
         facts.line("malformed (RFC 7606)", bad.join(", "))?;
+    }
+    if session.held {
+        let text = "sent nothing yet: after our restart other members' routes are missing";
+        facts.line("graceful restart", text)?;
     }
     let lag = if session.lagging { ", lagging" } else { "" };
     let queue = format!("{}, {} dirty{lag}", octets(session.send_queue_octets), session.dirty_nlri);

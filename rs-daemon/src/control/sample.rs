@@ -42,6 +42,7 @@ pub(crate) fn session(route_server: &str, asn: u32, address: &str) -> SessionSta
         dynamic_limits: [None, None],
         send_queue_octets: 0,
         dirty_nlri: 0,
+        held: false,
         lagging: false,
         worker: 0,
     }

@@ -70,6 +70,10 @@ fn sessions(snapshot: &Snapshot) -> Vec<MetricFamily> {
         Family::counter("rs_updates_malformed_total", "Malformed UPDATEs by RFC 7606 action.");
     let mut queue = Family::gauge("rs_send_queue_bytes", "Octets waiting to be written.");
     let mut lagging = Family::gauge("rs_lagging", "1 while the peer waits for a resync.");
+    let mut held = Family::gauge(
+        "rs_held",
+        "1 while the peer is sent nothing, as other members' routes are missing after our restart.",
+    );
     let mut dirty =
         Family::gauge("rs_dirty_routes", "Routes changed while the peer did not drain.");
     let mut info = Family::gauge("rs_session_info", "1, with the member's name.");
@@ -102,13 +106,27 @@ fn sessions(snapshot: &Snapshot) -> Vec<MetricFamily> {
         }
         queue.add_count(labels.plain(), session.send_queue_octets);
         lagging.add(labels.plain(), f64::from(session.lagging));
+        held.add(labels.plain(), f64::from(session.held));
         dirty.add_count(labels.plain(), session.dirty_nlri);
         info.add(labels.with("name", &session.name), 1.0);
     }
     let notifications = notifications(&snapshot.sessions);
-    [state, up, flaps, messages, octets, notifications, malformed, queue, lagging, dirty, info]
-        .map(Family::finish)
-        .into()
+    [
+        state,
+        up,
+        flaps,
+        messages,
+        octets,
+        notifications,
+        malformed,
+        queue,
+        lagging,
+        held,
+        dirty,
+        info,
+    ]
+    .map(Family::finish)
+    .into()
 }
 
 fn by_type(counters: &DirectionCounters) -> [(&'static str, u64); 5] {
@@ -196,6 +214,10 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "rs_connections_refused_total",
         "Connections refused: from an address that is not configured, or too many.",
     );
+    let mut awaits = Family::gauge(
+        "rs_restart_awaits",
+        "Members whose routes are waited for after our own restart.",
+    );
     let mut accepted = Family::counter("rs_connections_accepted_total", "Connections taken.");
     for server in &status.route_servers {
         let labels = Labels::server(&server.name);
@@ -204,6 +226,7 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         }
         configured.add(labels.plain(), f64::from(server.sessions_configured));
         established.add(labels.plain(), f64::from(server.sessions_established));
+        awaits.add(labels.plain(), f64::from(server.restart_awaits.unwrap_or(0)));
         // Listeners of one server are summed up: several may differ by interface only.
         let sum = |field: fn(&crate::runtime::status::ListenerStatus) -> u64| {
             server.listeners.iter().map(field).sum::<u64>()
@@ -243,6 +266,7 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         best,
         configured,
         established,
+        awaits,
         refused,
         accepted,
         build,

@@ -103,6 +103,7 @@ impl Inner {
                 .collect(),
             sessions_configured: number(mine().count()),
             sessions_established: number(established),
+            restart_awaits: shared.recovery.awaited().map(number),
             epoch: shared.policy.load().epoch(),
             routes,
             destinations: [0, 1].map(|f| shards.iter().map(|s| s.destinations[f] as u64).sum()),

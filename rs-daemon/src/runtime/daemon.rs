@@ -58,6 +58,9 @@ pub enum StartError {
 pub struct Options {
     /// Where a reload reads the configuration; none: `reload` needs a path.
     pub config_path: Option<std::path::PathBuf>,
+    /// How long after a start members with graceful restart wait for each other's routes at most;
+    /// none: a minute.
+    pub restart_deferral: Option<Duration>,
     /// Routing data to start with (tests; else nothing is loaded).
     pub data: RoutingData,
 }

@@ -43,6 +43,8 @@ pub(super) struct Driver {
     pub(super) peer_state: Option<PeerState>,
     /// The socket of the established connection was full when we looked last.
     told_blocked: bool,
+    /// Families of which the peer has not sent all it has.
+    incomplete: Families,
     stale: Option<Stale>,
     removed: bool,
     pub(super) disabled: Option<String>,
@@ -58,9 +60,36 @@ pub(super) struct Driver {
 #[derive(Debug)]
 struct Stale {
     families: Families,
-    until: Instant,
+    /// By family.
+    until: [Instant; 2],
     /// When `until` has passed: so long as long-lived stale ones, by family.
     long_lived: [Option<Duration>; 2],
+}
+
+impl Stale {
+    /// When something is to be done next.
+    fn next(&self) -> Option<Instant> {
+        self.families.iter().map(|family| self.until[family.index()]).min()
+    }
+
+    /// Families whose time is over: those that are gone, and those whose routes live on as
+    /// long-lived stale ones for a time of their own (RFC 9494 §4.2).
+    fn take_due(&mut self, now: Instant) -> (Families, Families) {
+        let (mut gone, mut long) = (Families::NONE, Families::NONE);
+        let due: Families =
+            self.families.iter().filter(|family| self.until[family.index()] <= now).collect();
+        for family in due.iter() {
+            let time = self.long_lived[family.index()].take().filter(|time| !time.is_zero());
+            if let Some(time) = time {
+                self.until[family.index()] = now + time;
+                long.insert(family);
+            } else {
+                self.families.remove(family);
+                gone.insert(family);
+            }
+        }
+        (gone, long)
+    }
 }
 
 impl Driver {
@@ -76,6 +105,7 @@ impl Driver {
             negotiated: None,
             peer_state: None,
             told_blocked: false,
+            incomplete: Families::NONE,
             stale: None,
             removed: false,
             disabled: None,
@@ -106,6 +136,7 @@ impl Driver {
         let reading_paused = self.established() && self.wait_for_room(peer);
         let unread = !reading_paused && self.read(peer, now);
         self.time_out(peer, now, unread || reading_paused);
+        let held_until = self.hold(peer, now);
         if let Some(outbound) = &mut *peer.outbound.borrow_mut() {
             peer.advance(outbound);
             let (updates, refreshes) = outbound.take_sent();
@@ -114,7 +145,11 @@ impl Driver {
         }
         let deadline = self.session.poll_timeout();
         Waits {
-            deadline: deadline.into_iter().chain(self.stale.as_ref().map(|s| s.until)).min(),
+            deadline: deadline
+                .into_iter()
+                .chain(self.stale.as_ref().and_then(Stale::next))
+                .chain(held_until)
+                .min(),
             connections: self.connections.iter().cloned().collect(),
             reading_paused,
             unfinished: unread || self.connections.iter().any(|c| c.is_unfinished()),
@@ -192,9 +227,24 @@ impl Driver {
             self.session.handle_timeout(now, unread);
             self.pump(peer, now);
         }
-        if self.stale.as_ref().is_some_and(|stale| stale.until <= now) {
+        if self.stale.as_ref().and_then(Stale::next).is_some_and(|at| at <= now) {
             self.stale_time_over(peer, now);
         }
+    }
+
+    /// After our own restart: until when nothing is sent to this peer at the latest. When that is
+    /// over, its first walk begins.
+    fn hold(&mut self, peer: &Peer, now: Instant) -> Option<Instant> {
+        let mut outbound = peer.outbound.borrow_mut();
+        let outbound = outbound.as_mut().filter(|outbound| outbound.is_held())?;
+        let servers = peer.worker.engine.route_servers.load();
+        if let Some(until) = servers.get(peer.route_server)?.recovery.held(now) {
+            return Some(until);
+        }
+        let mut requests = Vec::new();
+        outbound.release(&mut requests);
+        peer.request(outbound, requests);
+        None
     }
 
     /// Tells the session something, and does what comes out.
@@ -227,7 +277,7 @@ impl Driver {
                     self.up(peer, now, &negotiated);
                     self.negotiated = Some(negotiated);
                 }
-                Output::RouteRefresh(refresh) => self.on_route_refresh(peer, refresh),
+                Output::RouteRefresh(refresh) => self.on_route_refresh(peer, now, refresh),
                 Output::Down(reason) => self.down(peer, now, &reason),
                 Output::StateChanged(state) => self.state_changed(state),
             }
@@ -245,7 +295,7 @@ impl Driver {
         let policy = server.policy.load();
         match inbound.on_update(body, now, &policy, &mut self.malformed, &peer.worker.shards) {
             Ok(None) => {}
-            Ok(Some(family)) => self.end_of_rib(peer, family),
+            Ok(Some(family)) => self.end_of_rib(peer, now, family),
             // What was pushed before it is still valid; what is behind it, the session drops.
             Err(notification) => {
                 self.session.handle(now, Input::UpdateFault(notification));
@@ -280,11 +330,16 @@ impl Driver {
             peer: state.clone(),
         });
         self.peer_state = Some(state);
+        self.incomplete = negotiated.families;
+        let graceful = negotiated.peer_graceful_restart.as_ref();
+        let held = server.recovery.established(&self.config.key, graceful, now, &peer.attention);
         let mut requests = Vec::new();
         let limits = peer.worker.engine.limits;
         let count = shards.count();
-        let outbound =
-            Outbound::new(slot, generation, connection, negotiated, count, limits, &mut requests);
+        let mut outbound = Outbound::new(slot, generation, connection, negotiated, count, limits);
+        if !held {
+            outbound.release(&mut requests);
+        }
         peer.request(&outbound, requests);
         *peer.outbound.borrow_mut() = Some(outbound);
         self.resolve_stale(peer, now, negotiated);
@@ -299,6 +354,9 @@ impl Driver {
         let Some(outbound) = peer.outbound.borrow_mut().take() else { return };
         self.inbound = None;
         self.peer_state = None;
+        if let Some(server) = peer.worker.engine.route_servers.load().get(peer.route_server) {
+            server.recovery.down(&self.config.key);
+        }
         self.sent_octets_before += outbound.connection.sent_octets();
         outbound.connection.queue.borrow_mut().drop_data();
         let negotiated = self.negotiated.take();
@@ -314,7 +372,7 @@ impl Driver {
                 .collect();
             Some(Stale {
                 families: restart.families,
-                until: now + restart.restart_time,
+                until: [now + restart.restart_time; 2],
                 long_lived: negotiated.peer_llgr,
             })
         });
@@ -361,7 +419,7 @@ impl Driver {
             negotiated.peer_graceful_restart.as_ref().map_or(Families::NONE, |r| r.forwarding);
         let gone: Families = stale.families.iter().filter(|f| !kept.contains(*f)).collect();
         stale.families = stale.families.intersection(kept);
-        stale.until = now + END_OF_RIB_WAIT;
+        stale.until = [now + END_OF_RIB_WAIT; 2];
         stale.long_lived = [None; 2];
         sweep(peer, gone);
         if stale.families.is_empty() {
@@ -370,25 +428,22 @@ impl Driver {
     }
 
     fn stale_time_over(&mut self, peer: &Peer, now: Instant) {
-        let Some(mut stale) = self.stale.take() else { return };
-        let lives_on = |f: &Family| stale.long_lived[f.index()].is_some_and(|t| !t.is_zero());
-        let long: Families = stale.families.iter().filter(lives_on).collect();
-        sweep(peer, stale.families.iter().filter(|f| !long.contains(*f)).collect());
-        let times = long.iter().filter_map(|f| stale.long_lived[f.index()]);
-        if let Some(time) = times.max() {
+        let Some(stale) = &mut self.stale else { return };
+        let (gone, long) = stale.take_due(now);
+        if stale.families.is_empty() {
+            self.stale = None;
+        }
+        sweep(peer, gone);
+        if !long.is_empty() {
             let slot = peer.slot;
             peer.worker.shards.push_all(peer.route_server, || ShardInput::LongLivedStale {
                 slot,
                 families: long,
             });
-            stale.families = long;
-            stale.until = now + time;
-            stale.long_lived = [None; 2];
-            self.stale = Some(stale);
         }
     }
 
-    fn end_of_rib(&mut self, peer: &Peer, family: Family) {
+    fn end_of_rib(&mut self, peer: &Peer, now: Instant, family: Family) {
         let Some(outbound) = &*peer.outbound.borrow() else { return };
         let (slot, generation) = (outbound.slot, outbound.generation);
         peer.worker.shards.push_all(peer.route_server, || ShardInput::EndOfRib {
@@ -402,9 +457,17 @@ impl Driver {
                 self.stale = None;
             }
         }
+        self.incomplete.remove(family);
+        if self.incomplete.is_empty() {
+            // Who is released by this asks the shards for what stands ahead of it here.
+            peer.worker.shards.flush();
+            if let Some(server) = peer.worker.engine.route_servers.load().get(peer.route_server) {
+                server.recovery.end_of_rib(&self.config.key, now);
+            }
+        }
     }
 
-    fn on_route_refresh(&mut self, peer: &Peer, refresh: RouteRefresh) {
+    fn on_route_refresh(&mut self, peer: &Peer, now: Instant, refresh: RouteRefresh) {
         let Some(family) = refresh.family() else { return };
         match refresh.subtype {
             0 => {
@@ -421,7 +484,7 @@ impl Driver {
                     family,
                 });
             }
-            2 => self.end_of_rib(peer, family),
+            2 => self.end_of_rib(peer, now, family),
             // RFC 7313 §5: other subtypes are ignored.
             _ => {}
         }
@@ -565,6 +628,9 @@ impl Driver {
         }
         let all = self.stale.take().map_or(Families::NONE, |stale| stale.families);
         sweep(peer, all);
+        if let Some(server) = peer.worker.engine.route_servers.load().get(peer.route_server) {
+            server.recovery.forget(&self.config.key, peer.now());
+        }
         self.removed = true;
     }
 

@@ -10,6 +10,7 @@ use rib::Generation;
 use super::histogram::Histogram;
 use super::limits::Limits;
 use super::placement::Placement;
+use super::recovery::Recovery;
 use super::shard_thread::ShardStats;
 use super::to_shards::Inboxes;
 
@@ -31,11 +32,18 @@ pub(crate) struct RouteServerShared {
     /// In force for what workers ingest; a shard may still hold an older one and plans again.
     pub(crate) policy: ArcSwap<Policy>,
     generations: AtomicU32,
+    /// From our own restart.
+    pub(crate) recovery: Recovery,
 }
 
 impl RouteServerShared {
     pub(crate) fn new(name: Arc<str>, policy: Arc<Policy>) -> Self {
-        Self { name, policy: ArcSwap::new(policy), generations: AtomicU32::new(1) }
+        Self {
+            name,
+            policy: ArcSwap::new(policy),
+            generations: AtomicU32::new(1),
+            recovery: Recovery::default(),
+        }
     }
 
     /// A generation greater than all before it, whatever slot it is for.

@@ -75,6 +75,14 @@ pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// let in. *When over:* they are let in, and what depends on the missing data is decided without.
 pub(crate) const DATA_WAIT: Duration = Duration::from_secs(20);
 
+/// After our own restart: how long members with graceful restart are told nothing while the routes
+/// of others of them are missing (the selection deferral timer of RFC 4724 §4.1). *When over:* they
+/// are told what there is.
+pub(crate) const RESTART_DEFERRAL: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether the file has to be written that says who keeps our routes.
+pub(crate) const MEMBERS_FILE: Duration = Duration::from_secs(1);
+
 /// Time between copies of what is known of the sources of routing data.
 pub(crate) const DATA_STATUS: Duration = Duration::from_secs(5);
 

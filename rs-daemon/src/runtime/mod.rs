@@ -22,6 +22,7 @@ mod outbound;
 mod peer_config;
 mod placement;
 pub mod query;
+mod recovery;
 mod registry;
 mod reload;
 mod run;

@@ -37,6 +37,8 @@ pub(crate) struct Outbound {
     families: Families,
     enhanced_refresh: bool,
     shards: Box<[ShardView]>,
+    /// Nothing is sent yet: we have restarted, and other members' routes are missing.
+    held: bool,
     /// The table walk that is under way at some shard.
     walk: Option<Walk>,
     /// Families that the peer asked for while a walk was under way.
@@ -77,7 +79,7 @@ impl ShardView {
 pub(crate) type Request = (usize, Scope);
 
 impl Outbound {
-    /// The member is established; `requests` gets the first walk.
+    /// The member is established; nothing is sent before [`release`](Self::release).
     pub(crate) fn new(
         slot: Slot,
         generation: Generation,
@@ -85,9 +87,8 @@ impl Outbound {
         negotiated: &Negotiated,
         shards: usize,
         limits: Limits,
-        requests: &mut Vec<Request>,
     ) -> Self {
-        let mut this = Self {
+        Self {
             slot,
             generation,
             connection,
@@ -95,14 +96,25 @@ impl Outbound {
             profile: negotiated.profile,
             families: negotiated.families,
             enhanced_refresh: negotiated.enhanced_route_refresh,
+            held: true,
             shards: (0..shards).map(|_| ShardView::new(&limits)).collect(),
             walk: None,
             refresh_wanted: Families::NONE,
             updates: 0,
             refreshes: 0,
-        };
-        this.begin_walk(negotiated.families, false, requests);
-        this
+        }
+    }
+
+    /// Nothing is sent until [`release`](Self::release).
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// The first walk may begin. It is the answer to what the peer has asked for meanwhile, too.
+    pub(crate) fn release(&mut self, requests: &mut Vec<Request>) {
+        self.held = false;
+        self.refresh_wanted = Families::NONE;
+        self.begin_walk(self.families, false, requests);
     }
 
     /// A shard's marker: what follows is for the session that it names.
@@ -135,7 +147,8 @@ impl Outbound {
     /// The shard could not send these and some more to this worker: some may concern this member.
     pub(crate) fn on_lagged(&mut self, shard: usize, family: Family, nlri: &Arc<[Nlri]>) {
         let view = &mut self.shards[shard];
-        if view.ready && self.families.contains(family) {
+        // A walk that has not begun has everything still to tell.
+        if view.ready && !self.held && self.families.contains(family) {
             view.dirty.add(family, nlri);
         }
     }
@@ -172,6 +185,9 @@ impl Outbound {
     /// Says what is due, now that the queue may be shorter or a shard may have answered: markers
     /// go into the queue, requests into `requests`.
     pub(crate) fn advance(&mut self, requests: &mut Vec<Request>) {
+        if self.held {
+            return;
+        }
         self.end_families();
         if self.walk.is_none() && self.refresh_wanted != Families::NONE {
             let families = std::mem::replace(&mut self.refresh_wanted, Families::NONE);

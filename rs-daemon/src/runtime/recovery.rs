@@ -17,8 +17,8 @@ use bgp_session::PeerGracefulRestart;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::state_file::{self, StateError};
 use super::locked;
+use super::state_file::{self, StateError};
 use crate::config::{Config, SessionKey};
 
 /// The file in the state directory.

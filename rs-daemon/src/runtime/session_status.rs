@@ -58,6 +58,7 @@ impl Driver {
             dynamic_limits: [None; 2],
             send_queue_octets: connection.map_or(0, |c| c.queue.borrow().octets() as u64),
             dirty_nlri: outbound.as_ref().map_or(0, |o| o.dirty_nlri() as u64),
+            held: outbound.as_ref().is_some_and(|o| o.is_held()),
             lagging: outbound.as_ref().is_some_and(|o| o.is_lagging()),
             worker: u16::try_from(peer.worker.index).unwrap_or(u16::MAX),
         }

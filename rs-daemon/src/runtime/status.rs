@@ -136,6 +136,9 @@ pub struct SessionStatus {
     pub send_queue_octets: u64,
     /// NLRI that changed while the peer did not drain its queue.
     pub dirty_nlri: u64,
+    /// Whether nothing is sent to it yet, since we have restarted and other members' routes are
+    /// missing (RFC 4724 §4.1).
+    pub held: bool,
     /// Whether the peer is behind and being brought up to date by resync.
     pub lagging: bool,
     /// Which worker thread owns it.
@@ -289,6 +292,9 @@ pub struct RouteServerStatus {
     pub sessions_configured: u32,
     /// Sessions established.
     pub sessions_established: u32,
+    /// After our own restart: how many members' routes are waited for before members that keep
+    /// ours are sent anything. None: nobody is held back.
+    pub restart_awaits: Option<u32>,
     /// Policy epoch in force.
     pub epoch: u64,
     /// Routes over all sessions, by family (`exported` counts each receiving member).

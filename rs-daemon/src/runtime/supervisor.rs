@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use policy::{Policy, RoutingData, Slot};
 use rib::{Changed, ShardInput};
@@ -16,15 +16,18 @@ use tokio::task::JoinHandle;
 use super::HandleError;
 use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
+use super::learning::note_written;
 use super::learning::{LOOK, Learning};
-use super::limits::{DATA_STATUS, DATA_WAIT, SHUTDOWN_TIMEOUT};
+use super::limits::{DATA_STATUS, DATA_WAIT, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT};
 use super::listener::Listener;
 use super::locked;
 use super::peer_config::{PeerConfig, limit_config};
 use super::query::{DiffReport, ReloadReport, ShutdownKind};
+use super::recovery::{self, RecoveryFile};
 use super::registry::Registered;
 use super::shard_thread::ShardEvent;
 use super::slots::{SlotTable, is_clear};
+use super::state_file;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::config::{self, Config, MemberSession, SessionKey};
@@ -115,6 +118,7 @@ impl Supervisor {
             let _ = ready.send(begun);
             let kind = if failed { ShutdownKind::Cease } else { self.serve(requests).await };
             self.end_learning().await;
+            self.end_recovery(kind);
             self.end(kind).await;
         });
     }
@@ -127,6 +131,7 @@ impl Supervisor {
     /// Hands all sessions out, then lets connections in.
     fn begin(&mut self) {
         let config = self.inner.config.load_full();
+        self.begin_recovery(&config);
         for session in config.sessions() {
             self.add(&config, session, true);
         }
@@ -152,6 +157,7 @@ impl Supervisor {
         let mut slot_check = tokio::time::interval(SLOT_CHECK);
         let mut data_status = tokio::time::interval(DATA_STATUS);
         let mut look = tokio::time::interval(LOOK);
+        let mut members = tokio::time::interval(MEMBERS_FILE);
         loop {
             let sources = self.sources.as_mut();
             tokio::select! {
@@ -164,6 +170,7 @@ impl Supervisor {
                 change = next_change(sources, policies) => self.on_data_change(change),
                 _ = data_status.tick() => self.publish_data_status(),
                 _ = look.tick(), if self.learning.is_some() => self.learn().await,
+                _ = members.tick() => self.note_members(),
                 _ = slot_check.tick(), if self.slots.iter().any(SlotTable::has_leaving) => self.free_slots().await,
             }
         }
@@ -468,6 +475,54 @@ impl Supervisor {
         }
     }
 
+    // Our own restart.
+
+    /// Who is to be waited for before members that keep our routes are sent anything.
+    fn begin_recovery(&self, config: &Config) {
+        let file = RecoveryFile::read(&config.state.directory.join(recovery::FILE));
+        let deferral = self.options.restart_deferral.unwrap_or(RESTART_DEFERRAL);
+        let until = Instant::now() + deferral;
+        for (index, server) in self.inner.engine.route_servers.load().iter().enumerate() {
+            // Without restart time members keep nothing, and are not told of a restart.
+            if restarting_until(config, index).is_some() {
+                server.recovery.begin(until, file.expected(config, index));
+            }
+        }
+    }
+
+    fn recovery_file(&self) -> RecoveryFile {
+        let servers = self.inner.engine.route_servers.load();
+        RecoveryFile::new(servers.iter().flat_map(|server| server.recovery.members()))
+    }
+
+    /// Notes who keeps our routes, for the process after this one.
+    fn note_members(&self) {
+        let servers = self.inner.engine.route_servers.load();
+        // Each has to be asked.
+        let changed = servers.iter().filter(|server| server.recovery.take_changed()).count();
+        let path = self.inner.config.load().state.directory.join(recovery::FILE);
+        let file = self.recovery_file();
+        if changed == 0 || (file == RecoveryFile::default() && !path.exists()) {
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            note_written(&inner.state_written, &path, state_file::write(&path, &file));
+        });
+    }
+
+    /// A graceful end leaves the members their routes; any other one takes them away.
+    fn end_recovery(&self, kind: ShutdownKind) {
+        let path = self.inner.config.load().state.directory.join(recovery::FILE);
+        let file = match kind {
+            ShutdownKind::Graceful => self.recovery_file(),
+            ShutdownKind::Cease => RecoveryFile::default(),
+        };
+        if file != RecoveryFile::default() || path.exists() {
+            note_written(&self.inner.state_written, &path, state_file::write(&path, &file));
+        }
+    }
+
     // The end.
 
     async fn end(&mut self, kind: ShutdownKind) {
@@ -477,6 +532,9 @@ impl Supervisor {
                 task.abort();
             }
         }
+        // Whoever keeps a handle must not keep the ports.
+        self.listeners.clear();
+        self.publish_listeners();
         let mut waiting = Vec::new();
         for worker in &*self.inner.workers {
             let (done, finished) = oneshot::channel();

@@ -108,3 +108,45 @@ fn hold_timers_do_not_run_out_while_we_are_the_ones_who_do_not_read() {
     }
     assert_eq!(rs.session(11).routes[0].received, 200_000);
 }
+
+/// RFC 9687: who takes nothing of what we send is ended, however alive it looks otherwise.
+#[test]
+fn a_member_that_never_reads_is_ended_and_delays_nobody() {
+    let rs = Running::start(|port| {
+        many_communities(&head(port, "shards = 1\nworkers = 1"))
+            + &member(11, "")
+            + &member(12, "")
+            + "send_hold_time = \"3s\"\n"
+            + &member(13, "")
+    });
+    let (mut sender, mut stuck, mut reader) = (rs.join(11), rs.join(12), rs.join(13));
+    stuck.until("End-of-RIB", |m| !m.marks.is_empty());
+    let mut salt = 0;
+    let mut beat = std::time::Instant::now();
+    // From here on the stuck member sends, but does not read.
+    let ended = loop {
+        for _ in 0..50 {
+            salt += 1;
+            let attributes = heavy(&sender, salt);
+            let n = salt % 3000;
+            sender.announce(&attributes, &prefixes(n..n + 1));
+        }
+        // The other one has each round at once, while the stuck one's time runs.
+        let (n, last) = (salt % 3000, heavy(&sender, salt));
+        let asked = std::time::Instant::now();
+        reader.until("the round", |m| m.table.get(&crate::support::prefix(n)) == Some(&last));
+        assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
+        if beat.elapsed() > std::time::Duration::from_millis(500) {
+            beat = std::time::Instant::now();
+            stuck.keepalive_if_open();
+        }
+        let status = rs.session(12);
+        if status.flaps == 1 {
+            break status;
+        }
+        assert!(salt < 2_000_000, "it is never ended: {status:#?}");
+    };
+    let why = ended.last_down.unwrap().to_lowercase();
+    assert!(why.contains("send hold"), "{why}");
+    assert_eq!((rs.session(11).flaps, rs.session(13).flaps), (0, 0));
+}

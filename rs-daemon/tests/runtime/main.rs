@@ -4,7 +4,9 @@
 
 mod backpressure;
 mod exchange;
+mod graceful;
 mod limits;
 mod reload;
 mod sessions;
+mod slots;
 mod support;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::{
     AsPath, Asn, Capability, Community, DecodeContext, DecodedUpdate, EncodingProfile, Families,
-    Family, MAX_EXTENDED_OCTETS, MessageType, NextHop, Nlri, Notification, OpenMessage,
-    PathAttributes, Prefix, RouteRefresh, decode_update, encode_end_of_rib, encode_keepalive,
-    encode_reach, encode_unreach, next_frame, parse_attributes,
+    Family, GracefulRestartFamily, MAX_EXTENDED_OCTETS, MessageType, NextHop, Nlri, Notification,
+    OpenMessage, PathAttributes, Prefix, RouteRefresh, decode_update, encode_end_of_rib,
+    encode_keepalive, encode_reach, encode_unreach, next_frame, parse_attributes,
 };
 use bytes::BytesMut;
 use rs_daemon::config;
@@ -28,6 +28,8 @@ pub(crate) struct Running {
     pub(crate) handle: RuntimeHandle,
     pub(crate) port: u16,
     pub(crate) directory: tempfile::TempDir,
+    /// Of the daemon that the next [`restart`](Self::restart) starts.
+    pub(crate) restart_deferral: Option<Duration>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -103,7 +105,8 @@ impl Running {
         let daemon = Daemon::start(config, options).unwrap();
         let handle = daemon.handle().clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { daemon: Some(daemon), handle, port, directory, runtime }
+        let restart_deferral = None;
+        Self { daemon: Some(daemon), handle, port, directory, restart_deferral, runtime }
     }
 
     pub(crate) fn with_members(engine: &str, members: &[u8]) -> Self {
@@ -147,11 +150,7 @@ impl Running {
     }
 
     pub(crate) fn join(&self, n: u8) -> Speaker {
-        let mut speaker = Speaker::connect(n, self.port);
-        speaker.open(Speaker::capabilities(n));
-        speaker.until("Established", |s| s.established);
-        self.until(n, "established", |s| s.state == SessionState::Established);
-        speaker
+        self.join_with(n, Speaker::capabilities(n))
     }
 
     /// Ends the daemon and starts another one in its place, with the same file.
@@ -161,10 +160,20 @@ impl Running {
         }
         let path = self.directory.path().join("rs.toml");
         let config = config::load(&path).unwrap();
-        let options = Options { config_path: Some(path), ..Options::default() };
+        let restart_deferral = self.restart_deferral;
+        let options = Options { config_path: Some(path), restart_deferral, ..Options::default() };
         let daemon = Daemon::start(config, options).unwrap();
         self.handle = daemon.handle().clone();
         self.daemon = Some(daemon);
+    }
+
+    /// A member with these capabilities, established.
+    pub(crate) fn join_with(&self, n: u8, capabilities: Vec<Capability>) -> Speaker {
+        let mut speaker = Speaker::connect(n, self.port);
+        speaker.open(capabilities);
+        speaker.until("Established", |s| s.established);
+        self.until(n, "established", |s| s.state == SessionState::Established);
+        speaker
     }
 
     pub(crate) fn stop(mut self, kind: ShutdownKind) {
@@ -257,16 +266,42 @@ impl Speaker {
         self.stream.write_all(octets).unwrap();
     }
 
+    /// A KEEPALIVE to whoever may have closed the connection meanwhile.
+    pub(crate) fn keepalive_if_open(&mut self) {
+        let mut octets = BytesMut::new();
+        encode_keepalive(&mut octets);
+        self.closed |= self.stream.write_all(&octets).is_err();
+    }
+
     pub(crate) fn keepalive(&mut self) {
         let mut octets = BytesMut::new();
         encode_keepalive(&mut octets);
         self.send(&octets);
     }
 
+    /// The same with graceful restart: routes of these families are kept for so many seconds.
+    pub(crate) fn graceful(n: u8, secs: u16, families: &[Family]) -> Vec<Capability> {
+        let family = |family: &Family| GracefulRestartFamily {
+            afi: family.afi(),
+            safi: 1,
+            forwarding: true,
+        };
+        let mut capabilities = Self::capabilities(n);
+        capabilities.push(Capability::GracefulRestart {
+            restarting: false,
+            notification: false,
+            restart_time: secs,
+            families: families.iter().map(family).collect(),
+        });
+        capabilities
+    }
+
+    /// Of IPv4 or IPv6, all of one family.
     pub(crate) fn announce(&mut self, attributes: &PathAttributes, prefixes: &[Prefix]) {
+        let family = prefixes[0].family();
         let nlri: Vec<Nlri> = prefixes.iter().copied().map(Nlri::from).collect();
         let mut octets = BytesMut::new();
-        encode_reach(&PROFILE, Family::V4, attributes, &nlri, &mut octets);
+        encode_reach(&PROFILE, family, attributes, &nlri, &mut octets);
         self.send(&octets);
     }
 
@@ -363,7 +398,7 @@ impl Speaker {
         let context = DecodeContext {
             four_octet_as: true,
             add_path_receive: [false; 2],
-            families: Families::only(Family::V4),
+            families: Families::BOTH,
             extended_next_hop: false,
         };
         let mut update = DecodedUpdate::default();

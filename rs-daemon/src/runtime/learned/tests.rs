@@ -93,7 +93,7 @@ fn what_is_older_than_the_period_no_longer_counts() {
     watch_a_day(&mut learned, 0, 5000);
     for n in 1..60 {
         watch_a_day(&mut learned, n, 300);
-        assert_eq!(limit(&learned), Some(8000), "day {n}: 5000 · 1.3875 = 6937.5");
+        assert_eq!(limit(&learned), Some(7000), "day {n}: 5000 · 1.3875 = 6937.5");
     }
     learned.tick(day(60));
     assert_eq!(limit(&learned), Some(1000), "the highest of the 60 days is 300 now");
