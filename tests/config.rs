@@ -56,6 +56,7 @@ fn summary(config: &Config, text: &mut String) {
     line(0, "exchange", &config.exchange);
     line(0, "http", &config.http);
     line(0, "engine", &config.engine);
+    line(0, "dynamic limits", &config.dynamic_limits);
     line(0, "rpki", &config.rpki);
     line(0, "irr", &config.irr);
     for server in &config.route_servers {

@@ -342,6 +342,18 @@ fn check_peers(config: &PolicyConfig, errors: &mut Vec<PolicyError>) {
     }
 }
 
+/// The interface of all link-local addresses of members, where there is one only: then a session over
+/// a global address is on that link, too.
+fn only_link(config: &PolicyConfig) -> Option<&str> {
+    let peers = config.peers.iter().flatten();
+    let mut interfaces = peers.flat_map(|peer| {
+        let others = peer.member_addresses.iter().filter_map(|own| own.interface.as_deref());
+        peer.interface.as_deref().into_iter().chain(others)
+    });
+    let first = interfaces.next()?;
+    interfaces.all(|interface| interface == first).then_some(first)
+}
+
 /// Interfaces as numbers from 1; sessions without one share 0.
 fn links(config: &PolicyConfig) -> HashMap<Arc<str>, Link> {
     let mut links = HashMap::new();
@@ -367,6 +379,7 @@ fn compile_peers(
         by_asn.entry(peer.asn).or_default().push(slot);
         by_member.entry(peer.member).or_default().push(slot);
     }
+    let only_link = only_link(config);
     let mut compile_one = |peer: &PeerPolicy| {
         let import = imports
             .entry(Arc::as_ptr(&peer.import))
@@ -375,6 +388,7 @@ fn compile_peers(
         let same_member = by_member.get(&peer.member).map_or(&[][..], Vec::as_slice);
         let own = if peer.import.next_hop == NextHopMode::SameAs { same_as } else { same_member };
         let others = own.iter().filter_map(|slot| config.peers[slot.index()].as_ref());
+        let link = peer.interface.as_deref().or(only_link);
         let attached = peer.import.attach_communities.iter();
         let attach = attached.filter_map(|pattern| {
             communities
@@ -388,11 +402,11 @@ fn compile_peers(
         CompiledPeer {
             attach: attach.collect(),
             import: Arc::clone(import),
-            next_hops: NextHops::new(peer, others),
+            next_hops: NextHops::new(peer, others, link),
             sponsor: config.kind == Kind::Transitable && peer.role == Role::TransitSponsor,
             otc: applies_otc(config, peer),
             same_as: same_as.iter().copied().collect(),
-            link: peer.interface.as_ref().and_then(|name| links.get(name)).copied().unwrap_or(0),
+            link: link.and_then(|name| links.get(name)).copied().unwrap_or(0),
         }
     };
     config.peers.iter().map(|peer| peer.as_ref().map(&mut compile_one)).collect()

@@ -11,3 +11,4 @@ mod irr;
 mod link_local;
 mod md5;
 mod path_hiding;
+mod restart;

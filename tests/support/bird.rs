@@ -60,6 +60,11 @@ impl Bird {
         self.ask(&format!("show route all protocol rs{session}")).map(|text| parse(&text))
     }
 
+    /// Sends the daemon a signal by name, such as `STOP`.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     fn act(&self, action: &str) {
         let socket: PathBuf = self.directory.path().join("bird.ctl");
         let answer = output(Command::new("birdc").arg("-s").arg(socket).arg(action));

@@ -268,6 +268,12 @@ impl RouteServer {
         self.ask(&["diff", &path.to_string_lossy()])
     }
 
+    /// A file of its state directory, which is that of its control socket.
+    pub fn state(&self, name: &str) -> Result<String, String> {
+        let path = self.directory.path().join(name);
+        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.process.log()

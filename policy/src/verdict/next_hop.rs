@@ -30,8 +30,13 @@ pub(super) enum NextHopVerdict {
 }
 
 impl NextHops {
-    /// Those of a session; `others` are the sessions whose addresses count as its own.
-    pub(crate) fn new<'a>(peer: &PeerPolicy, others: impl Iterator<Item = &'a PeerPolicy>) -> Self {
+    /// Those of a session; `others` are the sessions whose addresses count as its own, and `link`
+    /// is the interface on which its link-local next hops are.
+    pub(crate) fn new<'a>(
+        peer: &PeerPolicy,
+        others: impl Iterator<Item = &'a PeerPolicy>,
+        link: Option<&str>,
+    ) -> Self {
         let mut next_hops = Self {
             over_link_local: is_link_local(peer.address),
             registered: peer.link_local.is_some(),
@@ -39,14 +44,16 @@ impl NextHops {
         };
         for other in others {
             // fe80::1 on two LANs are two hops.
-            let same_link = other.interface == peer.interface;
+            let same_link = other.interface.as_deref() == link;
             next_hops.add(other.address, same_link);
             if let Some(link_local) = other.link_local {
+                // Registered with a session: on the link of that one.
+                let same_link = same_link || other.interface == peer.interface;
                 next_hops.add(link_local.into(), same_link);
             }
         }
         for own in peer.member_addresses.iter() {
-            next_hops.add(own.address, own.interface == peer.interface);
+            next_hops.add(own.address, own.interface.as_deref() == link);
         }
         next_hops
     }

@@ -175,6 +175,26 @@ fn the_link_local_half_on_a_global_session() {
 }
 
 #[test]
+fn a_members_link_local_session_registers_its_address_for_the_global_one() {
+    let mut config = config(Kind::Regular);
+    with_peer(&mut config, LL, |peer| peer.member = V6.0.into());
+    // The configuration knows no interface of a global address.
+    with_peer(&mut config, V6, |peer| peer.interface = None);
+    let pair = v6_hop(Some("2a11:1::11"), Some("fe80::12"));
+    assert_eq!(hop_verdict(config.clone(), V6, pair), (true, pair));
+    // Another router of the member may have another one, which nobody registered.
+    let alone = v6_hop(Some("2a11:1::11"), None);
+    let other = v6_hop(Some("2a11:1::11"), Some("fe80::98"));
+    assert_eq!(hop_verdict(config.clone(), V6, other), (true, alone));
+    // With two links nobody knows on which of them the global address is.
+    with_peer(&mut config, Y, |peer| {
+        peer.address = address("fe80::77");
+        peer.interface = Some("eth2".into());
+    });
+    assert_eq!(hop_verdict(config, V6, pair), (true, alone));
+}
+
+#[test]
 fn s04_the_same_link_local_address_on_another_link_is_another_hop() {
     let mut two_links = config(Kind::Regular);
     // The same member has fe80::99 on eth2; on eth1 that is somebody else.

@@ -10,7 +10,7 @@ use bgp_wire::{
     Asn, Community, ExtendedCommunity, Family, Ipv6ExtendedCommunity, LargeCommunity, NextHop,
     Origin, PathAttributes, Prefix,
 };
-use policy::{Encoding, Policy, RejectReason, RovState, Slot};
+use policy::{Encoding, IrrState, Policy, RejectReason, RovState, Slot, VerdictClass};
 use rib::{AnyCommunity, CandidateOutcome, Mark, RouteFilter, RouteView, Shard, SlotCounters};
 
 use super::HandleError;
@@ -288,10 +288,7 @@ impl Naming {
             self.show_reason(reason, &mut shown);
         }
         let rov = view.class.map(|class| rov_name(class.rov()).to_owned());
-        let irr = view.class.map(|class| {
-            let failed = class.fails_irr();
-            if failed { "not-in-set" } else { "in-set" }.to_owned()
-        });
+        let irr = view.class.map(|class| irr_name(class).to_owned());
         RouteEntry {
             prefix: view.prefix.to_string(),
             from,
@@ -549,6 +546,17 @@ fn add_named(named: &mut Vec<(String, u64)>, name: &str, count: u64) {
     match named.iter_mut().find(|(known, _)| known == name) {
         Some((_, sum)) => *sum += count,
         None => named.push((name.to_owned(), count)),
+    }
+}
+
+fn irr_name(class: VerdictClass) -> &'static str {
+    let states = [class.irr_origin(), class.irr_prefix()];
+    if class.fails_irr() {
+        "not-in-set"
+    } else if states.contains(&IrrState::NotChecked) {
+        "not-checked"
+    } else {
+        "in-set"
     }
 }
 

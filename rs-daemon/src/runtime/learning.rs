@@ -99,14 +99,16 @@ impl Supervisor {
         let config = self.inner.config.load_full();
         let Some(learning) = &mut self.learning else { return };
         learning.learned.tick(today());
-        let write = learning.written.elapsed() >= WRITE;
-        if write {
-            learning.written = Instant::now();
-        }
         self.hand_out(&config);
         self.publish_learned(&config);
-        if write {
-            self.write_learned();
+        if self.is_writing() {
+            return;
+        }
+        let Some(learning) = &mut self.learning else { return };
+        if learning.written.elapsed() >= WRITE {
+            learning.written = Instant::now();
+            let (path, file) = (learning.path.clone(), learning.learned.file());
+            self.write_state(path, file);
         }
     }
 
@@ -184,17 +186,6 @@ impl Supervisor {
             (session.key.clone(), [of(v4, Family::V4), of(v6, Family::V6)])
         };
         self.inner.learned.store(Arc::new(config.sessions().map(status).collect()));
-    }
-
-    /// A disk that is full or slow must not hold up anything: written by another thread.
-    fn write_learned(&self) {
-        let Some(learning) = &self.learning else { return };
-        let (path, file) = (learning.path.clone(), learning.learned.file());
-        let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || {
-            let result = state_file::write(&path, &file);
-            note_written(&inner.state_written, &path, result);
-        });
     }
 
     /// The process ends: what is announced now is the last that is noted.

@@ -48,7 +48,8 @@ impl Supervisor {
 
     fn changed(&self, new: &Config, session: &MemberSession, peer: &PeerConfig) -> PeerConfig {
         let learned = self.learned_limits(session);
-        PeerConfig::new(new, session, peer.slot, Arc::clone(&peer.limit), None, learned)
+        let until = self.restarting(session.route_server);
+        PeerConfig::new(new, session, peer.slot, Arc::clone(&peer.limit), until, learned)
     }
 
     /// Applies a configuration. An error means that nothing has changed.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use policy::{Policy, RoutingData, Slot};
 use rib::{Changed, ShardInput};
+use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -70,6 +71,10 @@ pub(crate) struct Supervisor {
     pub(super) sources: Option<Sources>,
     /// The members' RPSL policies in force.
     pub(super) rpsl: Arc<RpslPolicies>,
+    /// Until when our OPENs say that we have just restarted, by route server.
+    restarting: Vec<Option<Instant>>,
+    /// A state file is being written, one at a time.
+    writing: Option<JoinHandle<()>>,
     /// Some while a prefix limit is dynamic.
     pub(super) learning: Option<Learning>,
     options: Options,
@@ -93,6 +98,8 @@ impl Supervisor {
             shard_events,
             sources: None,
             rpsl: Arc::default(),
+            restarting: Vec::new(),
+            writing: None,
             learning,
             options,
         }
@@ -117,6 +124,10 @@ impl Supervisor {
             let failed = begun.is_err();
             let _ = ready.send(begun);
             let kind = if failed { ShutdownKind::Cease } else { self.serve(requests).await };
+            if let Some(writing) = self.writing.take() {
+                // It logs what goes wrong.
+                let _ = writing.await;
+            }
             self.end_learning().await;
             self.end_recovery(kind);
             self.end(kind).await;
@@ -131,6 +142,8 @@ impl Supervisor {
     /// Hands all sessions out, then lets connections in.
     fn begin(&mut self) {
         let config = self.inner.config.load_full();
+        let servers = 0..config.route_servers.len();
+        self.restarting = servers.map(|index| restarting_until(&config, index)).collect();
         self.begin_recovery(&config);
         for session in config.sessions() {
             self.add(&config, session, true);
@@ -274,7 +287,7 @@ impl Supervisor {
             tracing::error!(session = %session.key, "no slot left on this route server");
             return;
         };
-        let until = starting.then(|| restarting_until(config, route_server)).flatten();
+        let until = self.restarting(route_server);
         let learned = self.learned_limits(session);
         let peer = PeerConfig::new(config, session, slot, limit, until, learned);
         if starting {
@@ -477,6 +490,11 @@ impl Supervisor {
 
     // Our own restart.
 
+    /// Until when our OPENs say that we have just restarted (RFC 4724 §3).
+    pub(super) fn restarting(&self, route_server: usize) -> Option<Instant> {
+        self.restarting.get(route_server).copied().flatten()
+    }
+
     /// Who is to be waited for before members that keep our routes are sent anything.
     fn begin_recovery(&self, config: &Config) {
         let file = RecoveryFile::read(&config.state.directory.join(recovery::FILE));
@@ -484,7 +502,7 @@ impl Supervisor {
         let until = Instant::now() + deferral;
         for (index, server) in self.inner.engine.route_servers.load().iter().enumerate() {
             // Without restart time members keep nothing, and are not told of a restart.
-            if restarting_until(config, index).is_some() {
+            if self.restarting(index).is_some() {
                 server.recovery.begin(until, file.expected(config, index));
             }
         }
@@ -496,7 +514,10 @@ impl Supervisor {
     }
 
     /// Notes who keeps our routes, for the process after this one.
-    fn note_members(&self) {
+    fn note_members(&mut self) {
+        if self.is_writing() {
+            return;
+        }
         let servers = self.inner.engine.route_servers.load();
         // Each has to be asked.
         let changed = servers.iter().filter(|server| server.recovery.take_changed()).count();
@@ -505,10 +526,19 @@ impl Supervisor {
         if changed == 0 || (file == RecoveryFile::default() && !path.exists()) {
             return;
         }
+        self.write_state(path, file);
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| !writing.is_finished())
+    }
+
+    /// A disk that is full or slow must not hold up anything: written by another thread.
+    pub(super) fn write_state(&mut self, path: PathBuf, value: impl Serialize + Send + 'static) {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || {
-            note_written(&inner.state_written, &path, state_file::write(&path, &file));
-        });
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            note_written(&inner.state_written, &path, state_file::write(&path, &value));
+        }));
     }
 
     /// A graceful end leaves the members their routes; any other one takes them away.

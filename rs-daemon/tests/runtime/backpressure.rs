@@ -116,7 +116,7 @@ fn a_member_that_never_reads_is_ended_and_delays_nobody() {
         many_communities(&head(port, "shards = 1\nworkers = 1"))
             + &member(11, "")
             + &member(12, "")
-            + "send_hold_time = \"3s\"\n"
+            + "hold_time = \"3s\"\nsend_hold_time = \"4s\"\n"
             + &member(13, "")
     });
     let (mut sender, mut stuck, mut reader) = (rs.join(11), rs.join(12), rs.join(13));

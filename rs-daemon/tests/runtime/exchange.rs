@@ -3,7 +3,7 @@
 use bgp_wire::{Capability, Family};
 use rs_daemon::runtime::query::RouteQuery;
 
-use crate::support::{Mark, Running, Speaker, prefix, prefixes};
+use crate::support::{Mark, Running, Speaker, head, member, prefix, prefixes};
 
 const ENGINES: [&str; 3] =
     ["shards = 1\nworkers = 1", "shards = 1\nworkers = 3", "shards = 4\nworkers = 2"];
@@ -145,6 +145,41 @@ fn routes_and_explain_answer_for_what_members_sent() {
     assert_eq!(page.routes[0].prefix, "20.0.7.0/24");
     let status = rs.session(12);
     assert_eq!((status.routes[0].exported, status.routes[0].received), (2500, 0));
+}
+
+#[test]
+fn a_rejected_route_is_shown_with_the_communities_of_the_preset() {
+    for (preset, standard, large) in [
+        ("euro-ix", &[][..], &["1000000:65520:0", "1000000:65520:6", "1000000:1101:7"][..]),
+        (
+            "poema",
+            &["65531:0", "65531:6"][..],
+            &["1000000:65531:0", "1000000:65531:6", "1000000:1101:7"][..],
+        ),
+    ] {
+        let scheme = format!("[route_server.communities]\npreset = \"{preset}\"\n");
+        let rs = Running::start(|port| {
+            head(port, "shards = 1\nworkers = 1") + &scheme + &member(11, "") + &member(12, "")
+        });
+        let (mut sender, mut other) = (rs.join(11), rs.join(12));
+        let path = bgp_wire::AsPath::from_sequence(&[bgp_wire::Asn(1_000_099)]);
+        let wrong = bgp_wire::PathAttributes { as_path: path, ..sender.attributes() };
+        sender.announce(&wrong, &prefixes(0..1));
+        sender.announce(&sender.attributes(), &prefixes(1..2));
+        other.until("what passes", |m| m.table.len() == 1);
+        let query = |filtered| RouteQuery {
+            from: Some(rs.id(11)),
+            filtered: Some(filtered),
+            ..RouteQuery::default()
+        };
+        let rejected = rs.ask(rs.handle.routes(&query(true), None, 10)).unwrap().routes;
+        assert_eq!(rejected[0].communities, standard, "{preset}");
+        assert_eq!(rejected[0].large_communities, large, "{preset}");
+        let accepted = rs.ask(rs.handle.routes(&query(false), None, 10)).unwrap().routes;
+        assert!(accepted[0].large_communities.is_empty(), "{preset}");
+        // The IRR is off here: nobody looked.
+        assert_eq!(accepted[0].irr.as_deref(), Some("not-checked"));
+    }
 }
 
 #[test]

@@ -106,7 +106,18 @@ impl Running {
         let handle = daemon.handle().clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let restart_deferral = None;
-        Self { daemon: Some(daemon), handle, port, directory, restart_deferral, runtime }
+        let running =
+            Self { daemon: Some(daemon), handle, port, directory, restart_deferral, runtime };
+        running.wait_ready();
+        running
+    }
+
+    fn wait_ready(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.ask(self.handle.status()).unwrap().ready {
+            assert!(Instant::now() < deadline, "never ready");
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn with_members(engine: &str, members: &[u8]) -> Self {
@@ -165,6 +176,7 @@ impl Running {
         let daemon = Daemon::start(config, options).unwrap();
         self.handle = daemon.handle().clone();
         self.daemon = Some(daemon);
+        self.wait_ready();
     }
 
     /// A member with these capabilities, established.

@@ -72,7 +72,8 @@ config_table! {
         /// Communities that are added to every route of the member.
         attach_communities: Vec<Located<Pattern>> = "[]",
         /// Prefix limits of each session: `{ v4, v6, total, action, count, restart_after }`,
-        /// `"dynamic"` (follow what was announced lately) or `"off"`.
+        /// `"dynamic"` (follow what was announced lately, see `[dynamic_limits]`; the action is
+        /// `shutdown`) or `"off"`.
         max_prefixes: MaxPrefixes =
             "{ v4 = 170000, v6 = 12000, action = \"shutdown\" }; chaos: { total = 2000, action = \"shutdown\" }",
         /// The limits of a transit sponsor, instead of `max_prefixes`.

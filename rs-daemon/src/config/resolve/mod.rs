@@ -151,7 +151,7 @@ fn state(table: Option<&StateTable>, control: Option<&ControlTable>) -> State {
     // Who runs a second daemon gives it a control socket of its own; they must not share this.
     let beside = || {
         let socket = control.and_then(|control| value(&control.socket))?;
-        (socket != PathBuf::from(DEFAULT_SOCKET)).then(|| socket.parent().map(PathBuf::from))?
+        (socket.as_os_str() != DEFAULT_SOCKET).then(|| socket.parent().map(PathBuf::from))?
     };
     let given = table.and_then(|table| value(&table.directory));
     State { directory: given.or_else(beside).unwrap_or_else(|| PathBuf::from(DEFAULT_STATE)) }
