@@ -61,6 +61,8 @@ pub struct Options {
     /// How long after a start members with graceful restart wait for each other's routes at most;
     /// none: a minute.
     pub restart_deferral: Option<Duration>,
+    /// Bounds of queues, which tests lower to meet them.
+    pub limits: Limits,
     /// Routing data to start with (tests; else nothing is loaded).
     pub data: RoutingData,
 }
@@ -107,21 +109,22 @@ impl Daemon {
             placement,
             route_servers: ArcSwap::from_pointee(shared(&config, &policies)),
             stats: EngineStats::default(),
-            limits: Limits::default(),
+            limits: options.limits,
         });
         let mut threads = Vec::new();
         let (events, shard_events) = mpsc::unbounded_channel();
         let lanes = Lanes::new(shards, workers);
         for index in 0..shards {
-            let thread = ShardThread::new(
+            let mut thread = ShardThread::new(
                 index,
                 Arc::clone(&engine.inboxes[index]),
                 policies.iter().map(|policy| new_shard(policy, &options.data)).collect(),
-                lanes.of_shard(index),
+                lanes.of_shard(index, options.limits.lane_octets),
                 engine.placement.clone(),
                 events.clone(),
                 Arc::clone(&engine.stats.shards),
             );
+            thread.limits = options.limits;
             threads.push(spawn(format!("rs-shard-{index}"), move || thread.run())?);
         }
         let mut commands = Vec::new();
@@ -286,10 +289,15 @@ impl<T> Lanes<T> {
         }
     }
 
-    pub(super) fn of_shard(&self, shard: usize) -> Vec<LaneSender<T>> {
+    /// Each full from `bound` octets on.
+    pub(super) fn of_shard(&self, shard: usize, bound: usize) -> Vec<LaneSender<T>> {
         let both = self.lanes[shard].iter().zip(&self.doorbells);
-        both.map(|(lane, doorbell)| LaneSender::new(Arc::clone(lane), Arc::clone(doorbell)))
-            .collect()
+        both.map(|(lane, doorbell)| {
+            let mut sender = LaneSender::new(Arc::clone(lane), Arc::clone(doorbell));
+            sender.bound = bound;
+            sender
+        })
+        .collect()
     }
 
     pub(super) fn of_worker(&self, worker: usize) -> (Vec<Arc<Lane<T>>>, Arc<Doorbell>) {

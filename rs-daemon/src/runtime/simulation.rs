@@ -84,13 +84,11 @@ impl Simulation {
         let (events, received) = mpsc::unbounded_channel();
         let lanes = Lanes::new(shards, workers);
         let shards = (0..shards).map(|index| {
-            let mut senders = lanes.of_shard(index);
-            senders.iter_mut().for_each(|lane| lane.bound = limits.lane_octets);
             let mut thread = ShardThread::new(
                 index,
                 Arc::clone(&engine.inboxes[index]),
                 vec![Shard::new(shard.clone(), Arc::clone(policy), data.clone())],
-                senders,
+                lanes.of_shard(index, limits.lane_octets),
                 engine.placement.clone(),
                 events.clone(),
                 Arc::clone(&engine.stats.shards),

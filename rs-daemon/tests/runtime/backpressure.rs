@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bgp_wire::{LargeCommunity, PathAttributes};
+use rs_daemon::runtime::simulation::Limits;
 
 use crate::support::{Running, Speaker, head, member, prefixes};
 
@@ -107,6 +108,40 @@ fn hold_timers_do_not_run_out_while_we_are_the_ones_who_do_not_read() {
         }
     }
     assert_eq!(rs.session(11).routes[0].received, 200_000);
+}
+
+/// A lane that is full costs nobody a route: members are told which NLRI they may have missed, and
+/// ask for them.
+#[test]
+fn what_a_full_lane_left_out_is_made_up_for_exactly() {
+    for engine in ["shards = 1\nworkers = 1", "shards = 3\nworkers = 2"] {
+        let limits = Limits { lane_octets: 4_000, ..Limits::default() };
+        let rs = Running::start_with(limits, |port| {
+            many_communities(&head(port, engine))
+                + &member(11, "")
+                + &member(12, "")
+                + &member(13, "")
+        });
+        let (mut sender, mut slow, mut reader) = (rs.join(11), rs.join(12), rs.join(13));
+        for round in 0..4 {
+            for n in 0..400 {
+                let attributes = heavy(&sender, round * 1000 + n);
+                sender.announce(&attributes, &prefixes(n * 2..n * 2 + 2));
+            }
+        }
+        sender.withdraw(&prefixes(0..100));
+        let expected: BTreeMap<_, _> = (50..400)
+            .flat_map(|n| prefixes(n * 2..n * 2 + 2).into_iter().map(move |p| (n, p)))
+            .map(|(n, prefix)| (prefix, heavy(&sender, 3000 + n)))
+            .collect();
+        reader.until("all that is left", |m| m.table == expected);
+        slow.until("all that is left", |m| m.table == expected);
+        for n in [12, 13] {
+            rs.until(n, "no longer lagging", |s| !s.lagging && s.dirty_nlri == 0);
+            assert_eq!(rs.session(n).flaps, 0);
+        }
+        assert!(rs.handle.counters().lagged > 0, "the lanes were never full");
+    }
 }
 
 /// RFC 9687: who takes nothing of what we send is ended, however alive it looks otherwise.

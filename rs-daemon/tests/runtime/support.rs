@@ -14,6 +14,7 @@ use bgp_wire::{
 use bytes::BytesMut;
 use rs_daemon::config;
 use rs_daemon::runtime::query::ShutdownKind;
+use rs_daemon::runtime::simulation::Limits;
 use rs_daemon::runtime::status::{SessionId, SessionState, SessionStatus};
 use rs_daemon::runtime::{Daemon, Options, RuntimeHandle};
 
@@ -94,6 +95,10 @@ pub(crate) fn free_port() -> u16 {
 
 impl Running {
     pub(crate) fn start(make: impl Fn(u16) -> String) -> Self {
+        Self::start_with(Limits::default(), make)
+    }
+
+    pub(crate) fn start_with(limits: Limits, make: impl Fn(u16) -> String) -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rs.toml");
@@ -101,7 +106,7 @@ impl Running {
         let config = config::load(&path).unwrap_or_else(|errors| {
             panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         });
-        let options = Options { config_path: Some(path), ..Options::default() };
+        let options = Options { config_path: Some(path), limits, ..Options::default() };
         let daemon = Daemon::start(config, options).unwrap();
         let handle = daemon.handle().clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
