@@ -147,11 +147,14 @@ fn fill(shard: &mut Shard, routes: &[Route], peers: &[(Slot, PeerState)], epoch:
     }
     let received = Instant::now();
     for (_, (route, reach)) in by_set {
+        // Never the live set: it keeps what a policy made of it by epoch, and the next policy that
+        // comes into force has the epoch of the one asked about here.
+        let set = AttributeSet::new(route.source, route.set.attributes().clone());
         shard.handle(ShardInput::Ingest(Ingest {
             slot: route.source,
             generation: GENERATION,
             epoch,
-            set: Some(Arc::clone(&route.set)),
+            set: Some(set),
             reach,
             unreach: Vec::new(),
             received,

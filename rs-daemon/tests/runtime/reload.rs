@@ -171,3 +171,32 @@ fn a_diff_foretells_what_a_reload_does_and_changes_nothing() {
     c.until("one more", |m| m.table.len() == 311);
     assert_eq!((b.updates, c.updates), (before.0 + 1, before.1 + 1));
 }
+
+#[test]
+fn what_a_diff_makes_of_the_routes_stays_with_the_diff() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    let path = bgp_wire::AsPath::from_sequence(&[Asn(1_000_011), Asn(9002)]);
+    a.announce(&PathAttributes { as_path: path, ..a.attributes() }, &prefixes(0..50));
+    b.until("the table", |m| m.table.len() == 50);
+
+    // Rejects them all, and is never put in force.
+    let strict =
+        head(rs.port, ENGINE) + "transit_free = [9002]\n" + &member(11, "") + &member(12, "");
+    let file = rs.directory.path().join("strict.toml");
+    std::fs::write(&file, strict).unwrap();
+    let diff = rs.ask(rs.handle.diff(&file)).unwrap();
+    assert_eq!(diff.members.iter().map(|member| member.lost).sum::<u64>(), 50);
+    let gshut = bgp_wire::Community(0xffff_0000);
+    rs.ask(rs.handle.drain(true)).unwrap();
+    b.until("GRACEFUL_SHUTDOWN", |m| m.table.values().all(|a| a.communities.contains(&gshut)));
+    assert_eq!(b.table.len(), 50);
+
+    // Previewed, then put in force: the member that it adds has the routes.
+    let more = head(rs.port, ENGINE) + &member(11, "") + &member(12, "") + &member(13, "");
+    std::fs::write(&file, &more).unwrap();
+    rs.ask(rs.handle.diff(&file)).unwrap();
+    reload(&rs, &more);
+    let mut c = rs.join(13);
+    c.until("the table", |m| m.table.len() == 50);
+}
