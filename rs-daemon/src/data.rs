@@ -12,6 +12,7 @@ use policy::{IrrChange, Policy, RoutingData, Slot, VrpTable};
 use rib::Changed;
 use rtr_client::{CacheConfig, RpkiConfig, RpkiHandle, RpkiState};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::irr::{IrrHandle, IrrSpec, IrrState, MemberSpec, RpslPolicies};
@@ -19,6 +20,9 @@ use crate::runtime::status::{DataStatus, IrrSetStatus, RpkiSourceStatus, RpslPol
 
 /// Above this many changed prefixes a whole pass over the table is cheaper than looking each up.
 const PREFIXES_WORTH_LISTING: usize = 20_000;
+/// How long the data of before stay in force when a reload changes the RPKI sources and the new
+/// ones have not answered: RFC 8210 §6 recommends this for data that are not confirmed.
+const KEPT_OVER_RELOAD: Duration = Duration::from_secs(7200);
 
 /// The outside data of a daemon: running tasks that fetch them.
 pub struct Sources {
@@ -31,6 +35,9 @@ pub struct Sources {
     data: RoutingData,
     /// The RPSL policies that were handed out last.
     rpsl: Arc<RpslPolicies>,
+    /// New RPKI sources are waited for until then, with the data of the old ones in force: what
+    /// is not there yet must not turn INVALID routes into NotFound ones.
+    rpki_awaited: Option<Instant>,
     // Senders for sources that are not configured, so that waiting for them waits for ever.
     idle: (watch::Sender<Arc<RpkiState>>, watch::Sender<Arc<IrrState>>),
 }
@@ -126,6 +133,7 @@ impl Sources {
             irr_states,
             data: RoutingData::default(),
             rpsl: Arc::default(),
+            rpki_awaited: None,
             idle: (rpki_idle, irr_idle),
         };
         sources.reconfigure(config);
@@ -140,8 +148,14 @@ impl Sources {
             self.rpki = any.then(|| RpkiHandle::start(&rpki));
             self.rpki_states =
                 self.rpki.as_ref().map_or_else(|| self.idle.0.subscribe(), RpkiHandle::subscribe);
-            // A source that has just started has nothing yet: that is not news to act upon.
-            self.rpki_states.mark_unchanged();
+            if any {
+                // A source that has just started has nothing yet: that is not news to act upon.
+                self.rpki_states.mark_unchanged();
+                self.rpki_awaited = Some(Instant::now() + KEPT_OVER_RELOAD);
+            } else {
+                self.rpki_states.mark_changed();
+                self.rpki_awaited = None;
+            }
             self.rpki_config = rpki;
         }
         match (irr_spec(config), &self.irr) {
@@ -186,9 +200,16 @@ impl Sources {
     /// The next change; cancel-safe. `policies`: those of all route servers, which know whose
     /// verdicts depend on more of a set than has changed.
     pub async fn next_change(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
+        let awaited = async {
+            match self.rpki_awaited {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.rpki_states.changed() => {}
             _ = self.irr_states.changed() => {}
+            () = awaited => {}
         }
         self.take(policies)
     }
@@ -197,6 +218,7 @@ impl Sources {
     pub fn current(&mut self) -> (RoutingData, Arc<RpslPolicies>) {
         let rpki = self.rpki_states.borrow_and_update().clone();
         let irr = self.irr_states.borrow_and_update().clone();
+        self.rpki_awaited = None;
         self.data = RoutingData {
             vrps: Arc::clone(&rpki.vrps),
             aspas: Arc::clone(&rpki.aspas),
@@ -208,8 +230,12 @@ impl Sources {
 
     fn take(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
         let rpki = self.rpki_states.borrow_and_update().clone();
-        if !Arc::ptr_eq(&rpki.vrps, &self.data.vrps) || !Arc::ptr_eq(&rpki.aspas, &self.data.aspas)
-        {
+        if rpki.synced || self.rpki_awaited.is_some_and(|until| until <= Instant::now()) {
+            self.rpki_awaited = None;
+        }
+        let same =
+            Arc::ptr_eq(&rpki.vrps, &self.data.vrps) && Arc::ptr_eq(&rpki.aspas, &self.data.aspas);
+        if !same && self.rpki_awaited.is_none() {
             let kind = self.rpki_change(&rpki);
             self.data.vrps = Arc::clone(&rpki.vrps);
             self.data.aspas = Arc::clone(&rpki.aspas);
@@ -305,8 +331,8 @@ impl Sources {
         });
         DataStatus {
             rpki: caches.chain(files).collect(),
-            vrps: rpki.vrps.len() as u64,
-            aspas: rpki.aspas.len() as u64,
+            vrps: self.data.vrps.len() as u64,
+            aspas: self.data.aspas.len() as u64,
             irr: irr.statuses.iter().map(|s| irr_status(s, &irr)).collect(),
             rpsl: irr.policy_statuses.iter().map(|s| policy_status(s, &irr)).collect(),
         }
@@ -348,5 +374,61 @@ fn policy_status(of: &crate::irr::PolicyStatus, state: &IrrState) -> RpslPolicyS
         stale: state.last_error.is_some(),
         fault: of.fault.is_some(),
         last_error: of.fault.clone().or_else(|| state.last_error.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration with these lines about RPKI.
+    fn config(rpki: &str) -> Config {
+        let text = format!(
+            "[exchange]\nname = \"x\"\nasn = 64500\npeering_lan = [\"192.0.2.0/24\"]\n{rpki}\
+             [[route_server]]\nname = \"rs1\"\nkind = \"regular\"\nrouter_id = \"192.0.2.1\"\n\
+             listen = [\"192.0.2.1:179\"]\n[route_server.import]\nirr = \"off\"\n"
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("rs.toml");
+        std::fs::write(&file, text).unwrap();
+        crate::config::load(&file).unwrap()
+    }
+
+    async fn change(sources: &mut Sources) -> Option<DataChange> {
+        let next = sources.next_change(Vec::new);
+        tokio::time::timeout(Duration::from_secs(5), next).await.ok()
+    }
+
+    #[tokio::test]
+    async fn data_stay_in_force_until_sources_that_a_reload_names_have_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let vrps = directory.path().join("vrps.json");
+        let roa = r#"{"roas": [{"asn": 64496, "prefix": "198.51.100.0/24", "maxLength": 24}]}"#;
+        std::fs::write(&vrps, roa).unwrap();
+        let file = format!("[rpki]\njson = [{vrps:?}]\n");
+        let mut sources = Sources::start(&config(&file));
+        assert!(sources.wait_synced(Duration::from_secs(20)).await);
+        assert_eq!(sources.current().0.vrps.len(), 1);
+
+        // A cache that refuses connections.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = listener.local_addr().unwrap();
+        drop(listener);
+        let cache = format!("[[rpki.cache]]\naddress = \"{closed}\"\n");
+        sources.reconfigure(&config(&cache));
+        let failed = |sources: &Sources| {
+            sources.status().rpki.iter().any(|source| source.last_error.is_some())
+        };
+        while !failed(&sources) {
+            let change = change(&mut sources).await.expect("the cache fails");
+            assert!(matches!(change.kind, ChangeKind::Status), "{:?}", change.kind);
+            assert_eq!(change.data.vrps.len(), 1);
+        }
+
+        // No sources at all: no data.
+        sources.reconfigure(&config(""));
+        let change = change(&mut sources).await.expect("news at once");
+        assert_eq!(change.data.vrps.len(), 0);
+        assert!(matches!(change.kind, ChangeKind::Prefixes(Some(list)) if list.len() == 1));
     }
 }
