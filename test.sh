@@ -15,8 +15,8 @@ steps=(packages format scripts purity lints tests data interoperation documentat
 # Program and the Debian package that has it.
 needed=(
     bird:bird2 /usr/sbin/bgpd:openbgpd bgpctl:openbgpd /usr/lib/frr/bgpd:frr vtysh:frr
-    gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr ip:iproute2 ping:iputils-ping kill:procps bzip2:bzip2 xz:xz-utils cc:gcc make:make
-    shellcheck:shellcheck bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
+    gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr promtool:prometheus ip:iproute2 ping:iputils-ping kill:procps
+    bzip2:bzip2 xz:xz-utils cc:gcc make:make shellcheck:shellcheck bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
     '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
 )

@@ -10,5 +10,6 @@ mod attributes;
 mod irr;
 mod link_local;
 mod md5;
+mod metrics;
 mod path_hiding;
 mod restart;
