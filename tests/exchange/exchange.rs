@@ -269,7 +269,7 @@ impl Exchange {
 
     /// The member reads. Was there anything?
     pub(crate) fn read(&mut self, slot: u16, limit: usize) -> bool {
-        let Some(heard) = self.member(slot).read(limit) else {
+        if !self.member(slot).read(limit) {
             let closed =
                 |c: &mut Connection| c.far.is_closed_by_route_server() && c.far.unread() == 0;
             if self.member(slot).current().is_some_and(closed) {
@@ -278,8 +278,10 @@ impl Exchange {
                 return true;
             }
             return false;
-        };
-        heard.into_iter().for_each(|heard| self.heard(slot, &heard));
+        }
+        while let Some(heard) = self.member(slot).hear() {
+            heard.iter().for_each(|heard| self.heard(slot, heard));
+        }
         true
     }
 

@@ -254,18 +254,19 @@ impl Member {
 
     // What it is told.
 
-    /// Reads octets. `None`: there were none.
-    pub(crate) fn read(&mut self, limit: usize) -> Option<Vec<Heard>> {
-        let connection = self.current()?;
+    /// Reads octets. Were there any?
+    pub(crate) fn read(&mut self, limit: usize) -> bool {
+        let Some(connection) = self.current() else { return false };
         let octets = connection.far.read(limit);
-        if octets.is_empty() {
-            return None;
-        }
-        connection.incoming.extend(octets);
+        connection.incoming.extend(&octets);
+        !octets.is_empty()
+    }
+
+    /// Takes in one message of what was read, and says what it means for the exchange.
+    pub(crate) fn hear(&mut self) -> Option<Vec<Heard>> {
+        let (code, body) = self.next_message()?;
         let mut heard = Vec::new();
-        while let Some((code, body)) = self.next_message() {
-            self.message(code, &body, &mut heard);
-        }
+        self.message(code, &body, &mut heard);
         Some(heard)
     }
 
