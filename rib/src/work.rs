@@ -65,8 +65,14 @@ fn range(prefix: &Prefix) -> (u128, u128) {
 
 fn merge(ranges: &mut Vec<(u128, u128)>) {
     ranges.sort_unstable();
-    // Prefixes nest or are disjoint: what starts inside the one before ends inside it.
-    ranges.dedup_by(|next, kept| next.0 <= kept.1);
+    // A shorter prefix with the same first address comes after the longer: what is kept grows.
+    ranges.dedup_by(|next, kept| {
+        let inside = next.0 <= kept.1;
+        if inside {
+            kept.1 = kept.1.max(next.1);
+        }
+        inside
+    });
 }
 
 impl Shard {
@@ -232,5 +238,33 @@ impl Shard {
         job.next = (f, segment + 1);
         self.rejudging = Some(job);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_nested_changes_the_larger_one_counts_whatever_their_order() {
+        let prefixes: Vec<Prefix> = ["10.0.0.0/24", "10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/24"]
+            .iter()
+            .map(|p| p.parse().unwrap())
+            .collect();
+        let within = "10.200.0.0/16".parse().unwrap();
+        let beside = "11.0.1.0/24".parse().unwrap();
+        for order in [[0_usize, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0], [2, 3, 0, 1]] {
+            let at_once = Rejudge::default()
+                .extended(Changed::Prefixes(order.iter().map(|n| prefixes[*n]).collect()));
+            let one_by_one = order.iter().fold(Rejudge::default(), |job, n| {
+                job.extended(Changed::Prefixes(vec![prefixes[*n]]))
+            });
+            for job in [at_once, one_by_one] {
+                for prefix in prefixes.iter().chain([&within]) {
+                    assert!(job.concerns(prefix, &[]), "{prefix} after {order:?}");
+                }
+                assert!(!job.concerns(&beside, &[]));
+            }
+        }
     }
 }
