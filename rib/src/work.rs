@@ -112,6 +112,9 @@ impl Shard {
                 StaleAction::Remove => {
                     peer.stale[f] = false;
                     peer.remove_before[f] = peer.round[f];
+                    // Kept up with the rounds, which wrap: one left behind would come to be ahead
+                    // of them and mark fresh routes as long-lived stale.
+                    peer.long_lived_before[f] = peer.round[f];
                 }
                 StaleAction::LongLived => peer.long_lived_before[f] = peer.round[f],
             }
@@ -243,7 +246,62 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    use bgp_wire::{Asn, EncodingProfile, LinkLocalForm};
+    use policy::{Kind, PeerPolicy, Policy, PolicyConfig, RoutingData};
+
     use super::*;
+    use crate::{Generation, PeerLimit, PeerState, ShardConfig, ShardInput};
+
+    /// A shard with one member that is up.
+    fn shard() -> Shard {
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        let mut config = PolicyConfig::new(Kind::Regular, Asn(64500));
+        config.peers = vec![Some(PeerPolicy::new(0, Asn(1001), address))];
+        let policy = Arc::new(Policy::new(config).unwrap());
+        let sizes = ShardConfig { batch_octets: 4096, segment_destinations: 4 };
+        let mut shard = Shard::new(sizes, policy, RoutingData::default());
+        let profile = EncodingProfile {
+            four_octet_as: true,
+            add_path: [false; 2],
+            extended_message: false,
+            link_local_form: LinkLocalForm::Native,
+        };
+        let peer = PeerState {
+            families: Families::BOTH,
+            profile,
+            extended_next_hop: false,
+            long_lived_graceful_restart: true,
+            router_id: Ipv4Addr::new(192, 0, 2, 1),
+            address,
+            limit: Arc::new(PeerLimit::default()),
+        };
+        shard.handle(ShardInput::Up { slot: Slot(0), generation: Generation(1), peer });
+        shard
+    }
+
+    #[test]
+    fn rfc9494_what_is_fresh_stays_so_after_more_rounds_than_can_be_told_apart() {
+        let mut shard = shard();
+        let (slot, generation, family) = (Slot(0), Generation(1), Family::V4);
+        for round in 0..140_000 {
+            shard.handle(ShardInput::MarkStale { slot, generation, family });
+            shard.handle(ShardInput::EndOfRib { slot, generation, family });
+            let peer = shard.peer(slot).unwrap();
+            let current = peer.round[family.index()];
+            assert_eq!(peer.fate(family, current), None, "in round {round}");
+            let before = peer.fate(family, current.wrapping_sub(1));
+            assert_eq!(before, Some(StaleAction::Remove), "in round {round}");
+        }
+        // What is stale still turns into long-lived stale.
+        shard.handle(ShardInput::MarkStale { slot, generation, family });
+        shard.handle(ShardInput::LongLivedStale { slot, families: Families::BOTH });
+        let peer = shard.peer(slot).unwrap();
+        let before = peer.round[family.index()].wrapping_sub(1);
+        assert_eq!(peer.fate(family, before), Some(StaleAction::LongLived));
+    }
 
     #[test]
     fn of_nested_changes_the_larger_one_counts_whatever_their_order() {
