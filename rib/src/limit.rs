@@ -118,14 +118,19 @@ impl PeerLimit {
         limit
     }
 
-    /// A changed limit; the count stays. Whether accepted routes only are counted can't change
+    /// A changed limit; the count stays. Another action acts on the next prefix that is too many,
+    /// even where the one before has acted. Whether accepted routes only are counted can't change
     /// while routes are counted, so it takes effect with the next [`PeerLimit`].
     pub fn configure(&self, config: LimitConfig) {
         let [v4, v6] = config.families;
         for (limit, value) in self.limits.iter().zip([v4, v6, config.total]) {
             limit.store(value.unwrap_or(NONE), Ordering::Relaxed);
         }
-        self.action.store(config.action as u32, Ordering::Relaxed);
+        let action = config.action as u32;
+        if self.action.swap(action, Ordering::Relaxed) != action {
+            // What the action before did about it does not stand for what this one does.
+            self.exceeded.iter().for_each(|exceeded| exceeded.store(false, Ordering::Relaxed));
+        }
     }
 
     /// Prefixes counted in a family.
@@ -290,6 +295,20 @@ mod tests {
         assert_eq!(limit.take_room(), Families::only(Family::V4));
         assert_eq!(limit.take_room(), Families::NONE, "said once");
         assert_eq!(limit.count(Family::V4), 2);
+    }
+
+    #[test]
+    fn another_action_acts_on_the_next_prefix_too_many() {
+        let limit = limit(1, LimitAction::Block);
+        limit.reserve(Family::V4);
+        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: false });
+        let families = [Some(1), None];
+        let changed = |action| LimitConfig { families, action, ..Default::default() };
+        limit.configure(changed(LimitAction::Block));
+        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: false, close: false });
+        limit.configure(changed(LimitAction::Close));
+        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: true });
+        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: false, close: true });
     }
 
     #[test]
