@@ -11,7 +11,7 @@ use crate::mask;
 use crate::outbox::Outbox;
 use crate::partition::{Ordering, Partitioner};
 use crate::peer_sets::PeerSetTable;
-use crate::peers::{PeerSlot, Peers, StaleAction};
+use crate::peers::{PeerSlot, Peers, Rank, StaleAction};
 use crate::resync::NlriRequest;
 use crate::table::{DestinationId, Table};
 use crate::work::{Rejudge, SweepCursor};
@@ -187,8 +187,21 @@ impl Shard {
             self.down(slot, state.generation, false);
         }
         self.move_limit(slot, &peer);
+        self.rank_again(slot, Rank::of(&peer));
         self.peers.attach(slot, generation, peer);
         self.markers.push(ShardOutput::Up { slot, generation });
+    }
+
+    /// Routes kept from an earlier session with another BGP identifier are preferred differently
+    /// from here on (RFC 4271 §9.1.2.2 f). They are decided again for everybody before any walk
+    /// shows what they come to now.
+    fn rank_again(&mut self, slot: Slot, rank: Rank) {
+        let Some(peer) = self.peers.get(slot) else { return };
+        let has_routes = Family::ALL.iter().any(|family| peer.segments(*family).next().is_some());
+        if has_routes && peer.rank != rank {
+            let job = self.rejudging.take().unwrap_or_default();
+            self.rejudging = Some(job.extended(Changed::Members(vec![slot])));
+        }
     }
 
     /// The routes kept from an earlier session are counted where the new one's are.

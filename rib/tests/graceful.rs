@@ -198,3 +198,25 @@ fn rfc7313_a_route_sent_again_from_the_same_interned_set_is_not_stale() {
     assert_eq!(exchange.sees(1, v4(1)), Some((0, 1)));
     assert_eq!(exchange.sees(1, v4(2)), None);
 }
+
+#[test]
+fn rfc4724_a_restart_with_another_bgp_identifier_is_told_to_everybody() {
+    for (id, winner) in [(1, 1), (200, 0)] {
+        let mut exchange = Exchange::new(&[MemberKind::PLAIN; 3], 1, policy(3, 1));
+        // Member 1 begins as the less, or as the more preferred of the two.
+        exchange.router_ids = vec![0x0A00_0064, 0x0A00_0000 + 201 - id, 0x0A00_0001];
+        (0..3).for_each(|slot| exchange.up(slot));
+        exchange.announce(0, &(0..20).map(v4).collect::<Vec<_>>(), attributes(0, 1));
+        exchange.announce(1, &(0..20).map(v4).collect::<Vec<_>>(), attributes(1, 1));
+        exchange.settle();
+        assert_eq!(exchange.sees(2, v4(3)), Some((1 - winner, 1)));
+        exchange.down(1, true);
+        exchange.settle();
+        exchange.router_ids[1] = 0x0A00_0000 + id;
+        exchange.up(1);
+        exchange.settle();
+        for n in 0..20 {
+            assert_eq!(exchange.sees(2, v4(n)), Some((winner, 1)), "with identifier {id}");
+        }
+    }
+}

@@ -27,6 +27,7 @@ const PREFIXES: u32 = 14;
 #[derive(Clone, Debug)]
 enum Op {
     Up(u16),
+    UpAs(u16, u8),
     Down { slot: u16, stale: bool },
     Announce { slot: u16, first: u32, count: u32, attributes: Attributes },
     Withdraw { slot: u16, first: u32, count: u32 },
@@ -126,7 +127,8 @@ fn op_strategy() -> impl Strategy<Value = Op> {
     let slot = 0..MEMBERS as u16;
     let shard = 0..8usize;
     prop_oneof![
-        3 => slot.clone().prop_map(Op::Up),
+        2 => slot.clone().prop_map(Op::Up),
+        1 => (slot.clone(), any::<u8>()).prop_map(|(slot, id)| Op::UpAs(slot, id)),
         1 => (slot.clone(), any::<bool>()).prop_map(|(slot, stale)| Op::Down { slot, stale }),
         8 => (slot.clone(), 0..PREFIXES, 1..6u32, attributes_strategy()).prop_map(
             |(slot, first, count, attributes)| Op::Announce { slot, first, count, attributes }
@@ -229,6 +231,10 @@ impl Run {
         let shards = self.exchange.shards.len();
         match op {
             Op::Up(slot) if !self.is_up(*slot) => self.exchange.up(*slot),
+            Op::UpAs(slot, router_id) if !self.is_up(*slot) => {
+                self.exchange.router_ids[usize::from(*slot)] = 0x0A00_0000 + u32::from(*router_id);
+                self.exchange.up(*slot);
+            }
             Op::Down { slot, stale } if self.is_up(*slot) => {
                 self.exchange.down(*slot, *stale);
                 self.oracle.down(*slot, *stale);

@@ -148,6 +148,8 @@ pub struct Exchange {
     pub policy: Arc<Policy>,
     pub data: RoutingData,
     pub limits: Vec<Arc<PeerLimit>>,
+    /// What each member's session has, or the next one will.
+    pub router_ids: Vec<u32>,
     /// The policy that each shard was given last.
     pub in_force: Vec<Arc<Policy>>,
     /// The data that each shard was given last.
@@ -182,6 +184,7 @@ impl Exchange {
             policy,
             data,
             limits: kinds.iter().map(|_| Arc::default()).collect(),
+            router_ids: (0..kinds.len() as u32).map(|slot| 0x0A00_0000 + (slot ^ 5)).collect(),
             clock: Instant::now(),
             log: Vec::new(),
             batches: Vec::new(),
@@ -207,7 +210,7 @@ impl Exchange {
             profile: kind.profile(),
             extended_next_hop: kind.extended_next_hop,
             long_lived_graceful_restart: kind.llgr,
-            router_id: Ipv4Addr::from_bits(0x0A00_0000 + u32::from(slot ^ 5)),
+            router_id: Ipv4Addr::from_bits(self.router_ids[usize::from(slot)]),
             address: address_of(slot),
             limit: Arc::clone(&self.limits[usize::from(slot)]),
         }

@@ -90,7 +90,7 @@ impl Oracle {
                     let attributes = outgoing(plan, member, kind, &prefix).unwrap();
                     table.insert((prefix, u32::from(*source) + 1), attributes);
                 }
-            } else if let Some((_, plan)) = best(&candidates, med) {
+            } else if let Some((_, plan)) = best(&candidates, med, &exchange.router_ids) {
                 table.insert((prefix, 0), outgoing(plan, member, kind, &prefix).unwrap());
             }
         }
@@ -98,7 +98,11 @@ impl Oracle {
     }
 }
 
-fn best(candidates: &[(u16, ExportPlan)], med: MedMode) -> Option<&(u16, ExportPlan)> {
+fn best<'a>(
+    candidates: &'a [(u16, ExportPlan)],
+    med: MedMode,
+    router_ids: &[u32],
+) -> Option<&'a (u16, ExportPlan)> {
     let running = candidates.iter().filter(|(_, plan)| {
         med != MedMode::SameAs
             || !candidates.iter().any(|(_, other)| {
@@ -107,9 +111,10 @@ fn best(candidates: &[(u16, ExportPlan)], med: MedMode) -> Option<&(u16, ExportP
                     && other.med < plan.med
             })
     });
-    // The router identifiers of the exchange.
-    running
-        .min_by_key(|(source, plan)| (Reverse(plan.preference), *source ^ 5, address_of(*source)))
+    running.min_by_key(|(source, plan)| {
+        let router_id = router_ids[usize::from(*source)];
+        (Reverse(plan.preference), router_id, address_of(*source))
+    })
 }
 
 fn plan(
