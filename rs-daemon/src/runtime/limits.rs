@@ -47,6 +47,11 @@ pub(crate) const TURN_BUDGET: usize = 16_384;
 /// Destinations a shard visits in one go while its inbox is empty (purges, walks, re-evaluation).
 pub(crate) const IDLE_WORK: usize = 4_096;
 
+/// Turns in a row that a shard may spend on a full inbox alone. *When reached:* the turn works too,
+/// so that under a storm members that come up still get the table, what is stale goes and a new
+/// policy takes hold, at a quarter of the pace or more.
+pub(crate) const TURNS_WITHOUT_WORK: u32 = 4;
+
 /// Routes that a shard lists between two turns for `rsctl diff`.
 pub(crate) const DIFF_PAGE: usize = 2_000;
 

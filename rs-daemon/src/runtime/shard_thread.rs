@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::dirty::{NlriSet, nlri_set};
 use super::inbox::{Costed, Inbox};
 use super::lane::LaneSender;
-use super::limits::Limits;
+use super::limits::{Limits, TURNS_WITHOUT_WORK};
 use super::placement::Placement;
 use super::to_shards::ShardMessage;
 
@@ -69,6 +69,8 @@ pub(crate) struct ShardThread {
     lagging: Vec<Lagging>,
     taken: VecDeque<Costed<ShardMessage>>,
     outputs: Vec<ShardOutput>,
+    /// Turns in a row that ended with something left to take.
+    without_work: u32,
     stopped: bool,
 }
 
@@ -94,6 +96,7 @@ impl ShardThread {
             limits: Limits::default(),
             taken: VecDeque::new(),
             outputs: Vec::new(),
+            without_work: 0,
             stopped: false,
         }
     }
@@ -118,7 +121,9 @@ impl ShardThread {
 
     fn turn(&mut self) {
         self.handle_turn();
-        if self.taken.is_empty() {
+        self.without_work += 1;
+        if self.taken.is_empty() || self.without_work >= TURNS_WITHOUT_WORK {
+            self.without_work = 0;
             self.work();
         }
         self.finish_turn();
@@ -272,6 +277,48 @@ fn is_empty(lagging: &Lagging) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shard_whose_inbox_is_never_empty_works_all_the_same() {
+        let policy = |epoch| {
+            let mut config = policy::PolicyConfig::new(policy::Kind::Regular, bgp_wire::Asn(64500));
+            config.epoch = epoch;
+            Arc::new(policy::Policy::new(config).unwrap())
+        };
+        let sizes = rib::ShardConfig { batch_octets: 4096, segment_destinations: 4 };
+        let shard = Shard::new(sizes, policy(1), policy::RoutingData::default());
+        let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let inbox = Arc::new(Inbox::default());
+        let mut thread = ShardThread::new(
+            0,
+            Arc::clone(&inbox),
+            vec![shard],
+            Vec::new(),
+            Placement::new(1),
+            events,
+            Arc::default(),
+        );
+        let data = policy::RoutingData::default();
+        let input = rib::ShardInput::Policy { policy: policy(2), data };
+        inbox.push(1, ShardMessage::Input { route_server: 0, input });
+        // Each message fills a turn, and one more is there before it ends.
+        let fill = || {
+            let run = Box::new(|_: &mut Shard| ());
+            inbox.push(
+                super::super::limits::TURN_BUDGET,
+                ShardMessage::Inspect { route_server: 0, run },
+            );
+        };
+        fill();
+        for turn in 1..=TURNS_WITHOUT_WORK {
+            assert!(received.try_recv().is_err(), "before turn {turn}");
+            fill();
+            thread.turn_now();
+            assert!(!thread.taken.is_empty(), "turn {turn} leaves something");
+        }
+        let event = received.try_recv();
+        assert!(matches!(event, Ok(ShardEvent::PolicyApplied { epoch: 2, .. })), "{event:?}");
+    }
 
     #[test]
     fn a_resync_answer_passes_a_full_lane_and_other_batches_lag() {
