@@ -10,6 +10,8 @@ use policy::{Policy, Slot};
 use rib::{AttributeSet, Generation, Ingest, Interner, ShardInput, shard_of};
 use std::sync::Arc;
 
+use super::limits::FAULT_LOG_INTERVAL;
+use super::log_limit::LogLimit;
 use super::status::MalformedCounters;
 use super::to_shards::ToShards;
 
@@ -22,6 +24,7 @@ pub(crate) struct Inbound {
     context: DecodeContext,
     interner: Interner,
     update: DecodedUpdate,
+    fault_log: LogLimit,
 }
 
 impl Inbound {
@@ -38,6 +41,7 @@ impl Inbound {
             context,
             interner: Interner::new(slot),
             update: DecodedUpdate::default(),
+            fault_log: LogLimit::new(FAULT_LOG_INTERVAL),
         }
     }
 
@@ -73,7 +77,7 @@ impl Inbound {
         shards: &ToShards,
     ) {
         for fault in &update.faults {
-            tracing::info!(%fault, "malformed UPDATE");
+            log_fault(&mut self.fault_log, received, fault, None);
         }
         let epoch = policy.epoch();
         let mut unreach = std::mem::take(&mut update.unreach);
@@ -89,7 +93,7 @@ impl Inbound {
                 }
                 Err(fault) => {
                     // RFC 7606 §2: treat-as-withdraw.
-                    tracing::info!(%fault, routes = reach.nlri.len(), "malformed UPDATE");
+                    log_fault(&mut self.fault_log, received, &fault, Some(reach.nlri.len()));
                     unreach.append(&mut reach.nlri);
                 }
             }
@@ -155,6 +159,13 @@ impl Inbound {
     }
 }
 
+/// `routes`: those that the fault turns into withdrawals, where that is known here.
+fn log_fault(limit: &mut LogLimit, now: Instant, fault: &Fault, routes: Option<usize>) {
+    if let Some(unsaid) = limit.admit(now) {
+        tracing::info!(%fault, routes, unsaid, "malformed UPDATE");
+    }
+}
+
 fn count(malformed: &mut MalformedCounters, faults: &[Fault]) {
     for fault in faults {
         let counter = match fault.action {
@@ -164,5 +175,67 @@ fn count(malformed: &mut MalformedCounters, faults: &[Fault]) {
             FaultAction::SessionReset => &mut malformed.session_reset,
         };
         *counter += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// What is logged, as text.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn malformed_updates_at_line_rate_are_one_log_line_in_a_while() {
+        let log = Log::default();
+        let written = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || written.clone())
+            .finish();
+        let inbox = Arc::new(crate::runtime::inbox::Inbox::default());
+        let shards = ToShards::new(Arc::from([inbox]));
+        let config = policy::PolicyConfig::new(policy::Kind::Regular, bgp_wire::Asn(64500));
+        let policy = Policy::new(config).unwrap();
+        let context = DecodeContext {
+            four_octet_as: true,
+            add_path_receive: [false; 2],
+            families: bgp_wire::Families::only(Family::V4),
+            extended_next_hop: false,
+        };
+        let mut inbound = Inbound::new(0, Slot(0), Generation(1), context);
+        let mut malformed = MalformedCounters::default();
+        // 20.0.0.0/24 without the attributes that a route must have.
+        let body = [0, 0, 0, 0, 24, 20, 0, 0];
+        let start = Instant::now();
+        tracing::subscriber::with_default(subscriber, || {
+            for at in [start; 1000].into_iter().chain([start + FAULT_LOG_INTERVAL]) {
+                let taken = inbound.on_update(&body, at, &policy, &mut malformed, &shards);
+                assert_eq!(taken, Ok(None));
+            }
+        });
+        let text = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].contains("malformed UPDATE") && lines[0].contains("unsaid=0"), "{text}");
+        let before = malformed.treat_as_withdraw / 1001 * 1000;
+        assert!(before >= 1000, "{malformed:?}");
+        assert!(lines[1].contains(&format!("unsaid={}", before - 1)), "{text}");
     }
 }

@@ -73,6 +73,10 @@ pub(crate) const LISTEN_BACKLOG: i32 = 1024;
 /// Time between log lines about refused connections of one listener; the rest is counted.
 pub(crate) const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Time between log lines about malformed UPDATEs of one session. *When sooner:* the line is left
+/// out and the next one says how many were; the counters have them all.
+pub(crate) const FAULT_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How long a clean shutdown waits for NOTIFICATIONs to leave.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::limits::{LISTEN_BACKLOG, REFUSED_LOG_INTERVAL};
+use super::log_limit::LogLimit;
 use super::placement::Placement;
 use super::registry::Registry;
 use super::status::ListenerStatus;
@@ -102,13 +103,13 @@ impl Listener {
         workers: Arc<[UnboundedSender<Command>]>,
     ) -> io::Result<()> {
         let socket = TcpListener::from_std(self.socket.try_clone()?)?;
-        let mut refused = Refused::default();
+        let mut refused = LogLimit::new(REFUSED_LOG_INTERVAL);
         loop {
             match socket.accept().await {
                 Ok((stream, remote)) => {
                     if !self.hand_over(stream, remote, &registry, &placement, &workers) {
                         self.refused_unconfigured.fetch_add(1, Ordering::Relaxed);
-                        refused.log(&self.name, remote);
+                        self.log_refused(&mut refused, remote);
                     }
                 }
                 Err(error) => {
@@ -117,6 +118,17 @@ impl Listener {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    fn log_refused(&self, limit: &mut LogLimit, remote: SocketAddr) {
+        if let Some(unsaid) = limit.admit(Instant::now()) {
+            tracing::warn!(
+                rs = %self.name,
+                peer = %remote.ip(),
+                unsaid,
+                "connection from an address that is not configured, refused"
+            );
         }
     }
 
@@ -157,29 +169,5 @@ impl Listener {
             _ => None,
         };
         SessionKey { route_server: Arc::clone(&self.name), address: remote.ip(), interface }
-    }
-}
-
-/// Log lines about refused connections, at most one in a while.
-#[derive(Debug, Default)]
-struct Refused {
-    last: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Refused {
-    fn log(&mut self, route_server: &str, remote: SocketAddr) {
-        let now = Instant::now();
-        if self.last.is_some_and(|last| now.duration_since(last) < REFUSED_LOG_INTERVAL) {
-            self.unsaid += 1;
-            return;
-        }
-        self.last = Some(now);
-        tracing::warn!(
-            rs = route_server,
-            peer = %remote.ip(),
-            unsaid = std::mem::take(&mut self.unsaid),
-            "connection from an address that is not configured, refused"
-        );
     }
 }

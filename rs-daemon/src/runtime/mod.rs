@@ -18,6 +18,7 @@ mod learning;
 mod limits;
 mod linger;
 mod listener;
+mod log_limit;
 mod outbound;
 mod peer_config;
 mod placement;
