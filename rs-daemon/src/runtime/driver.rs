@@ -545,7 +545,7 @@ impl Driver {
         let Some(at) = self.connections.iter().position(|c| c.id == id) else { return };
         let connection = self.connections.swap_remove(at);
         connection.queue.borrow_mut().drop_data();
-        linger::close(Rc::clone(&peer.worker), connection, time);
+        linger::close(peer, connection, time);
     }
 
     // Wishes.

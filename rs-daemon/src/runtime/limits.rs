@@ -77,6 +77,11 @@ pub(crate) const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// out and the next one says how many were; the counters have them all.
 pub(crate) const FAULT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Closing connections of one session that wait for the peer to take the last NOTIFICATION: each
+/// holds a file descriptor for seconds. *When full:* what the socket takes at once is written, and
+/// the connection is closed without waiting.
+pub(crate) const LINGERING_PER_SESSION: usize = 4;
+
 /// How long a clean shutdown waits for NOTIFICATIONs to leave.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -4,12 +4,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::limits::LINGERING_PER_SESSION;
+use super::session_task::Peer;
 use super::stream::Stream;
-use super::worker::Worker;
 
 /// Writes what is left, then reads into the void until the peer closes too or `time` is over: a
 /// socket closed with unread input answers with a reset, which can overtake the NOTIFICATION.
-pub(super) fn close(worker: Rc<Worker>, connection: Rc<Connection>, time: Duration) {
+///
+/// No more than [`LINGERING_PER_SESSION`] at once: a member could hold every descriptor else.
+pub(super) fn close(peer: &Rc<Peer>, connection: Rc<Connection>, time: Duration) {
     if time.is_zero() || connection.is_broken() {
         return;
     }
@@ -19,11 +22,21 @@ pub(super) fn close(worker: Rc<Worker>, connection: Rc<Connection>, time: Durati
         connection.flush();
         return;
     }
-    worker.lingering.set(worker.lingering.get() + 1);
+    if peer.lingering.get() >= LINGERING_PER_SESSION {
+        connection.retry();
+        connection.flush();
+        return;
+    }
+    let peer = Rc::clone(peer);
+    for count in [&peer.lingering, &peer.worker.lingering] {
+        count.set(count.get() + 1);
+    }
     tokio::task::spawn_local(async move {
         // Whether the peer was quick enough changes nothing.
         let _ = tokio::time::timeout(time, drain(&connection)).await;
-        worker.lingering.set(worker.lingering.get().saturating_sub(1));
+        for count in [&peer.lingering, &peer.worker.lingering] {
+            count.set(count.get().saturating_sub(1));
+        }
     });
 }
 

@@ -34,6 +34,7 @@ pub fn run(config_path: &Path) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    raise_descriptor_limit();
     match serve(config, Some(config_path.to_owned())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,6 +42,15 @@ pub fn run(config_path: &Path) -> ExitCode {
             eprintln!("rs-daemon: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Every connection is a descriptor, and the soft limit of many systems is 1024, for programs that
+/// still use select().
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(limit) => tracing::info!(limit, "file descriptors"),
+        Err(error) => tracing::warn!(%error, "the limit of file descriptors stays as it was"),
     }
 }
 

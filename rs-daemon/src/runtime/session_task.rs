@@ -39,6 +39,8 @@ pub(crate) struct Peer {
     driver: RefCell<Driver>,
     touched: Cell<bool>,
     paused: Cell<bool>,
+    /// Closing connections that have not sent their last octets.
+    pub(super) lingering: Cell<usize>,
 }
 
 /// What the task waits for.
@@ -81,6 +83,7 @@ impl Peer {
             driver: RefCell::new(Driver::new(config, now)),
             touched: Cell::new(false),
             paused: Cell::new(false),
+            lingering: Cell::new(0),
         });
         peer.with_driver(|driver, peer| driver.begin(peer));
         peer

@@ -1,5 +1,7 @@
 //! Sessions: refused, limited, taken down, ended.
 
+use std::time::{Duration, Instant};
+
 use bgp_wire::Asn;
 use rs_daemon::runtime::query::{SessionAction, ShutdownKind};
 use rs_daemon::runtime::status::SessionState;
@@ -142,4 +144,24 @@ fn a_limit_on_accepted_routes_leaves_rejected_ones_out() {
     many.announce(&many.attributes(), &prefixes(100..101));
     many.until_closed();
     assert_eq!(many.notification.map(|n| (n.code, n.subcode)), Some((6, 1)));
+}
+
+/// A member that opens connections faster than they end must not hold a descriptor for each.
+#[test]
+fn few_closing_connections_of_a_session_are_waited_for() {
+    let rs = Running::with_members(ENGINE, &[11]);
+    let _peer = rs.join(11);
+    // The session is up: each of these is refused with Cease/7, and the member closes none.
+    let mut refused: Vec<_> = (0..20).map(|_| Speaker::connect(11, rs.port)).collect();
+    for one in &mut refused {
+        one.open(Speaker::capabilities(11));
+        one.until_closed();
+    }
+    let begun = Instant::now();
+    // What is closed on both sides answers octets with a reset; what is half closed takes them.
+    let gone = |refused: &[Speaker]| refused.iter().filter(|one| !one.takes_octets()).count();
+    while gone(&refused) < 16 {
+        assert!(begun.elapsed() < Duration::from_millis(2500), "{} are gone", gone(&refused));
+        std::thread::yield_now();
+    }
 }

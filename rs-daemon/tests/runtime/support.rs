@@ -285,9 +285,14 @@ impl Speaker {
 
     /// A KEEPALIVE to whoever may have closed the connection meanwhile.
     pub(crate) fn keepalive_if_open(&mut self) {
+        self.closed |= !self.takes_octets();
+    }
+
+    /// Sends a KEEPALIVE to whoever still reads; `false`: nobody does.
+    pub(crate) fn takes_octets(&self) -> bool {
         let mut octets = BytesMut::new();
         encode_keepalive(&mut octets);
-        self.closed |= self.stream.write_all(&octets).is_err();
+        (&self.stream).write_all(&octets).is_ok()
     }
 
     pub(crate) fn keepalive(&mut self) {
