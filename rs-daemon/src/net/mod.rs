@@ -72,8 +72,10 @@ pub fn socket_address(
     }
 }
 
-/// Opens a listening socket, non-blocking, for this address only (an IPv6 socket takes no IPv4).
-pub fn listen(address: SocketAddr, backlog: i32) -> Result<TcpListener, NetError> {
+/// Binds a socket, non-blocking, for this address only (an IPv6 socket takes no IPv4). It refuses
+/// connections until [`listen`]: keys are set between the two, since the kernel completes
+/// handshakes from then on, and what was let in without a signature would stay.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, NetError> {
     let open = || -> io::Result<TcpListener> {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -85,10 +87,17 @@ pub fn listen(address: SocketAddr, backlog: i32) -> Result<TcpListener, NetError
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        socket.listen(backlog)?;
         Ok(socket.into())
     };
     open().map_err(|e| NetError::new(format!("cannot listen on {address}"), e))
+}
+
+/// Lets connections in on a bound socket.
+pub fn listen(bound: &TcpListener, backlog: i32) -> Result<(), NetError> {
+    SockRef::from(bound).listen(backlog).map_err(|e| {
+        let address = bound.local_addr().map(|address| address.to_string());
+        NetError::new(format!("cannot listen on {}", address.unwrap_or_default()), e)
+    })
 }
 
 /// What one peer's connections need of the kernel.

@@ -8,16 +8,22 @@ fn loopback(last: u8) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)
 }
 
+fn listening(address: SocketAddr) -> Result<TcpListener, NetError> {
+    let socket = bind(address)?;
+    listen(&socket, 8)?;
+    Ok(socket)
+}
+
 #[test]
 fn an_address_in_use_says_so() {
-    let first = listen(loopback(1), 8).unwrap();
-    let error = listen(first.local_addr().unwrap(), 8).unwrap_err();
+    let first = listening(loopback(1)).unwrap();
+    let error = listening(first.local_addr().unwrap()).unwrap_err();
     assert!(error.to_string().contains("another program"), "{error}");
 }
 
 #[test]
 fn a_foreign_address_says_so() {
-    let error = listen("192.0.2.1:0".parse().unwrap(), 8).unwrap_err();
+    let error = bind("192.0.2.1:0".parse().unwrap()).unwrap_err();
     assert!(error.to_string().contains("no interface of this machine"), "{error}");
 }
 
@@ -52,7 +58,7 @@ fn connect(peer: SocketAddr, protection: Protection<'_>) -> Socket {
 
 #[test]
 fn gtsm_lets_octets_through_between_neighbours() {
-    let listener = listen(loopback(1), 8).unwrap();
+    let listener = listening(loopback(1)).unwrap();
     set_listener_hops(&listener).unwrap();
     let peer = listener.local_addr().unwrap();
     let client = connect(peer, Protection { md5_key: None, ttl_security: true });
@@ -83,7 +89,7 @@ fn md5_works(listener: &TcpListener) -> bool {
 
 #[test]
 fn md5_keys_come_change_and_go() {
-    let listener = listen(loopback(1), 8).unwrap();
+    let listener = listening(loopback(1)).unwrap();
     if !md5_works(&listener) {
         return;
     }
@@ -104,4 +110,21 @@ fn md5_keys_come_change_and_go() {
     let _open = connect(peer, keyed(None));
     assert!(accept(&listener, Duration::from_secs(5)).is_some());
     assert!(set_listener_key(&listener, loopback(2), Some(&[1; 81])).is_err());
+}
+
+#[test]
+fn nobody_connects_before_the_keys_are_set() {
+    let socket = bind(loopback(1)).unwrap();
+    let peer = socket.local_addr().unwrap();
+    let refused = std::net::TcpStream::connect(peer).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    if !md5_works(&socket) {
+        return;
+    }
+    set_listener_hops(&socket).unwrap();
+    listen(&socket, 8).unwrap();
+    let _none = connect(peer, Protection::default());
+    assert!(accept(&socket, Duration::from_millis(200)).is_none());
+    let _right = connect(peer, Protection { md5_key: Some(b"key"), ttl_security: false });
+    assert!(accept(&socket, Duration::from_secs(5)).is_some());
 }

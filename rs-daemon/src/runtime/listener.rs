@@ -37,7 +37,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Opens it.
+    /// Binds it. Nobody can connect before [`Listener::listen`], so that whoever does meets the
+    /// keys that [`Listener::protect`] sets.
     pub(crate) fn open(
         route_server: usize,
         name: Arc<str>,
@@ -45,7 +46,7 @@ impl Listener {
     ) -> Result<Self, NetError> {
         let interface = configured.interface.as_deref();
         let address = net::socket_address(configured.address, configured.port, interface)?;
-        let socket = net::listen(address, LISTEN_BACKLOG)?;
+        let socket = net::bind(address)?;
         let address = socket.local_addr().unwrap_or(address);
         Ok(Self {
             route_server,
@@ -57,6 +58,11 @@ impl Listener {
             refused_limit: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
         })
+    }
+
+    /// Lets the kernel complete handshakes; [`Listener::run`] takes the connections.
+    pub(crate) fn listen(&self) -> Result<(), NetError> {
+        net::listen(&self.socket, LISTEN_BACKLOG)
     }
 
     /// Whether connections of this peer arrive here.

@@ -19,6 +19,7 @@ use super::supervisor::Supervisor;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::config::{Config, MemberSession, SessionKey};
+use crate::net::NetError;
 
 impl Supervisor {
     /// What would change for sessions and policies; changes nothing.
@@ -167,9 +168,7 @@ impl Supervisor {
         let before = old.session(&session.key);
         let protection = |s: &MemberSession| (s.password.clone(), s.ttl_security);
         if before.map(protection) != Some(protection(session)) {
-            if let Some(before) = before.filter(|b| b.password.is_some()) {
-                let _ = self.protect(before, false);
-            }
+            // A key is replaced, never removed first: there is no moment without one.
             if let Err(error) = self.protect(session, true) {
                 tracing::error!(%error, session = %session.key, "cannot protect the session");
             }
@@ -198,11 +197,11 @@ impl Supervisor {
             }
         }
         for listener in &opened {
+            let refused = |error: NetError| HandleError::Config(error.to_string());
             for session in new.sessions_of(listener.route_server) {
-                listener
-                    .protect(session, true)
-                    .map_err(|error| HandleError::Config(error.to_string()))?;
+                listener.protect(session, true).map_err(refused)?;
             }
+            listener.listen().map_err(refused)?;
         }
         Ok(opened)
     }

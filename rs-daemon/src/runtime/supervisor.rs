@@ -134,9 +134,14 @@ impl Supervisor {
         });
     }
 
+    /// Keys first, then handshakes: a connection without a signature must not slip in between.
     fn protect_all(&self) -> Result<(), StartError> {
         let config = self.inner.config.load();
-        config.sessions().try_for_each(|session| self.protect(session, true))
+        config.sessions().try_for_each(|session| self.protect(session, true))?;
+        self.listeners.iter().try_for_each(|(listener, _)| {
+            let name = Arc::clone(&listener.name);
+            listener.listen().map_err(|source| StartError::Listen { name, source })
+        })
     }
 
     /// Hands all sessions out, then lets connections in.
