@@ -18,7 +18,7 @@ use super::slots::SlotTable;
 use super::supervisor::Supervisor;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
-use crate::config::{Config, MemberSession, SessionKey};
+use crate::config::{Config, ListenAddress, MemberSession, SessionKey};
 use crate::net::NetError;
 
 impl Supervisor {
@@ -189,6 +189,7 @@ impl Supervisor {
                 let known =
                     old.route_servers.get(index).is_some_and(|o| o.listen.contains(address));
                 if !known {
+                    check_not_moved(old, index, &server.name, address)?;
                     let name = Arc::clone(&server.name);
                     let listener = Listener::open(index, name, address.clone())
                         .map_err(|error| HandleError::Config(error.to_string()))?;
@@ -266,6 +267,25 @@ impl Supervisor {
         let peers = self.established(index).await;
         let data = RoutingData::clone(&self.inner.data.load());
         Ok(Comparison { old, new: policy, data, peers, removed })
+    }
+}
+
+/// New listeners are opened before old ones are closed, so that a reload that fails changes
+/// nothing; an address can therefore not go from one route server to another in one reload.
+fn check_not_moved(
+    old: &Config,
+    index: usize,
+    name: &str,
+    address: &ListenAddress,
+) -> Result<(), HandleError> {
+    let mut others = old.route_servers.iter().enumerate().filter(|(at, _)| *at != index);
+    match others.find(|(_, other)| other.listen.contains(address)) {
+        None => Ok(()),
+        Some((_, owner)) => Err(HandleError::Config(format!(
+            "{name} is to listen on {address}, which is {owner}'s: an address moves in two \
+             reloads, the first without it at {owner}, the second with it at {name}",
+            owner = owner.name
+        ))),
     }
 }
 

@@ -200,3 +200,29 @@ fn what_a_diff_makes_of_the_routes_stays_with_the_diff() {
     let mut c = rs.join(13);
     c.until("the table", |m| m.table.len() == 50);
 }
+
+#[test]
+fn an_address_moves_between_route_servers_in_two_reloads_and_an_error_says_so() {
+    let second = |listen: &str| {
+        format!(
+            "[[route_server]]\nname = \"rs2\"\nrouter_id = \"192.0.2.251\"\n\
+             listen = [{listen}]\n[route_server.import]\nirr = \"off\"\nrpki = \"off\"\n"
+        )
+    };
+    let text = |first: &str, port: u16, listen: &str| {
+        let first = head(port, ENGINE).replace("[\"127.0.0.1:", &format!("[{first}\"127.0.0.1:"));
+        first + &second(listen) + &member(11, "")
+    };
+    let rs = Running::start(|port| {
+        text(&format!("\"127.0.0.3:{port}\", "), port, &format!("\"127.0.0.2:{port}\""))
+    });
+    let moved = format!("\"127.0.0.2:{0}\", \"127.0.0.3:{0}\"", rs.port);
+    rs.rewrite(&text("", rs.port, &moved));
+    let error = rs.ask(rs.handle.reload(None)).unwrap_err().to_string();
+    assert!(error.contains("rs1's") && error.contains("two reloads"), "{error}");
+
+    reload(&rs, &text("", rs.port, &format!("\"127.0.0.2:{}\"", rs.port)));
+    reload(&rs, &text("", rs.port, &moved));
+    let servers = rs.ask(rs.handle.route_servers());
+    assert_eq!((servers[0].listeners.len(), servers[1].listeners.len()), (1, 2));
+}
