@@ -127,7 +127,7 @@ impl Inner {
             sessions_established,
             state_written: self.state_written.load(Ordering::Acquire),
             draining: self.draining.load(Ordering::Acquire),
-            ready: self.ready.load(Ordering::Acquire),
+            ready: *self.ready.borrow(),
             resident_octets: resident_octets(),
             shard_inbox: self.engine.inboxes.iter().map(|inbox| inbox.cost() as u64).collect(),
         })

@@ -152,7 +152,7 @@ impl Daemon {
             started: SystemTime::now(),
             reload: Mutex::new((SystemTime::now(), true)),
             draining: AtomicBool::new(false),
-            ready: AtomicBool::new(false),
+            ready: watch::channel(false).0,
             epoch: AtomicU64::new(FIRST_EPOCH),
             data: ArcSwap::from_pointee(options.data.clone()),
             data_status: ArcSwap::default(),

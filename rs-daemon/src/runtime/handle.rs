@@ -70,7 +70,8 @@ pub(crate) struct Inner {
     /// When a configuration was last loaded, and whether the last attempt succeeded.
     pub(crate) reload: Mutex<(SystemTime, bool)>,
     pub(crate) draining: AtomicBool,
-    pub(crate) ready: AtomicBool,
+    /// Sessions were handed out and connections are let in.
+    pub(crate) ready: watch::Sender<bool>,
     pub(crate) epoch: AtomicU64,
     pub(crate) data: ArcSwap<RoutingData>,
     pub(crate) data_status: ArcSwap<DataStatus>,
@@ -298,6 +299,13 @@ impl RuntimeHandle {
     pub fn shutdown(&self, kind: ShutdownKind) {
         // If nobody listens, it is ending already.
         let _ = self.inner.requests.send(Request::Shutdown(kind));
+    }
+
+    /// Waits until members are let in: after the first routing data, or the longest wait for it.
+    pub async fn ready(&self) {
+        let mut ready = self.inner.ready.subscribe();
+        // An error means that the sender is gone: it never will be.
+        let _ = ready.wait_for(|ready| *ready).await;
     }
 
     /// Waits until it has ended.

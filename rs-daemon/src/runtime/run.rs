@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::daemon::{Daemon, Options};
@@ -81,7 +83,10 @@ pub fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Box<dyn std::e
             tokio::spawn(http.run(operations, stop.clone()));
         }
         tokio::spawn(obey_signals(handle.clone()));
-        notify(&[NotifyState::Ready]);
+        tokio::select! {
+            () = handle.ready() => notify(&[NotifyState::Ready]),
+            () = handle.stopped() => {}
+        }
         handle.stopped().await;
         stop.cancel();
         notify(&[NotifyState::Stopping]);
@@ -90,7 +95,7 @@ pub fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Box<dyn std::e
     })
 }
 
-/// SIGHUP reloads; SIGTERM and SIGINT stop.
+/// SIGHUP reloads; SIGTERM and SIGINT stop, also while a reload is under way.
 async fn obey_signals(handle: RuntimeHandle) {
     let signals = (
         signal(SignalKind::hangup()),
@@ -101,17 +106,27 @@ async fn obey_signals(handle: RuntimeHandle) {
         tracing::error!("no signal handlers: SIGHUP and SIGTERM act as the system likes");
         return;
     };
+    let asked = Arc::new(Notify::new());
+    tokio::spawn(reload_when_asked(handle.clone(), Arc::clone(&asked)));
     loop {
         tokio::select! {
-            _ = hangup.recv() => {
-                notify(&[NotifyState::Reloading]);
-                // What came of it is logged by the supervisor.
-                let _ = handle.reload(None).await;
-                notify(&[NotifyState::Ready]);
-            }
+            _ = hangup.recv() => asked.notify_one(),
             _ = terminate.recv() => handle.shutdown(ShutdownKind::Cease),
             _ = interrupt.recv() => handle.shutdown(ShutdownKind::Cease),
         }
+    }
+}
+
+/// One reload at a time; those asked for during one are one more after it, with what the file then
+/// says. None before the start is over, which systemd is told first.
+async fn reload_when_asked(handle: RuntimeHandle, asked: Arc<Notify>) {
+    handle.ready().await;
+    loop {
+        asked.notified().await;
+        notify(&[NotifyState::Reloading]);
+        // What came of it is logged by the supervisor.
+        let _ = handle.reload(None).await;
+        notify(&[NotifyState::Ready]);
     }
 }
 

@@ -158,7 +158,7 @@ impl Supervisor {
         }
         self.publish_listeners();
         self.publish_learned(&config);
-        self.inner.ready.store(true, Ordering::Release);
+        self.inner.ready.send_replace(true);
     }
 
     async fn serve(&mut self, mut requests: UnboundedReceiver<Request>) -> ShutdownKind {

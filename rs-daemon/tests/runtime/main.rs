@@ -6,6 +6,7 @@ mod backpressure;
 mod exchange;
 mod graceful;
 mod limits;
+mod program;
 mod reload;
 mod sessions;
 mod slots;

@@ -1,0 +1,114 @@
+//! The program itself: what it tells systemd, and when it obeys signals.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{PATIENCE, RS, free_port, head, member};
+
+/// The running program, killed if the test fails.
+struct Program {
+    child: Child,
+    systemd: UnixDatagram,
+    http: u16,
+    _directory: tempfile::TempDir,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Gone already unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    fn start(more: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        let (port, http) = (free_port(), free_port());
+        let listen = format!("listen = \"{RS}:{http}\"");
+        let text = head(port, "").replacen("listen = \"off\"", &listen, 1) + &member(11, "") + more;
+        std::fs::write(directory.path().join("rs.toml"), text).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_rs-daemon"))
+            .args(["--config", "rs.toml"])
+            .current_dir(directory.path())
+            .env("NOTIFY_SOCKET", path)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let program = Self { child, systemd, http, _directory: directory };
+        // Signals are obeyed from before the first answer on.
+        let deadline = Instant::now() + PATIENCE;
+        while program.readyz().is_none() {
+            assert!(Instant::now() < deadline, "HTTP does not answer");
+            std::thread::yield_now();
+        }
+        program
+    }
+
+    /// The status line of `/readyz`.
+    fn readyz(&self) -> Option<String> {
+        let mut stream = TcpStream::connect((RS, self.http)).ok()?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        text.lines().next().map(str::to_owned)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// What systemd is told next.
+    fn told(&self, within: Duration) -> Option<String> {
+        self.systemd.set_read_timeout(Some(within)).unwrap();
+        let mut octets = [0; 512];
+        match self.systemd.recv(&mut octets) {
+            Ok(n) => Some(String::from_utf8_lossy(&octets[..n]).trim().to_owned()),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    fn ended(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program goes on");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn systemd_is_told_of_readiness_reloads_and_the_end() {
+    let mut program = Program::start("");
+    assert_eq!(program.told(PATIENCE).as_deref(), Some("READY=1"));
+    assert!(program.readyz().unwrap().contains("200"));
+    program.signal("HUP");
+    assert!(program.told(PATIENCE).unwrap().contains("RELOADING=1"));
+    assert_eq!(program.told(PATIENCE).as_deref(), Some("READY=1"));
+    program.signal("TERM");
+    assert_eq!(program.told(PATIENCE).as_deref(), Some("STOPPING=1"));
+    assert!(program.ended(PATIENCE).success());
+}
+
+/// Members are let in when the cache has answered, or after 20 seconds.
+#[test]
+fn waiting_for_routing_data_is_not_readiness_and_does_not_hold_back_sigterm() {
+    let silent = TcpListener::bind((RS, 0)).unwrap();
+    let cache = silent.local_addr().unwrap();
+    let mut program = Program::start(&format!("[[rpki.cache]]\naddress = \"{cache}\"\n"));
+    assert!(program.readyz().unwrap().contains("503"));
+    program.signal("HUP");
+    program.signal("TERM");
+    assert!(program.ended(Duration::from_secs(10)).success());
+    assert_eq!(program.told(Duration::from_millis(1)).as_deref(), Some("STOPPING=1"));
+}
