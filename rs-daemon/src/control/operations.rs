@@ -60,11 +60,18 @@ impl Operations {
     /// # Errors
     /// While the daemon stops.
     pub async fn status(&self) -> Result<StatusAnswer, Refusal> {
-        Ok(StatusAnswer {
-            daemon: self.runtime.status().await?,
-            route_servers: self.runtime.route_servers().await,
-            rpki: self.rpki(),
-        })
+        Ok(self.overview().await?.0)
+    }
+
+    /// The whole in figures and every session, of one moment: sessions are asked and tables
+    /// counted once for both.
+    ///
+    /// # Errors
+    /// While the daemon stops.
+    pub async fn overview(&self) -> Result<(StatusAnswer, Vec<SessionStatus>), Refusal> {
+        let (daemon, route_servers, mut sessions) = self.runtime.overview().await?;
+        sort(&mut sessions);
+        Ok((StatusAnswer { daemon, route_servers, rpki: self.rpki() }, sessions))
     }
 
     /// Sessions, of one route server or of all.
@@ -75,14 +82,14 @@ impl Operations {
         &self,
         route_server: Option<&str>,
     ) -> Result<Vec<SessionStatus>, Refusal> {
-        let mut sessions = self.runtime.sessions().await;
         if let Some(name) = route_server {
             self.known_route_server(name).await?;
+        }
+        let mut sessions = self.runtime.sessions().await;
+        if let Some(name) = route_server {
             sessions.retain(|session| &*session.id.route_server == name);
         }
-        sessions.sort_by(|a, b| {
-            (&a.id.route_server, a.asn, &a.id).cmp(&(&b.id.route_server, b.asn, &b.id))
-        });
+        sort(&mut sessions);
         Ok(sessions)
     }
 
@@ -125,7 +132,7 @@ impl Operations {
                 self.known_route_server(&name).await?;
                 vec![name]
             }
-            None => self.route_server_names().await,
+            None => self.route_server_names().await?,
         };
         let queries = names
             .into_iter()
@@ -321,12 +328,14 @@ impl Operations {
         Ok(Document::of(documents::client_config(&config, asn, style)?))
     }
 
-    async fn route_server_names(&self) -> Vec<String> {
-        self.runtime.route_servers().await.iter().map(|rs| rs.name.to_string()).collect()
+    /// From the configuration: nothing is asked or counted for a name.
+    async fn route_server_names(&self) -> Result<Vec<String>, Refusal> {
+        let config = self.runtime.config().await?;
+        Ok(config.route_servers.iter().map(|server| server.name.to_string()).collect())
     }
 
     async fn known_route_server(&self, name: &str) -> Result<(), Refusal> {
-        let names = self.route_server_names().await;
+        let names = self.route_server_names().await?;
         if names.iter().any(|known| known == name) {
             return Ok(());
         }
@@ -336,6 +345,12 @@ impl Operations {
             choices: names,
         })
     }
+}
+
+fn sort(sessions: &mut [SessionStatus]) {
+    sessions.sort_by(|a, b| {
+        (&a.id.route_server, a.asn, &a.id).cmp(&(&b.id.route_server, b.asn, &b.id))
+    });
 }
 
 /// Routes, a page at a time; nothing is held between pages.

@@ -34,9 +34,9 @@ pub(super) struct Snapshot {
 
 pub(super) async fn serve(State(app): State<App>) -> Response {
     let operations = &app.operations;
-    let (status, sessions) = match (operations.status().await, operations.sessions(None).await) {
-        (Ok(status), Ok(sessions)) => (status, sessions),
-        (Err(refusal), _) | (_, Err(refusal)) => {
+    let (status, sessions) = match operations.overview().await {
+        Ok(both) => both,
+        Err(refusal) => {
             return (StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()).into_response();
         }
     };

@@ -110,13 +110,13 @@ impl Inner {
         })
     }
 
-    pub(super) async fn daemon_status(&self) -> Result<DaemonStatus, HandleError> {
+    pub(super) fn daemon_status(&self, sessions: &[SessionStatus]) -> DaemonStatus {
         let (last_reload, last_reload_success) = *locked(&self.reload);
         let mut sessions_established = 0;
-        for session in self.snapshot().await {
+        for session in sessions {
             sessions_established += u32::from(session.state == SessionState::Established);
         }
-        Ok(DaemonStatus {
+        DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             last_reload,
@@ -130,7 +130,7 @@ impl Inner {
             ready: *self.ready.borrow(),
             resident_octets: resident_octets(),
             shard_inbox: self.engine.inboxes.iter().map(|inbox| inbox.cost() as u64).collect(),
-        })
+        }
     }
 
     fn route_server_of(&self, query: &RouteQuery) -> Result<usize, HandleError> {

@@ -211,17 +211,29 @@ impl RuntimeHandle {
 
     /// Every route server.
     pub async fn route_servers(&self) -> Vec<RouteServerStatus> {
-        let sessions = self.sessions().await;
+        self.servers_of(&self.sessions().await).await
+    }
+
+    async fn servers_of(&self, sessions: &[SessionStatus]) -> Vec<RouteServerStatus> {
         let mut servers = Vec::new();
         for index in 0..self.inner.engine.route_servers.load().len() {
-            servers.extend(self.inner.route_server_status(index, &sessions).await);
+            servers.extend(self.inner.route_server_status(index, sessions).await);
         }
         servers
     }
 
     /// The process.
     pub async fn status(&self) -> Result<DaemonStatus, HandleError> {
-        self.inner.daemon_status().await
+        Ok(self.inner.daemon_status(&self.inner.snapshot().await))
+    }
+
+    /// The process, every route server and every session, from one look at the sessions.
+    pub async fn overview(
+        &self,
+    ) -> Result<(DaemonStatus, Vec<RouteServerStatus>, Vec<SessionStatus>), HandleError> {
+        let sessions = self.sessions().await;
+        let servers = self.servers_of(&sessions).await;
+        Ok((self.inner.daemon_status(&sessions), servers, sessions))
     }
 
     /// Routes, a page at a time, so that no answer holds a shard long.
