@@ -11,6 +11,7 @@ mod limits;
 mod matrix;
 mod metrics;
 mod page;
+mod progress;
 mod stream;
 
 use std::io;
@@ -35,6 +36,7 @@ use tracing::{debug, warn};
 use crate::control::Operations;
 use history::History;
 use limits::Gate;
+use progress::Progress;
 
 /// Connections at once; more wait in the kernel's backlog.
 const MAX_CONNECTIONS: usize = 256;
@@ -44,6 +46,14 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_HEADER_OCTETS: usize = 16 * 1024;
 /// Longest life of a connection: no client that reads slowly keeps its place for ever.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
+/// Longest wait for a client to take anything of its answer: one that reads nothing loses its
+/// place long before its time is over.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections beyond [`MAX_CONNECTIONS`], for health alone, so that those who ask for much and
+/// read little do not make the daemon look dead.
+const HEALTH_CONNECTIONS: usize = 16;
+/// Longest life of those.
+const HEALTH_LIFE: Duration = Duration::from_secs(2);
 
 /// What the routes share.
 #[derive(Clone, Debug)]
@@ -80,10 +90,11 @@ impl HttpListener {
     pub async fn run(self, operations: Operations, stop: CancellationToken) {
         let history = History::default();
         tokio::spawn(history.clone().run(operations.clone(), stop.clone()));
-        let router = router(App { operations, gate: Gate::new(), history });
+        let app = App { operations, gate: Gate::new(), history };
+        let (all, health) = (router(app.clone()), health_only(app));
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let health_slots = Arc::new(Semaphore::new(HEALTH_CONNECTIONS));
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
@@ -97,11 +108,25 @@ impl HttpListener {
                     continue;
                 }
             };
+            let place = async {
+                tokio::select! {
+                    biased;
+                    slot = Arc::clone(&slots).acquire_owned() => (slot, &all, CONNECTION_LIFE),
+                    slot = Arc::clone(&health_slots).acquire_owned() => {
+                        (slot, &health, HEALTH_LIFE)
+                    }
+                }
+            };
+            let (slot, router, life) = tokio::select! {
+                () = stop.cancelled() => return,
+                place = place => place,
+            };
+            let Ok(slot) = slot else { return };
             let (router, stop) = (router.clone(), stop.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    _ = timeout(CONNECTION_LIFE, serve_connection(stream, router)) => {}
+                    _ = timeout(life, serve_connection(stream, router)) => {}
                 }
                 drop(slot);
             });
@@ -128,7 +153,10 @@ async fn serve_connection(stream: TcpStream, router: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_OCTETS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(
+            TokioIo::new(Progress::new(stream, WRITE_TIMEOUT)),
+            TowerToHyperService::new(router),
+        )
         .await;
     if let Err(error) = served {
         debug!(%error, "HTTP: connection");
@@ -141,13 +169,29 @@ fn router(app: App) -> Router {
         .nest("/api/v1", api::router())
         .nest("/birdwatcher", birdwatcher::router())
         .layer(middleware::from_fn_with_state(app.clone(), limits::limit));
-    Router::new()
-        // Health must answer when everything else is busy.
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
+    health()
         .merge(page::router())
         .merge(limited)
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .layer(middleware::map_response(harden))
+        .with_state(app)
+}
+
+/// Health must answer when everything else is busy: it has no [`limits::limit`], and connections
+/// of its own when all others are taken.
+fn health() -> Router<App> {
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz))
+}
+
+/// What the last connections are served. Each ends with its answer.
+fn health_only(app: App) -> Router {
+    let busy = || async { (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n") };
+    health()
+        .fallback(busy)
+        .layer(middleware::map_response(|mut response: Response| async move {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }))
         .layer(middleware::map_response(harden))
         .with_state(app)
 }

@@ -52,8 +52,13 @@ impl Program {
 
     /// The status line of `/readyz`.
     fn readyz(&self) -> Option<String> {
+        self.get("/readyz", PATIENCE)
+    }
+
+    fn get(&self, path: &str, within: Duration) -> Option<String> {
         let mut stream = TcpStream::connect((RS, self.http)).ok()?;
-        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;
+        stream.set_read_timeout(Some(within)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: rs\r\nconnection: close\r\n\r\n").ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         text.lines().next().map(str::to_owned)
@@ -111,4 +116,16 @@ fn waiting_for_routing_data_is_not_readiness_and_does_not_hold_back_sigterm() {
     program.signal("TERM");
     assert!(program.ended(Duration::from_secs(10)).success());
     assert_eq!(program.told(Duration::from_millis(1)).as_deref(), Some("STOPPING=1"));
+}
+
+#[test]
+fn health_answers_when_every_http_connection_is_taken() {
+    let program = Program::start("");
+    let held: Vec<_> = (0..256).map(|_| TcpStream::connect((RS, program.http)).unwrap()).collect();
+    // They are accepted in order, and let go after 15 seconds without a request.
+    let soon = Duration::from_secs(8);
+    assert!(program.get("/healthz", soon).unwrap().contains("200"));
+    assert!(program.get("/readyz", soon).unwrap().contains("200"));
+    assert!(program.get("/metrics", soon).unwrap().contains("503"));
+    drop(held);
 }
