@@ -197,10 +197,10 @@ impl Export {
         let sessions = || self.members.iter().flat_map(|member| &member.sessions);
         let wanted = |v6: bool| sessions().any(|session| session.address.is_ipv6() == v6);
         let mut listen: Vec<_> = addresses.iter().map(|address| socket(*address)).collect();
-        for (wildcard, v6) in [("0.0.0.0:179", false), ("[::]:179", true)] {
+        for (example, v6) in [("192.0.2.250:179", false), ("[2001:db8::250]:179", true)] {
             if wanted(v6) && !listens(v6) {
-                listen.push(wildcard.to_owned());
-                let note = format!("route_server.listen: {wildcard} stands for what is not said");
+                listen.push(example.to_owned());
+                let note = format!("route_server.listen: {example} stands for what is not said");
                 self.notes.push(note);
             }
         }

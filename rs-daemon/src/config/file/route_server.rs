@@ -30,7 +30,7 @@ config_table! {
         /// BGP Identifier.
         router_id: Ipv4Addr = "required",
         /// Addresses to listen on, with `%interface` if link-local and other than
-        /// `[exchange] interface`. Port 179 unless given.
+        /// `[exchange] interface`. Port 179 unless given; no wildcard.
         listen: Vec<Located<ListenText>> = "required",
         /// After our own restart: how long members keep our routes (RFC 4724).
         restart_time: Duration = "\"120s\"",

@@ -112,7 +112,12 @@ fn listen(
     let mut listen: Vec<ListenAddress> = Vec::new();
     for given in &list.value {
         let Some(address) = listen_address(given, exchange, reports) else { continue };
-        if listen.contains(&address) {
+        if super::session::is_wildcard(address.address) {
+            // A next hop of our own would not be known as such, and keys are set per address.
+            let message = format!("{address} is every address of this machine");
+            let help = "name the addresses of the route server one by one";
+            reports.error(given.at, message, help);
+        } else if listen.contains(&address) {
             reports.error(given.at, "this address stands here twice", "leave one of them out");
         } else {
             listen.push(address);

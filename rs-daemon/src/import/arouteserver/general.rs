@@ -101,7 +101,7 @@ fn route_server(
             notes.push("route_server.router_id: not said there; set it".to_owned());
         }
     }
-    let families = [("0.0.0.0:179", false), ("[::]:179", true)];
+    let families = [("192.0.2.250:179", false), ("[2001:db8::250]:179", true)];
     let wanted = families.into_iter().filter(|(_, v6)| clients.iter().any(|one| one.has(*v6)));
     let listen = strings(wanted.map(|(listen, _)| listen));
     lines.key("listen", format_args!("{listen}{}", comment("not said: name the addresses")));

@@ -8,7 +8,7 @@ use crate::config::{
     Config, ListenAddress, RouteServer,
     file::{Document, communities::InformWord, route_server::RouteServerTable},
     report::{At, Reports},
-    resolve::{route_server::place, session::is_wildcard},
+    resolve::route_server::place,
 };
 
 pub(super) fn check(document: &Document, config: &Config, reports: &mut Reports) {
@@ -58,33 +58,19 @@ fn listeners(document: &Document, config: &Config, reports: &mut Reports) {
     for (table, server) in document.route_servers.iter().zip(&config.route_servers) {
         let at = table.listen.as_ref().map_or(table.at, |listen| listen.at);
         for address in &server.listen {
-            let taken = seen.iter().find(|(other, _)| collide(other, address));
-            if let Some((other, owner)) = taken
+            let taken = seen.iter().find(|(other, _)| *other == address);
+            if let Some((_, owner)) = taken
                 && !std::ptr::eq(*owner, server)
             {
                 let message = format!(
                     "{} listens on {}, which {} has already",
                     server.name, address, owner.name
                 );
-                let help = if other == &address {
-                    "give each route server its own address"
-                } else {
-                    "name the addresses one by one instead of a wildcard"
-                };
-                reports.error(at, message, help);
+                reports.error(at, message, "give each route server its own address");
             }
             seen.push((address, server));
         }
     }
-}
-
-/// Whether both cannot be bound, or not told apart.
-fn collide(a: &ListenAddress, b: &ListenAddress) -> bool {
-    let same_scope = a.interface == b.interface;
-    let wildcard = is_wildcard(a.address) || is_wildcard(b.address);
-    a.port == b.port
-        && a.address.is_ipv4() == b.address.is_ipv4()
-        && (wildcard || (a.address == b.address && same_scope))
 }
 
 /// RFC 6286 §2.1: unique within an AS.
