@@ -81,6 +81,9 @@ pub enum KnownAttribute {
     LargeCommunities,
     /// Only to Customer.
     OnlyToCustomer,
+    /// AS4_AGGREGATOR. Speakers with two-octet AS numbers mark it, and it alone, where they pass
+    /// it on; written only to one of them.
+    As4Aggregator,
 }
 
 /// The known attributes whose Partial flag is set.

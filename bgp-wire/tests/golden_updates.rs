@@ -281,6 +281,26 @@ fn rfc6793_s4_2_3_from_a_neighbour_with_two_octets() {
     assert_eq!(parse(&format!("{path} {mixed}")), ("1 70000 80000".into(), None));
 }
 
+#[test]
+fn rfc4271_s5_as4_aggregator_has_a_partial_flag_of_its_own() {
+    let attributes = "400101 00 400204 0201 fbf4 400304 c0000201 \
+                      c00706 5ba0 cb007101 e01208 00011170 cb007101";
+    let aggregator = Aggregator { asn: Asn(70000), address: [203, 0, 113, 1].into() };
+    let value = v4(|a| {
+        a.aggregator = Some(aggregator);
+        a.partial.insert(KnownAttribute::As4Aggregator);
+    });
+    let two_octets = EncodingProfile { four_octet_as: false, ..PROFILE };
+    let body = format!("0000 {:04x} {attributes} 18 c63364", hex(attributes).len());
+    golden("two octets", &two_octets, &value, &body);
+    // A neighbour with four octets sees an AGGREGATOR that nobody failed to understand.
+    let written = body_of(|out| {
+        encode_reach(&PROFILE, Family::V4, &value, &[nlri("198.51.100.0/24")], out);
+    });
+    let aggregator = hex("c00708 00011170 cb007101");
+    assert!(written.windows(aggregator.len()).any(|octets| octets == aggregator));
+}
+
 fn v6(global: Option<&str>, link_local: Option<&str>) -> PathAttributes {
     let address = |text: &str| text.parse().unwrap();
     let (global, link_local) = (global.map(address), link_local.map(address));

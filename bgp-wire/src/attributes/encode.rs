@@ -78,7 +78,7 @@ fn put_known(a: &PathAttributes, code: u8, four_octet_as: bool, classic: bool, o
         code::AS4_PATH if !four_octet_as => as4_path::encode(&a.as_path, out),
         code::AS4_AGGREGATOR if !four_octet_as => {
             if let Some(value) = a.aggregator {
-                aggregator::encode_as4(value, partial(KnownAttribute::Aggregator), out);
+                aggregator::encode_as4(value, partial(KnownAttribute::As4Aggregator), out);
             }
         }
         code::IPV6_EXTENDED_COMMUNITIES => ipv6_extended_communities::encode(

@@ -198,8 +198,10 @@ impl Parser {
                 return as_path;
             }
             self.attributes.aggregator = Some(four);
-            if partial {
-                self.attributes.partial.insert(KnownAttribute::Aggregator);
+            // RFC 4271 §5: Partial is the attribute's own. That of AGGREGATOR was noted; this one
+            // is kept where AS4_AGGREGATOR would be written again.
+            if partial && four.asn.0 > u32::from(u16::MAX) {
+                self.attributes.partial.insert(KnownAttribute::As4Aggregator);
             }
         }
         match &self.as4_path {
