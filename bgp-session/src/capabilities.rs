@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bgp_wire::iana::{AFI_IPV4, AFI_IPV6, SAFI_UNICAST, error, open_error};
+use bgp_wire::iana::{AFI_IPV4, AFI_IPV6, SAFI_UNICAST, capability, error, open_error};
 use bgp_wire::{
     AddPathFamily, Asn, Capability, DecodeContext, EncodingProfile, Families, Family,
     GracefulRestartFamily, LinkLocalForm, LongLivedFamily, Notification, OpenMessage, Role,
@@ -23,6 +23,7 @@ const IPV4_OVER_IPV6: (u16, u16, u16) = (AFI_IPV4, SAFI_UNICAST as u16, AFI_IPV6
 pub(crate) struct Omitted {
     all: bool,
     codes: Vec<u8>,
+    families: Families,
     tries_left: u8,
 }
 
@@ -35,7 +36,7 @@ impl Omitted {
     ///
     /// 2/4 comes from speakers without any notion of capabilities. 2/7 lists capabilities: one
     /// that we had offered is refused, one that we had not is wanted, and leaving out others would
-    /// not help.
+    /// not help. A family is a capability of its own: a peer that wants IPv6 does not refuse IPv4.
     pub(crate) fn learn(&mut self, notification: &Notification, offered: &OpenMessage) -> bool {
         if notification.code != error::OPEN_MESSAGE || offered.capabilities.is_empty() {
             return false;
@@ -44,11 +45,11 @@ impl Omitted {
             open_error::UNSUPPORTED_OPTIONAL_PARAMETER => self.all = true,
             open_error::UNSUPPORTED_CAPABILITY if notification.data.is_empty() => self.all = true,
             open_error::UNSUPPORTED_CAPABILITY => {
-                let offered: Vec<u8> = offered.capabilities.iter().map(Capability::code).collect();
-                let before = self.codes.len();
-                self.codes
-                    .extend(listed_codes(&notification.data).filter(|code| offered.contains(code)));
-                if self.codes.len() == before {
+                let before = (self.codes.len(), self.families);
+                for (code, value) in listed(&notification.data) {
+                    self.refuse(code, value, offered);
+                }
+                if (self.codes.len(), self.families) == before {
                     return false;
                 }
             }
@@ -56,6 +57,19 @@ impl Omitted {
         }
         self.tries_left = FALLBACK_TRIES;
         true
+    }
+
+    /// Notes one entry of a 2/7, if it is about something that we had offered.
+    fn refuse(&mut self, code: u8, value: &[u8], offered: &OpenMessage) {
+        if let (capability::MULTIPROTOCOL, [high, low, _, safi]) = (code, value) {
+            let family = Family::from_afi_safi(u16::from_be_bytes([*high, *low]), *safi);
+            let was_offered = |family: &Family| {
+                offered.capabilities.contains(&Capability::multi_protocol(*family))
+            };
+            family.filter(was_offered).into_iter().for_each(|family| self.families.insert(family));
+        } else if offered.capabilities.iter().any(|capability| capability.code() == code) {
+            self.codes.push(code);
+        }
     }
 
     /// To be called for each OPEN made; whether it has to go without something.
@@ -70,26 +84,31 @@ impl Omitted {
 
     /// The session came up like this: keep to it while the peer stays what it is.
     pub(crate) fn confirm(&mut self) {
-        if self.all || !self.codes.is_empty() {
+        if self.all || !self.codes.is_empty() || !self.families.is_empty() {
             self.tries_left = FALLBACK_TRIES;
         }
     }
 
     fn omits(&self, capability: &Capability) -> bool {
-        self.all || self.codes.contains(&capability.code())
+        let family = match capability {
+            Capability::MultiProtocol { afi, safi } => Family::from_afi_safi(*afi, *safi),
+            _ => None,
+        };
+        self.all
+            || self.codes.contains(&capability.code())
+            || family.is_some_and(|family| self.families.contains(family))
     }
 }
 
-/// The codes in the data of a 2/7, which has the form of a list of capabilities.
-fn listed_codes(data: &[u8]) -> impl Iterator<Item = u8> + '_ {
+/// Codes and values in the data of a 2/7, which has the form of a list of capabilities.
+fn listed(data: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = data;
     std::iter::from_fn(move || {
         let (&code, after) = rest.split_first()?;
-        rest = match after.split_first() {
-            Some((&octets, value)) => value.get(usize::from(octets)..).unwrap_or_default(),
-            None => &[],
-        };
-        Some(code)
+        let (&octets, after) = after.split_first().unwrap_or((&0, &[]));
+        let (value, after) = after.split_at_checked(usize::from(octets)).unwrap_or((after, &[]));
+        rest = after;
+        Some((code, value))
     })
 }
 

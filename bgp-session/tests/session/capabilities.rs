@@ -403,6 +403,36 @@ fn rfc5492_s5_a_refused_capability_is_left_out_alone() {
 }
 
 #[test]
+fn rfc5492_s5_a_family_that_the_peer_wants_is_no_refusal_of_ours() {
+    let only_v4 = SessionConfig { families: Families::only(Family::V4), ..config() };
+    let mut rig = Rig::started(only_v4.clone());
+    // We say the same to a peer that has only the other family.
+    refuse(
+        &mut rig,
+        Notification::unsupported_capability(&[Capability::multi_protocol(Family::V6)]),
+    );
+    assert_eq!(next_open(&mut rig), offered(&only_v4));
+    assert_eq!(rig.session.counters().capability_fallbacks, 0);
+}
+
+#[test]
+fn rfc5492_s5_a_refused_family_is_left_out_alone() {
+    let mut rig = Rig::started(config());
+    refuse(
+        &mut rig,
+        Notification::unsupported_capability(&[Capability::multi_protocol(Family::V4)]),
+    );
+    let id = rig.inbound();
+    let mut only_v6 = open();
+    only_v6.capabilities.remove(0);
+    rig.send(id, &Message::Open(only_v6));
+    rig.send(id, &Message::Keepalive);
+    let negotiated = rig.session.negotiated().expect("IPv6 is what both have");
+    assert_eq!(negotiated.families, Families::only(Family::V6));
+    assert!(!negotiated.local_capabilities.contains(&Capability::multi_protocol(Family::V4)));
+}
+
+#[test]
 fn an_active_session_retries_without_capabilities_soon() {
     let mut rig = Rig::started(active());
     let id = rig.outbound();
