@@ -24,7 +24,8 @@ pub struct SessionConfig {
     /// [`crate::MAX_IDLE_HOLD`].
     pub idle_hold: Duration,
     /// How long the peer may read nothing of what waits for it (RFC 9687). `None` is the larger of
-    /// 8 minutes and twice the negotiated hold time; zero is never.
+    /// 8 minutes and twice the negotiated hold time; zero is never, and so is a negotiated hold
+    /// time of zero.
     pub send_hold_time: Option<Duration>,
     /// How long an inbound connection may take to deliver its OPEN.
     pub open_time: Duration,
@@ -145,8 +146,13 @@ impl SessionConfig {
         }
     }
 
-    /// How long unread output is tolerated with a negotiated hold time; `None`: for ever.
+    /// How long unread output is tolerated with a negotiated hold time; `None`: for ever. With
+    /// hold time zero both sides take silence for life, and no SendHoldTimer runs either,
+    /// whatever is configured (RFC 9687 §4.3).
     pub(crate) fn send_hold(&self, hold_time: Duration) -> Option<Duration> {
+        if hold_time.is_zero() {
+            return None;
+        }
         let time = self
             .send_hold_time
             .unwrap_or_else(|| Duration::from_secs(8 * 60).max(hold_time.saturating_mul(2)));

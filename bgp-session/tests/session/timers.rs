@@ -174,9 +174,10 @@ fn rfc9687_the_send_hold_time_is_twice_a_long_hold_time_or_as_configured() {
     let long = SessionConfig { hold_time: secs(600), ..config() };
     assert_eq!(blocked_for(long, 600), Some(secs(1200)));
     assert_eq!(blocked_for(config(), 90), Some(secs(480)));
-    assert_eq!(blocked_for(config(), 0), Some(secs(480)));
+    assert_eq!(blocked_for(config(), 0), None, "RFC 9687 s4.3: hold time zero stops it");
     let own = SessionConfig { send_hold_time: Some(secs(100)), ..config() };
-    assert_eq!(blocked_for(own, 90), Some(secs(100)));
+    assert_eq!(blocked_for(own.clone(), 90), Some(secs(100)));
+    assert_eq!(blocked_for(own, 0), None);
     let off = SessionConfig { send_hold_time: Some(secs(0)), ..config() };
     assert_eq!(blocked_for(off, 90), None);
 }

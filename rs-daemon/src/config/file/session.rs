@@ -17,7 +17,8 @@ config_table! {
     SessionOptions in "[[member.session]], [[member]] or [[route_server]]" {
         /// Hold time that we propose: 0 or at least 3 seconds.
         hold_time: Duration = "\"90s\"",
-        /// A peer that takes nothing for this long is dropped (RFC 9687). `"0s"`: never.
+        /// A peer that takes nothing for this long is dropped (RFC 9687). `"0s"`, or no hold time:
+        /// never.
         send_hold_time: Duration = "the larger of 8 min and 2 × `hold_time`",
         /// Between our attempts to connect.
         connect_retry: Duration = "\"30s\"",
