@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// kill a peer that has spoken.
 pub(crate) const HOLD_GRANT: Duration = Duration::from_secs(10);
 
+/// RFC 4271 §4.4: KEEPALIVEs must not come more often than one a second, whatever a third of the
+/// hold time less the jitter is.
+const MIN_KEEPALIVE: Duration = Duration::from_secs(1);
+
 /// The longest time that any timer runs; what is configured beyond it is as good as for ever.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -91,7 +95,7 @@ pub(crate) struct KeepaliveTimer {
 impl KeepaliveTimer {
     /// A period of zero never runs: no KEEPALIVEs with hold time zero.
     pub(crate) fn new(period: Duration, now: Instant) -> Self {
-        let period = (!period.is_zero()).then_some(period);
+        let period = (!period.is_zero()).then_some(period.max(MIN_KEEPALIVE));
         Self { period, deadline: period.map(|period| later(now, period)) }
     }
 

@@ -62,6 +62,20 @@ fn jitter_shortens_what_it_is_meant_to() {
 }
 
 #[test]
+fn rfc4271_s4_4_jitter_never_makes_two_keepalives_a_second() {
+    let jittered = SessionConfig { jitter_percent: 75, ..config() };
+    let mut peer = open();
+    peer.hold_time = 3;
+    let (mut rig, id) = Rig::established_with(jittered, peer);
+    assert!(rig.pass(std::time::Duration::from_millis(999)).is_empty());
+    assert_eq!(
+        sent(&rig.pass(std::time::Duration::from_millis(1)), id),
+        [Message::Keepalive],
+        "a third of three seconds, and not 75 % of it"
+    );
+}
+
+#[test]
 fn the_hold_timer_expires_after_the_smaller_hold_time() {
     let mut peer = open();
     peer.hold_time = 30;
