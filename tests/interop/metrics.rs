@@ -44,7 +44,7 @@ fn scrape() -> String {
         ensure(filtered >= 1.0 && exported >= 1.0, || format!("{filtered} {exported}"))
     });
     let answer = server.metrics(PORT).unwrap();
-    answer.split_once("\r\n\r\n").expect("a header").1.to_owned()
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 /// Names that begin with `rs_` or `process_`, up to the first character that cannot be in one.
