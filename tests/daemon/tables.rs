@@ -17,8 +17,6 @@ use crate::exchange::{Exchange, asn};
 const TABLE: Duration = Duration::from_secs(240);
 /// Prefixes in one UPDATE, so that it stays below 4096 octets with any usual attributes.
 const NLRI_IN_UPDATE: usize = 100;
-/// A flag of an attribute (RFC 4271 §4.3).
-const PARTIAL: u8 = 0x20;
 
 pub(crate) type Table = BTreeMap<Nlri, Arc<Set>>;
 
@@ -64,10 +62,6 @@ fn with_whole_as4_path(mut set: Set) -> Set {
         let head = &path[..path.len() - tail.len()];
         let whole = [head, &tail].concat().join(" ");
         set.attributes[as4_path].value = wire::as_path_octets(&whole, true);
-    }
-    // AGGREGATOR and AS4_AGGREGATOR are one attribute inside, with one Partial bit.
-    if let (Some(aggregator), Some(as4)) = (find(&set, 7), find(&set, 18)) {
-        set.attributes[aggregator].flags |= set.attributes[as4].flags & PARTIAL;
     }
     set
 }
