@@ -104,25 +104,25 @@ pub(crate) const DATA_STATUS: Duration = Duration::from_secs(5);
 /// else it needs otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// [`QUEUE_HIGH_OCTETS`].
+    /// `QUEUE_HIGH_OCTETS`.
     pub queue_high_octets: usize,
-    /// [`QUEUE_HIGH_ENTRIES`].
+    /// `QUEUE_HIGH_ENTRIES`.
     pub queue_high_entries: usize,
-    /// [`QUEUE_LOW_OCTETS`].
+    /// `QUEUE_LOW_OCTETS`.
     pub queue_low_octets: usize,
-    /// [`RESYNC_NLRI`].
+    /// `RESYNC_NLRI`.
     pub resync_nlri: usize,
-    /// [`LANE_OCTETS`].
+    /// `LANE_OCTETS`.
     pub lane_octets: usize,
-    /// [`INBOX_HIGH`].
+    /// `INBOX_HIGH`.
     pub inbox_high: usize,
-    /// [`INBOX_LOW`].
+    /// `INBOX_LOW`.
     pub inbox_low: usize,
-    /// [`TURN_BUDGET`].
+    /// `TURN_BUDGET`.
     pub turn_budget: usize,
-    /// [`IDLE_WORK`].
+    /// `IDLE_WORK`.
     pub idle_work: usize,
-    /// [`READ_TURN_OCTETS`].
+    /// `READ_TURN_OCTETS`.
     pub read_turn_octets: usize,
     /// Sets of NLRI are taken in the same order in every run.
     pub repeatable: bool,
