@@ -160,6 +160,10 @@ fn scene() -> Scene {
 }
 
 fn scene_with(objects: &str) -> Scene {
+    scene_of(objects, CONFIG)
+}
+
+fn scene_of(objects: &str, config: &str) -> Scene {
     let tag = |number: u32| format!("131329:{number}:0");
     Scene::start(Plan {
         name: "irix",
@@ -168,7 +172,7 @@ fn scene_with(objects: &str) -> Scene {
         servers: &[("rs1", "fe80::1980:1:1")],
         members: MEMBERS,
         files: &[("irr.db", &(rpsl(IRR) + objects)), ("vrps.json", &vrps(VRPS))],
-        config: CONFIG,
+        config,
         macros: vec![
             ("VALID", tag(65012)),
             ("INVALID", tag(65022)),
@@ -340,4 +344,37 @@ fn a_changed_rpsl_policy_moves_what_it_is_about_and_nothing_else() {
     for member in members.as_array().unwrap() {
         assert_eq!(member["flaps"], 0, "{member}");
     }
+}
+
+#[test]
+fn a_member_that_announces_more_than_its_dynamic_limit_is_shut_down_and_nobody_else() {
+    // Nothing is learnt yet, so that the limit is the lowest one: 100.
+    let mut scene = scene_of("", &format!("{CONFIG}\n[dynamic_limits]\nfirst = \"0s\"\n"));
+    let lines = |line: &dyn Fn(u8) -> String| (0..100).map(line).collect::<String>();
+    scene.announce("right * 45.140.8.0/24 204007");
+    scene.announce(&lines(&|n| format!("left * 45.141.{n}.0/24 -\n")));
+    let rights = "rs1 full,irr,rpki 45.140.8.0/24 204006,204007
+        rs1 tags 45.140.8.0/24 204006,204007 UNKNOWN IN-SET\n";
+    let lefts = lines(&|n| {
+        format!(
+            "rs1 rpki 45.141.{n}.0/24 204005 NOT-IN-SET
+             rs1 tags 45.141.{n}.0/24 204005 UNKNOWN NOT-IN-SET\n"
+        )
+    });
+    let left = "rs1 left 45.140.8.0/24 204006,204007\n";
+    scene.sees(&format!("{rights}{left}{lefts}"));
+
+    scene.announce("left * 45.141.200.0/24 -");
+    eventually("it is told why", ARRIVE, || {
+        let notification = scene.raw("left", "rs1").status().notification;
+        let said = notification.map(|(code, subcode, _)| (code, subcode));
+        ensure(said == Some((6, 1)), || format!("{said:?}"))
+    });
+    eventually("its routes go, from those who look at tags, too", ARRIVE, || {
+        let routes = scene.server.ask(&["routes", "--to", &scene.address("tags")])?;
+        let routes = routes.as_array().ok_or_else(|| format!("{routes} is no list"))?;
+        let prefixes: Vec<_> = routes.iter().map(|route| &route["prefix"]).collect();
+        ensure(prefixes == ["45.140.8.0/24"], || format!("{prefixes:?}"))
+    });
+    assert_eq!(scene.raw("right", "rs1").status().closed, None);
 }
