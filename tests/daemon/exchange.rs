@@ -1,8 +1,9 @@
 //! A small exchange on loopback: member `n` has address 127.0.0.n and AS 65000 + n.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use rs_tests::support::ports::free_ports;
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::route::Route;
 use rs_tests::support::rs::{Config, RouteServer};
@@ -19,12 +20,6 @@ pub(crate) struct Exchange {
     pub(crate) port: u16,
     pub(crate) http_port: u16,
     pub(crate) config: Config,
-}
-
-/// A TCP port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
 }
 
 /// AS of member `n`.
@@ -56,7 +51,7 @@ impl Exchange {
 
     /// The same with a changed configuration.
     pub(crate) fn with(members: &[&str], change: impl FnOnce(&mut Config)) -> Self {
-        let (port, http_port) = (free_port(), free_port());
+        let [port, http_port] = free_ports();
         let mut config = Config::new(RS, &[format!("127.0.0.1:{port}")]);
         config.http_port = http_port;
         config.import += "next_hop = \"lan\"\n";

@@ -2,8 +2,10 @@
 //!
 //! IRRd comes from PyPI: `test.sh` installs it into a virtual environment below [`cache`].
 
+use std::cell::Cell;
 use std::fs::{self, Permissions};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,8 +13,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::ports::free_ports;
 use super::process::{Process, output, require};
-use super::wait::eventually;
+use super::wait::{ensure, eventually};
 
 /// The version that `test.sh` installs.
 const VERSION: &str = "4.5.4";
@@ -20,8 +23,17 @@ const VERSION: &str = "4.5.4";
 /// PostgreSQL, Redis and IRRd take some seconds each on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// Processes that answer queries, each for one connection at a time and out of its own memory.
+const WORKERS: usize = 8;
+
+/// What a worker may take for one answer before it is asked again.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// Sources of the server, in the order of its own choice.
 const SOURCES: [&str; 4] = ["FIRST", "SECOND", "OTHER", "REAL"];
+
+/// A set whose member is the number of the load that it came with.
+const MARKER: &str = "AS-LOADED";
 
 /// Where `test.sh` keeps what is no Debian package: `RS_CACHE`, else below the user's cache.
 pub fn cache() -> PathBuf {
@@ -41,6 +53,8 @@ pub struct Irrd {
     port: u16,
     programs: PathBuf,
     files: TempDir,
+    /// Number and source of the last load.
+    loaded: Cell<(u32, &'static str)>,
 }
 
 impl Irrd {
@@ -63,7 +77,8 @@ impl Irrd {
         fs::create_dir_all(files.path().join("run/gnupg")).expect("a directory");
         run(&programs, files.path(), "irrd_database_upgrade", &[]);
         let server = server(&programs, files.path(), port);
-        Self { server, _postgres: postgres, _redis: redis, port, programs, files }
+        let loaded = Cell::new((0, SOURCES[0]));
+        Self { server, _postgres: postgres, _redis: redis, port, programs, files, loaded }
     }
 
     /// Where it answers queries.
@@ -71,13 +86,34 @@ impl Irrd {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Puts a source's objects in the place of those that it had.
-    pub fn load(&self, source: &str, rpsl: &str) {
+    /// Puts a source's objects in the place of those that it had, and waits until they are served.
+    pub fn load(&self, source: &'static str, rpsl: &str) {
+        let number = self.loaded.get().0 + 1;
+        let marker =
+            format!("as-set: {MARKER}\nmembers: AS{number}\nmnt-by: M-MNT\nsource: {source}\n");
         let path = self.files.path().join(format!("{source}.db"));
-        fs::write(&path, rpsl).expect("a file is written");
+        fs::write(&path, format!("{rpsl}\n\n{marker}")).expect("a file is written");
         let path = path.display().to_string();
         let arguments = ["--source", source, &path];
         run(&self.programs, self.files.path(), "irrd_load_database", &arguments);
+        self.loaded.set((number, source));
+        self.served();
+    }
+
+    /// Waits until every worker serves the last load: each hears of it after a time of its own,
+    /// and has what came before it by then.
+    fn served(&self) {
+        let (number, source) = self.loaded.get();
+        eventually("every worker serves what was loaded", START, || {
+            let connect = |_| TcpStream::connect(("127.0.0.1", self.port));
+            // All at once, so that each has a worker to itself.
+            let open: Result<Vec<_>, _> = (0..WORKERS).map(connect).collect();
+            for connection in open.map_err(|error| error.to_string())? {
+                let members = members(connection, source).map_err(|error| error.to_string())?;
+                ensure(members == format!("AS{number}"), || format!("{members:?}"))?;
+            }
+            Ok(())
+        });
     }
 
     /// SIGSTOP for all of its processes: it takes connections and says nothing.
@@ -98,6 +134,7 @@ impl Irrd {
     /// It is there again, at the same address.
     pub fn restart(&mut self) {
         self.server = server(&self.programs, self.files.path(), self.port);
+        self.served();
     }
 
     fn signal(&self, signal: &str) {
@@ -108,10 +145,19 @@ impl Irrd {
     }
 }
 
-/// Ports that nobody has just now.
-fn free_ports() -> [u16; 4] {
-    let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
-    held.map(|listener| listener.local_addr().expect("an address").port())
+/// What a worker says of the marker in a source: the length, the members, the end (IRRd's
+/// protocol).
+fn members(mut connection: TcpStream, source: &str) -> std::io::Result<String> {
+    connection.set_read_timeout(Some(ANSWER))?;
+    connection.write_all(format!("!!\n!s{source}\n!i{MARKER}\n").as_bytes())?;
+    let mut lines = BufReader::new(connection).lines();
+    let found = lines.find(|line| !line.as_ref().is_ok_and(|line| line == "C"));
+    match found.transpose()? {
+        Some(line) if line.starts_with('A') => {
+            lines.next().transpose().map(Option::unwrap_or_default)
+        }
+        other => Ok(other.unwrap_or_default()),
+    }
 }
 
 fn run(programs: &Path, files: &Path, program: &str, arguments: &[&str]) {
@@ -210,7 +256,7 @@ fn config(files: &Path, [database, cache, port, http]: [u16; 4]) -> String {
          \x20 piddir: {run}\n\
          \x20 server:\n\
          \x20   http: {{interface: 127.0.0.1, port: {http}, workers: 1, url: 'http://127.0.0.1:{http}/'}}\n\
-         \x20   whois: {{interface: 127.0.0.1, port: {port}, max_connections: 8}}\n\
+         \x20   whois: {{interface: 127.0.0.1, port: {port}, max_connections: {WORKERS}}}\n\
          \x20 auth: {{gnupg_keyring: {run}/gnupg}}\n\
          \x20 email: {{from: irr@example.net, smtp: 127.0.0.1}}\n\
          \x20 rpki: {{roa_source: null}}\n\

@@ -16,6 +16,7 @@ pub mod member;
 pub mod mrt;
 pub mod netns;
 pub mod openbgpd;
+pub mod ports;
 pub mod process;
 pub mod raw;
 pub mod route;
