@@ -190,6 +190,18 @@ fn documents_come_from_the_running_configuration() {
     }
 }
 
+/// `RS_DATA=DIR cargo test -p rs-daemon --test ops_demo -- --ignored`
+#[test]
+#[ignore = "reads the schema of the IX-F: RS_DATA"]
+fn the_member_export_is_valid_by_the_schema_of_the_ix_f() {
+    let data = std::env::var_os("RS_DATA").expect("RS_DATA names the folder with real data");
+    let path = std::path::Path::new(&data).join("ixf/ixp-member-list-1.0.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let export = rsctl_json(&["ixf"]);
+    assert_eq!(export["member_list"].as_array().unwrap().len(), 13);
+    ops::schema::check(&schema, &schema, &export, "export");
+}
+
 #[test]
 fn health_and_readiness() {
     assert_eq!(get("/healthz").0, 200);

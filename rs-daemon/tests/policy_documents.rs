@@ -33,3 +33,19 @@ fn each_kind_of_route_server_describes_itself() {
         golden(&format!("{}.md", server.name), &described.markdown());
     }
 }
+
+/// A configuration in each style, to the letter: of a member with an IPv4 session, one over global
+/// IPv6 and a password, and of one with link-local addresses.
+#[test]
+fn each_style_of_configuration_for_members() {
+    let config = config::load(&directory().join("clients.toml")).unwrap();
+    for style in documents::STYLES {
+        let text: String = [207705, 212895]
+            .into_iter()
+            .map(|asn| documents::client_config(&config, asn, style).unwrap())
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(!text.contains("s3cret"), "{style}: no password is written down");
+        golden(&format!("client.{style}"), &text);
+    }
+}

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy does not take a test's helpers for tests")]
 
 mod attributes;
+mod client_config;
 mod irr;
 mod link_local;
 mod md5;

@@ -26,10 +26,17 @@ pub struct Bird {
 impl Bird {
     /// Starts it with nothing to announce.
     pub fn start(spec: Spec) -> Self {
+        let text = configuration(&spec);
+        Self::start_with(spec, &text)
+    }
+
+    /// Starts it with exactly this configuration, which [`Self::routes`](Member::routes) can be
+    /// asked about; `spec` says where.
+    pub fn start_with(spec: Spec, text: &str) -> Self {
         let program = require("bird", "bird2");
         let directory = TempDir::new().expect("a temporary directory");
         let config = directory.path().join("bird.conf");
-        fs::write(&config, configuration(&spec)).expect("bird.conf is written");
+        fs::write(&config, text).expect("bird.conf is written");
         fs::write(directory.path().join("routes.conf"), "").expect("routes.conf is written");
         let process = Self::spawn(&spec, &program, &directory);
         let bird = Self { spec, directory, process };

@@ -30,6 +30,13 @@ pub struct Frr {
 impl Frr {
     /// Starts it with nothing to announce.
     pub fn start(spec: Spec) -> Self {
+        let text = configuration(&spec);
+        Self::start_with(spec, &text)
+    }
+
+    /// Starts it with exactly this configuration of bgpd; `spec` says where. Panics when a line
+    /// is not understood.
+    pub fn start_with(spec: Spec, text: &str) -> Self {
         require("vtysh", "frr");
         let directory = TempDir::new().expect("a temporary directory");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
@@ -39,10 +46,14 @@ impl Frr {
             if name == "frr" {
                 fs::create_dir(&path).expect("a directory for its sockets");
             } else {
-                fs::write(&path, configuration(&spec)).expect("bgpd.conf is written");
+                fs::write(&path, text).expect("bgpd.conf is written");
             }
             chown(&path, Some(id_of("-u")), Some(id_of("-g"))).expect("frr may have it");
         }
+        let program = require("/usr/lib/frr/bgpd", "frr");
+        let mut check = Command::new(program);
+        check.args(["--dryrun", "--config_file"]).arg(directory.path().join("bgpd.conf"));
+        output(&mut check).unwrap_or_else(|error| panic!("bgpd.conf: {error}\n{text}"));
         let zebra = spawn(&spec, &directory, "zebra", &[]);
         let bgpd = spawn_bgpd(&spec, &directory);
         let frr = Self { spec, directory, bgpd, zebra, announced: Vec::new() };

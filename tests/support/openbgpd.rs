@@ -24,6 +24,8 @@ pub struct OpenBgpd {
     spec: Spec,
     process: Process,
     announced: Vec<Route>,
+    /// Has a /run of its own with the control socket, where the configuration names no socket.
+    own_run: bool,
     /// Last, so that the logs are there when the processes go.
     directory: TempDir,
 }
@@ -36,7 +38,23 @@ impl OpenBgpd {
         let program = program();
         write_configuration(&spec, &directory, &[]);
         let process = Self::spawn(&spec, &program, &directory);
-        let daemon = Self { spec, directory, process, announced: Vec::new() };
+        let daemon = Self { spec, directory, process, announced: Vec::new(), own_run: false };
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Starts it with exactly this configuration; `spec` says where.
+    pub fn start_with(spec: Spec, text: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let path = directory.path().join("bgpd.conf");
+        fs::write(&path, text).expect("bgpd.conf is written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+            .expect("bgpd.conf is private");
+        let script = "mount -t tmpfs none /run && mkdir -m 755 /run/openbgpd && exec \"$0\" \"$@\"";
+        let mut command = spec.host.command("unshare");
+        command.args(["--mount", "sh", "-c", script, &program(), "-d", "-f"]).arg(path);
+        let process = Process::start("openbgpd", directory.path(), command);
+        let daemon = Self { spec, directory, process, announced: Vec::new(), own_run: true };
         daemon.wait_ready();
         daemon
     }
@@ -52,6 +70,11 @@ impl OpenBgpd {
     }
 
     fn ask(&self, question: &[&str]) -> Result<String, String> {
+        if self.own_run {
+            let mut enter = Command::new("nsenter");
+            enter.arg(format!("--target={}", self.process.id())).args(["--mount", "bgpctl"]);
+            return output(enter.args(question));
+        }
         let socket = self.directory.path().join("bgpd.sock");
         output(Command::new("bgpctl").arg("-s").arg(socket).args(question))
     }

@@ -1,4 +1,4 @@
-//! The part of JSON Schema that the OpenAPI document uses.
+//! The part of JSON Schema that the OpenAPI document and the IX-F member export use.
 
 use serde_json::Value;
 
@@ -43,6 +43,11 @@ fn valid(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<()
     {
         return Err(format!("{at}: {value} is not among {allowed:?}"));
     }
+    if let (Some(format), Some(text)) = (schema["format"].as_str(), value.as_str())
+        && !has_format(format, text)
+    {
+        return Err(format!("{at}: {text:?} is no {format}"));
+    }
     if let Value::Array(items) = value {
         for (index, item) in items.iter().enumerate() {
             let each = schema["prefixItems"].get(index).unwrap_or_else(|| &schema["items"]);
@@ -61,4 +66,14 @@ fn valid(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Whether `text` is what `format` says; of a format not named here nothing is known.
+fn has_format(format: &str, text: &str) -> bool {
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        _ => true,
+    }
 }

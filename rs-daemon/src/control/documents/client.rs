@@ -1,20 +1,28 @@
 //! `rsctl client-config`: a configuration that a member can take over.
 //!
 //! In every style: our AS is not expected in the path (RFC 7947 §2.2.2), only prefixes on a list
-//! go out (the list is the member's to fill, and empty at first), a limit is set on what comes in,
-//! and a password is never written down.
+//! go out (the list is the member's to fill, and empty at first), no default route and nothing
+//! longer than the route servers let through comes in, with a limit on how much, and a password
+//! is never written down.
 
 mod styles;
 
 use std::net::IpAddr;
 
 use bgp_wire::{Families, Family};
+use policy::LengthRange;
 
 use crate::config::{Config, ListenAddress, MemberSession, RouteServer};
 use crate::control::protocol::Refusal;
 
 /// The styles by name.
 pub const STYLES: [&str; 7] = ["bird", "frr", "openbgpd", "pathvector", "ios", "junos", "routeros"];
+
+const BGP_PORT: u16 = 179;
+
+/// The prefixes that a member takes where its route servers check no lengths, by family.
+const USUAL_LENGTHS: [LengthRange; 2] =
+    [LengthRange { min: 8, max: 24 }, LengthRange { min: 12, max: 48 }];
 
 /// One session as the member sees it.
 pub(super) struct Peering<'a> {
@@ -36,6 +44,16 @@ impl Peering<'_> {
     pub(super) fn has(&self, family: Family) -> bool {
         self.families.contains(family)
     }
+
+    /// `%eth1` where the address is link-local.
+    pub(super) fn zone(&self) -> String {
+        self.interface.map_or_else(String::new, |name| format!("%{name}"))
+    }
+
+    /// What a port other than BGP's is written with.
+    pub(super) fn port(&self) -> Option<u16> {
+        (self.ours.port != BGP_PORT).then_some(self.ours.port)
+    }
 }
 
 /// What all styles need.
@@ -49,6 +67,22 @@ pub(super) struct Client<'a> {
 impl Client<'_> {
     pub(super) fn has(&self, family: Family) -> bool {
         self.peerings.iter().any(|peering| peering.has(family))
+    }
+
+    /// The shortest and the longest prefix that the member should take: what its route servers
+    /// let through, but never a default route.
+    pub(super) fn lengths(&self, family: Family) -> LengthRange {
+        let index = usize::from(family == Family::V6);
+        let import = |peering: &Peering<'_>| peering.server.import.clone();
+        let blackhole = self.peerings.iter().any(|peering| import(peering).blackhole);
+        let range = self
+            .peerings
+            .iter()
+            .filter_map(|peering| import(peering).prefix_length[index])
+            .reduce(|a, b| LengthRange { min: a.min.min(b.min), max: a.max.max(b.max) })
+            .unwrap_or(USUAL_LENGTHS[index]);
+        let whole = if family == Family::V4 { 32 } else { 128 };
+        LengthRange { min: range.min.max(1), max: if blackhole { whole } else { range.max } }
     }
 }
 
@@ -98,6 +132,17 @@ fn peering<'a>(config: &'a Config, session: &'a MemberSession) -> Option<Peering
             ours.address.is_ipv4() == member.is_ipv4() && ours.interface.is_some() == link_local
         })
         .or_else(|| server.listen.iter().find(|o| o.address.is_ipv4() == member.is_ipv4()))?;
+    // A member that peers over IPv4 as well has its IPv4 routes there, and only there.
+    let twice = member.is_ipv6()
+        && config.sessions().any(|other| {
+            (other.member, other.route_server) == (session.member, session.route_server)
+                && other.key.address.is_ipv4()
+                && other.families.contains(Family::V4)
+        });
+    let mut families = session.families;
+    if twice && families.contains(Family::V6) {
+        families = Families::only(Family::V6);
+    }
     let family = if member.is_ipv4() { "v4" } else { "v6" };
     let label: String = format!("{}_{family}_{}", server.name, session.key.address)
         .chars()
@@ -109,10 +154,10 @@ fn peering<'a>(config: &'a Config, session: &'a MemberSession) -> Option<Peering
         ours,
         member,
         interface: session.key.interface.as_deref(),
-        families: session.families,
+        families,
         extended_next_hop: member.is_ipv6()
             && session.extended_next_hop
-            && session.families.contains(Family::V4),
+            && families.contains(Family::V4),
         password: session.password.is_some(),
         ttl_security: session.ttl_security,
     })

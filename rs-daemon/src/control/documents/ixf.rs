@@ -68,13 +68,15 @@ fn member_entry(asn: u32, members: &[&Member], sessions: &[SessionStatus]) -> Va
 }
 
 fn connection(member: &Member, sessions: &[SessionStatus]) -> Value {
-    let up = |session: &MemberSession| {
+    let live = |session: &MemberSession| {
         sessions.iter().find(|status| {
-            status.state == SessionState::Established
-                && status.id.route_server == session.key.route_server
+            status.id.route_server == session.key.route_server
                 && status.id.address == session.key.address
                 && status.id.interface == session.key.interface
         })
+    };
+    let up = |session: &MemberSession| {
+        live(session).filter(|status| status.state == SessionState::Established)
     };
     let since = member.sessions.iter().filter_map(up).map(|status| status.since).min();
     // One entry for each address, however many route servers it peers with.
@@ -86,7 +88,9 @@ fn connection(member: &Member, sessions: &[SessionStatus]) -> Value {
         .iter()
         .map(|(address, of)| {
             let routeserver = of.iter().any(|session| up(session).is_some());
-            vlan_entry(member, *address, of, routeserver)
+            let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+            let limit = of.iter().filter_map(|one| limit(one, live(one), family)).max();
+            vlan_entry(member, *address, limit, routeserver)
         })
         .collect();
     let mut entry = json!({
@@ -101,24 +105,103 @@ fn connection(member: &Member, sessions: &[SessionStatus]) -> Value {
     entry
 }
 
-fn vlan_entry(
-    member: &Member,
-    address: IpAddr,
-    sessions: &[&MemberSession],
-    routeserver: bool,
-) -> Value {
-    let (name, limit): (_, fn(&MemberSession) -> Limit) = match address {
-        IpAddr::V4(_) => ("ipv4", |session| session.limits.v4),
-        IpAddr::V6(_) => ("ipv6", |session| session.limits.v6),
-    };
+/// The limit in force for the address's own family: of one that follows the announcements, only
+/// the running session knows it.
+fn limit(session: &MemberSession, live: Option<&SessionStatus>, family: Family) -> Option<u32> {
+    if let Some(live) = live {
+        return live.limits[family as usize];
+    }
+    match if family == Family::V4 { session.limits.v4 } else { session.limits.v6 } {
+        Limit::Fixed(limit) => Some(limit),
+        Limit::Dynamic { until_learned } => until_learned,
+        Limit::Off => None,
+    }
+}
+
+fn vlan_entry(member: &Member, address: IpAddr, limit: Option<u32>, routeserver: bool) -> Value {
+    let name = if address.is_ipv4() { "ipv4" } else { "ipv6" };
     let mut entry = json!({ "address": address.to_string(), "routeserver": routeserver });
     if let Some(entry) = entry.as_object_mut() {
         if let Some(set) = member.as_set.first() {
             entry.insert("as_macro".into(), json!(set));
         }
-        if let Some(Limit::Fixed(limit)) = sessions.first().map(|session| limit(session)) {
+        if let Some(limit) = limit {
             entry.insert("max_prefix".into(), json!(limit));
         }
     }
     json!({ "vlan_id": VLAN_ID, name: entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::control::sample;
+
+    const CONFIG: &str = r#"
+        [exchange]
+        name        = "Test IX"
+        asn         = 64500
+        peering_lan = ["192.0.2.0/24"]
+        interface   = "eth1"
+        [[route_server]]
+        name      = "rs1"
+        router_id = "192.0.2.250"
+        listen    = ["192.0.2.250:179", "[fe80::1]:179"]
+        [route_server.import]
+        irr          = "off"
+        rpki         = "off"
+        max_prefixes = "dynamic"
+        [[member]]
+        asn    = 20001
+        name   = "Alder"
+        as_set = ["AS-ALDER"]
+        [[member.session]]
+        address = "192.0.2.1"
+        [[member.session]]
+        address = "fe80::2:1"
+        [[member]]
+        asn = 20002
+        max_prefixes = { v4 = 50 }
+        [[member.session]]
+        address = "192.0.2.2"
+    "#;
+
+    /// What is live comes from the sessions: who is up, since when, and the limit that a member's
+    /// announcements have led to.
+    #[test]
+    fn the_export_says_what_is_live() {
+        let config = crate::config::parse(Path::new("ixf.toml"), CONFIG).unwrap();
+        let mut alder = sample::session("rs1", 20001, "192.0.2.1");
+        alder.limits[0] = Some(1000);
+        let mut alder_v6 = sample::session("rs1", 20001, "fe80::2:1");
+        alder_v6.id.interface = Some("eth1".into());
+        alder_v6.state = SessionState::Active;
+        alder_v6.limits[1] = Some(100);
+        let export = ixf(&config, &[alder, alder_v6], sample::time(sample::NOON));
+
+        assert_eq!(export["version"], "1.0");
+        assert_eq!(export["timestamp"], "2026-11-21T12:00:00Z");
+        let lan = json!({ "prefix": "192.0.2.0", "mask_length": 24 });
+        assert_eq!(export["ixp_list"][0]["vlan"][0]["ipv4"], lan);
+        let [alder, birch] = &export["member_list"].as_array().unwrap()[..] else {
+            panic!("two members: {export:#}")
+        };
+        assert_eq!((&alder["asnum"], &alder["name"]), (&json!(20001), &json!("Alder")));
+        let connection = &alder["connection_list"][0];
+        assert_eq!(connection["state"], "active");
+        assert_eq!(connection["connected_since"], "2026-11-21T10:57:57Z");
+        let expected = json!([
+            { "vlan_id": 1, "ipv4": { "address": "192.0.2.1", "routeserver": true,
+              "as_macro": "AS-ALDER", "max_prefix": 1000 } },
+            { "vlan_id": 1, "ipv6": { "address": "fe80::2:1", "routeserver": false,
+              "as_macro": "AS-ALDER", "max_prefix": 100 } },
+        ]);
+        assert_eq!(connection["vlan_list"], expected);
+        let connection = &birch["connection_list"][0];
+        assert_eq!(connection["state"], "inactive");
+        assert!(connection.get("connected_since").is_none(), "{connection}");
+        assert_eq!(connection["vlan_list"][0]["ipv4"]["max_prefix"], 50);
+    }
 }

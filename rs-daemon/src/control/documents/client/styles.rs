@@ -19,22 +19,36 @@ fn title(client: &Client<'_>, sign: &str, what: &str) -> String {
     )
 }
 
-fn password_note(peering: &Peering<'_>) -> &'static str {
-    if peering.password { "the password agreed on with the exchange goes here" } else { "" }
-}
+/// A password is a secret between the member and the exchange, and no part of this document.
+const PASSWORD: &str = "with the password agreed on with the exchange";
+
+/// Families with their limits, in the order in which they are written.
+const FAMILIES: [(Family, &str, u32); 2] =
+    [(Family::V4, "v4", LIMIT_V4), (Family::V6, "v6", LIMIT_V6)];
 
 pub(super) fn bird(client: &Client<'_>) -> String {
     let mut out = title(client, "#", "BIRD 2 or 3");
-    for (family, name, none) in [(Family::V4, "V4", "0.0.0.0/32"), (Family::V6, "V6", "::/128")] {
-        if client.has(family) {
-            let _ = writeln!(out, "\ndefine MY_PREFIXES_{name} = [ {none} ];");
-            let _ = writeln!(
-                out,
-                "filter to_route_servers_{} {{\n    if net ~ MY_PREFIXES_{name} then accept;\n    \
-                 reject;\n}}",
-                name.to_lowercase()
-            );
+    out.push_str(
+        "\n# A router without IPv4 addresses needs this line, with a number of its own:\n\
+         # router id 192.0.2.1;\n\n# Leave this out where your configuration has it.\n\
+         protocol device { }\n",
+    );
+    for (family, name, _) in FAMILIES {
+        if !client.has(family) {
+            continue;
         }
+        let none = if family == Family::V4 { "0.0.0.0/32" } else { "::/128" };
+        let (list, lengths) = (name.to_uppercase(), client.lengths(family));
+        let _ = write!(
+            out,
+            "\n# Your prefixes instead of {none}.\ndefine MY_PREFIXES_{list} = [ {none} ];\n\
+             filter to_route_servers_{name} {{\n    \
+             if net ~ MY_PREFIXES_{list} then accept;\n    reject;\n}}\n\
+             filter from_route_servers_{name} {{\n    \
+             if net ~ MY_PREFIXES_{list} then reject;\n    \
+             if net.len < {} || net.len > {} then reject;\n    accept;\n}}\n",
+            lengths.min, lengths.max
+        );
     }
     for peering in &client.peerings {
         bird_protocol(client, peering, &mut out);
@@ -45,31 +59,27 @@ pub(super) fn bird(client: &Client<'_>) -> String {
 fn bird_protocol(client: &Client<'_>, peering: &Peering<'_>, out: &mut String) {
     let zone = peering.interface.map_or_else(String::new, |name| format!(" % '{name}'"));
     let _ = writeln!(out, "\nprotocol bgp {} {{", peering.label);
-    let _ = writeln!(
-        out,
-        "    description \"{} {}\";",
-        client.exchange.replace('"', ""),
-        peering.server.name
-    );
+    let _ = writeln!(out, "    description \"{}\";", quotable(client, peering));
     let _ = writeln!(out, "    local {} as {};", peering.member, client.asn);
+    let port = peering.port().map_or_else(String::new, |port| format!(" port {port}"));
     let _ = writeln!(
         out,
-        "    neighbor {}{zone} port {} as {};",
-        peering.ours.address, peering.ours.port, peering.server.asn
+        "    neighbor {}{zone}{port} as {};",
+        peering.ours.address, peering.server.asn
     );
     let _ = writeln!(out, "    enforce first as off;");
     if peering.ttl_security {
         let _ = writeln!(out, "    ttl security on;");
     }
     if peering.password {
-        let _ = writeln!(out, "    password \"\"; # {}", password_note(peering));
+        let _ = writeln!(out, "    # password \"\"; {PASSWORD}");
     }
-    for (family, name, limit) in [(Family::V4, "v4", LIMIT_V4), (Family::V6, "v6", LIMIT_V6)] {
+    for (family, name, limit) in FAMILIES {
         if !peering.has(family) {
             continue;
         }
         let _ = writeln!(out, "    ip{name} {{");
-        let _ = writeln!(out, "        import all;");
+        let _ = writeln!(out, "        import filter from_route_servers_{name};");
         let _ = writeln!(out, "        import limit {limit} action restart;");
         let _ = writeln!(out, "        export filter to_route_servers_{name};");
         if family == Family::V4 && peering.extended_next_hop {
@@ -80,62 +90,42 @@ fn bird_protocol(client: &Client<'_>, peering: &Peering<'_>, out: &mut String) {
     let _ = writeln!(out, "}}");
 }
 
+/// The route server's name for a place between quotation marks.
+fn quotable(client: &Client<'_>, peering: &Peering<'_>) -> String {
+    format!("{} {}", client.exchange, peering.server.name).replace(['"', '\\'], "")
+}
+
 pub(super) fn frr(client: &Client<'_>) -> String {
     let mut out = title(client, "!", "FRRouting");
-    for (family, name, word) in [(Family::V4, "V4", "ip"), (Family::V6, "V6", "ipv6")] {
+    for (family, name, _) in FAMILIES {
         if client.has(family) {
-            let _ = writeln!(out, "{word} prefix-list MY-PREFIXES-{name} seq 999 deny any");
+            let (word, all) =
+                if family == Family::V4 { ("ip", "0.0.0.0/0") } else { ("ipv6", "::/0") };
+            let (list, lengths) = (name.to_uppercase(), client.lengths(family));
+            let _ = write!(
+                out,
+                "! {word} prefix-list MY-PREFIXES-{list} seq 10 permit YOUR-PREFIX\n\
+                 {word} prefix-list MY-PREFIXES-{list} seq 999 deny any\n\
+                 {word} prefix-list FROM-ROUTE-SERVERS-{list} seq 10 permit {all} ge {} le {}\n",
+                lengths.min, lengths.max
+            );
         }
     }
-    let _ = writeln!(
-        out,
-        "route-map FROM-ROUTE-SERVERS permit 10\nexit\n!\nrouter bgp {}\n no bgp ebgp-requires-policy",
-        client.asn
-    );
-    let _ = writeln!(out, " no bgp default ipv4-unicast");
+    let _ = writeln!(out, "!\nrouter bgp {}\n no bgp default ipv4-unicast", client.asn);
     for peering in &client.peerings {
-        let neighbor = peering.ours.address;
-        let _ = writeln!(out, " neighbor {neighbor} remote-as {}", peering.server.asn);
-        let _ = writeln!(
-            out,
-            " neighbor {neighbor} description {} {}",
-            client.exchange, peering.server.name
-        );
-        if peering.ours.port != 179 {
-            let _ = writeln!(out, " neighbor {neighbor} port {}", peering.ours.port);
-        }
-        let source = peering.interface.map_or_else(|| peering.member.to_string(), str::to_owned);
-        match peering.interface {
-            Some(_) => {
-                let _ = writeln!(out, " neighbor {neighbor} interface {source}");
-            }
-            None => {
-                let _ = writeln!(out, " neighbor {neighbor} update-source {source}");
-            }
-        }
-        let _ = writeln!(out, " no neighbor {neighbor} enforce-first-as");
-        if peering.ttl_security {
-            let _ = writeln!(out, " neighbor {neighbor} ttl-security hops 1");
-        }
-        if peering.password {
-            let _ = writeln!(out, " ! neighbor {neighbor} password: {}", password_note(peering));
-        }
-        if peering.extended_next_hop {
-            let _ = writeln!(out, " neighbor {neighbor} capability extended-nexthop");
-        }
+        frr_neighbor(client, peering, &mut out);
     }
-    for (family, name, word, limit) in
-        [(Family::V4, "V4", "ipv4", LIMIT_V4), (Family::V6, "V6", "ipv6", LIMIT_V6)]
-    {
+    for (family, name, limit) in FAMILIES {
         if !client.has(family) {
             continue;
         }
-        let _ = writeln!(out, " !\n address-family {word} unicast");
+        let list = name.to_uppercase();
+        let _ = writeln!(out, " !\n address-family ip{name} unicast");
         for peering in client.peerings.iter().filter(|peering| peering.has(family)) {
             let neighbor = peering.ours.address;
             let _ = writeln!(out, "  neighbor {neighbor} activate");
-            let _ = writeln!(out, "  neighbor {neighbor} prefix-list MY-PREFIXES-{name} out");
-            let _ = writeln!(out, "  neighbor {neighbor} route-map FROM-ROUTE-SERVERS in");
+            let _ = writeln!(out, "  neighbor {neighbor} prefix-list MY-PREFIXES-{list} out");
+            let _ = writeln!(out, "  neighbor {neighbor} prefix-list FROM-ROUTE-SERVERS-{list} in");
             let _ = writeln!(out, "  neighbor {neighbor} maximum-prefix {limit}");
         }
         let _ = writeln!(out, " exit-address-family");
@@ -144,70 +134,119 @@ pub(super) fn frr(client: &Client<'_>) -> String {
     out
 }
 
+fn frr_neighbor(client: &Client<'_>, peering: &Peering<'_>, out: &mut String) {
+    let neighbor = peering.ours.address;
+    let name = quotable(client, peering);
+    let _ = writeln!(out, " neighbor {neighbor} remote-as {}", peering.server.asn);
+    let _ = writeln!(out, " neighbor {neighbor} description {name}");
+    if let Some(port) = peering.port() {
+        let _ = writeln!(out, " neighbor {neighbor} port {port}");
+    }
+    let _ = match peering.interface {
+        Some(interface) => writeln!(out, " neighbor {neighbor} interface {interface}"),
+        None => writeln!(out, " neighbor {neighbor} update-source {}", peering.member),
+    };
+    let _ = writeln!(out, " no neighbor {neighbor} enforce-first-as");
+    if peering.ttl_security {
+        let _ = writeln!(out, " neighbor {neighbor} ttl-security hops 1");
+    }
+    if peering.password {
+        let _ = writeln!(out, " ! neighbor {neighbor} password … {PASSWORD}");
+    }
+    if peering.extended_next_hop {
+        let _ = writeln!(out, " neighbor {neighbor} capability extended-nexthop");
+    }
+}
+
 pub(super) fn openbgpd(client: &Client<'_>) -> String {
     let mut out = title(client, "#", "OpenBGPD");
     let _ = writeln!(out, "\nAS {}", client.asn);
-    out.push_str("\nprefix-set my-prefixes { 0.0.0.0/32 }\n");
-    let group = format!("{} route servers", client.exchange.replace('"', ""));
+    out.push_str(
+        "\n# Your prefixes instead of 0.0.0.0/32.\nprefix-set my-prefixes { 0.0.0.0/32 }\n",
+    );
+    let group: String =
+        client.exchange.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+    let group = format!("{group}-rs");
     let _ = writeln!(out, "\ngroup \"{group}\" {{");
     for peering in &client.peerings {
-        let zone = peering.interface.map_or_else(String::new, |name| format!("%{name}"));
-        let _ = writeln!(out, "    neighbor {}{zone} {{", peering.ours.address);
-        let _ = writeln!(out, "        remote-as {}", peering.server.asn);
-        let _ = writeln!(out, "        descr \"{}\"", peering.server.name);
-        if peering.interface.is_none() {
-            let _ = writeln!(out, "        local-address {}", peering.member);
-        }
-        if peering.ours.port != 179 {
-            let _ = writeln!(out, "        port {}", peering.ours.port);
-        }
-        out.push_str("        enforce neighbor-as no\n");
-        for (family, name) in [(Family::V4, "IPv4"), (Family::V6, "IPv6")] {
-            let word = if peering.has(family) { "unicast" } else { "none" };
-            let _ = writeln!(out, "        announce {name} {word}");
-        }
-        if peering.extended_next_hop {
-            out.push_str("        announce extended nexthop yes\n");
-        }
-        let _ = writeln!(out, "        max-prefix {} restart 30", LIMIT_V4 + LIMIT_V6);
-        if peering.ttl_security {
-            out.push_str("        ttl-security yes\n");
-        }
-        if peering.password {
-            let _ = writeln!(out, "        # tcp md5sig password: {}", password_note(peering));
-        }
-        out.push_str("    }\n");
+        openbgpd_neighbor(peering, &mut out);
     }
-    let _ = writeln!(
-        out,
-        "}}\n\nallow from group \"{group}\"\nallow to group \"{group}\" prefix-set my-prefixes"
-    );
+    let _ = writeln!(out, "}}\n\nallow to group \"{group}\" prefix-set my-prefixes");
+    for (family, word) in [(Family::V4, "inet"), (Family::V6, "inet6")] {
+        if client.has(family) {
+            let lengths = client.lengths(family);
+            let _ = writeln!(
+                out,
+                "allow from group \"{group}\" {word} prefixlen {} - {}",
+                lengths.min, lengths.max
+            );
+        }
+    }
+    let _ = writeln!(out, "deny from group \"{group}\" prefix-set my-prefixes or-longer");
     out
 }
 
+fn openbgpd_neighbor(peering: &Peering<'_>, out: &mut String) {
+    let _ = writeln!(out, "    neighbor {}{} {{", peering.ours.address, peering.zone());
+    let _ = writeln!(out, "        remote-as {}", peering.server.asn);
+    let _ = writeln!(out, "        descr \"{}\"", peering.server.name);
+    let _ = writeln!(out, "        local-address {}{}", peering.member, peering.zone());
+    if let Some(port) = peering.port() {
+        let _ = writeln!(out, "        port {port}");
+    }
+    out.push_str("        enforce neighbor-as no\n");
+    // IPv4 over IPv6 without RFC 8950 would name next hops that do not exist.
+    let carries = |family| peering.has(family) && !(family == Family::V4 && over_v6(peering));
+    for (family, name) in [(Family::V4, "IPv4"), (Family::V6, "IPv6")] {
+        let word = if carries(family) { "unicast" } else { "none" };
+        let _ = writeln!(out, "        announce {name} {word}");
+    }
+    if over_v6(peering) && peering.has(Family::V4) {
+        out.push_str(
+            "        # IPv4 over this session takes an OpenBGPD with RFC 8950, which then needs\n\
+             \x20       # announce IPv4 unicast\n        # announce extended nexthop yes\n",
+        );
+    }
+    let _ = writeln!(out, "        max-prefix {} restart 30", LIMIT_V4 + LIMIT_V6);
+    if peering.ttl_security {
+        out.push_str("        ttl-security yes\n");
+    }
+    if peering.password {
+        let _ = writeln!(out, "        # tcp md5sig password … {PASSWORD}");
+    }
+    out.push_str("    }\n");
+}
+
+fn over_v6(peering: &Peering<'_>) -> bool {
+    peering.member.is_ipv6()
+}
+
 pub(super) fn pathvector(client: &Client<'_>) -> String {
-    let mut out = title(client, "#", "Pathvector (the peers section)");
-    let _ = writeln!(out, "\nasn: {}\nprefixes: []\n\npeers:", client.asn);
+    let mut out = title(client, "#", "Pathvector");
+    let _ = writeln!(out, "\nasn: {}\n# router-id: 192.0.2.1\nprefixes: []\n\npeers:", client.asn);
     for peering in &client.peerings {
-        let zone = peering.interface.map_or_else(String::new, |name| format!("%{name}"));
         let _ = writeln!(out, "  {}:", peering.label);
         let _ = writeln!(out, "    asn: {}", peering.server.asn);
-        let _ = writeln!(out, "    description: \"{} {}\"", client.exchange, peering.server.name);
-        let _ = writeln!(out, "    neighbors:\n      - \"{}{zone}\"", peering.ours.address);
-        let _ = writeln!(out, "    listen: \"{}\"", peering.member);
-        if peering.ours.port != 179 {
-            let _ = writeln!(out, "    neighbor-port: {}", peering.ours.port);
+        let _ = writeln!(out, "    description: \"{}\"", quotable(client, peering));
+        let neighbor = peering.ours.address;
+        let _ = writeln!(out, "    neighbors:\n      - \"{neighbor}{}\"", peering.zone());
+        let version = if peering.member.is_ipv4() { 4 } else { 6 };
+        let _ = writeln!(out, "    listen{version}: \"{}\"", peering.member);
+        if let Some(port) = peering.port() {
+            let _ = writeln!(out, "    neighbor-port: {port}");
         }
         out.push_str("    enforce-first-as: false\n    enforce-peer-nexthop: false\n");
+        out.push_str("    filter-prefix-length: true\n");
         let _ = writeln!(out, "    import-limit4: {LIMIT_V4}\n    import-limit6: {LIMIT_V6}");
-        if peering.families.contains(Family::V4) && peering.families.contains(Family::V6) {
+        out.push_str("    import-limit-violation: restart\n");
+        if peering.has(Family::V4) && peering.has(Family::V6) {
             out.push_str("    mp-unicast-46: true\n");
         }
         if peering.ttl_security {
             out.push_str("    ttl-security: true\n");
         }
         if peering.password {
-            let _ = writeln!(out, "    # password: {}", password_note(peering));
+            let _ = writeln!(out, "    # password: … {PASSWORD}");
         }
     }
     out
@@ -215,41 +254,49 @@ pub(super) fn pathvector(client: &Client<'_>) -> String {
 
 pub(super) fn ios(client: &Client<'_>) -> String {
     let mut out = title(client, "!", "Cisco IOS and IOS XE");
-    out.push_str("ip prefix-list MY-PREFIXES-V4 seq 999 deny 0.0.0.0/0 le 32\n");
-    out.push_str("ipv6 prefix-list MY-PREFIXES-V6 seq 999 deny ::/0 le 128\n!\n");
+    for (family, name, _) in FAMILIES {
+        if client.has(family) {
+            let (word, all, most) = match family {
+                Family::V4 => ("ip", "0.0.0.0/0", 32),
+                Family::V6 => ("ipv6", "::/0", 128),
+            };
+            let (list, lengths) = (name.to_uppercase(), client.lengths(family));
+            let _ = write!(
+                out,
+                "{word} prefix-list MY-PREFIXES-{list} seq 999 deny {all} le {most}\n\
+                 {word} prefix-list FROM-ROUTE-SERVERS-{list} seq 10 permit {all} ge {} le {}\n",
+                lengths.min, lengths.max
+            );
+        }
+    }
     let _ = writeln!(
         out,
-        "router bgp {}\n no bgp enforce-first-as\n no bgp default ipv4-unicast",
+        "!\nrouter bgp {}\n no bgp enforce-first-as\n no bgp default ipv4-unicast",
         client.asn
     );
     for peering in &client.peerings {
-        let zone = peering.interface.map_or_else(String::new, |name| format!("%{name}"));
-        let neighbor = format!("{}{zone}", peering.ours.address);
+        let neighbor = format!("{}{}", peering.ours.address, peering.zone());
+        let name = quotable(client, peering);
         let _ = writeln!(out, " neighbor {neighbor} remote-as {}", peering.server.asn);
-        let _ = writeln!(
-            out,
-            " neighbor {neighbor} description {} {}",
-            client.exchange, peering.server.name
-        );
+        let _ = writeln!(out, " neighbor {neighbor} description {name}");
         if peering.ttl_security {
             let _ = writeln!(out, " neighbor {neighbor} ttl-security hops 1");
         }
         if peering.password {
-            let _ = writeln!(out, " ! neighbor {neighbor} password: {}", password_note(peering));
+            let _ = writeln!(out, " ! neighbor {neighbor} password … {PASSWORD}");
         }
     }
-    for (family, name, word, limit) in
-        [(Family::V4, "V4", "ipv4", LIMIT_V4), (Family::V6, "V6", "ipv6", LIMIT_V6)]
-    {
+    for (family, name, limit) in FAMILIES {
         if !client.has(family) {
             continue;
         }
-        let _ = writeln!(out, " address-family {word}");
+        let list = name.to_uppercase();
+        let _ = writeln!(out, " address-family ip{name}");
         for peering in client.peerings.iter().filter(|peering| peering.has(family)) {
-            let zone = peering.interface.map_or_else(String::new, |name| format!("%{name}"));
-            let neighbor = format!("{}{zone}", peering.ours.address);
+            let neighbor = format!("{}{}", peering.ours.address, peering.zone());
             let _ = writeln!(out, "  neighbor {neighbor} activate");
-            let _ = writeln!(out, "  neighbor {neighbor} prefix-list MY-PREFIXES-{name} out");
+            let _ = writeln!(out, "  neighbor {neighbor} prefix-list MY-PREFIXES-{list} out");
+            let _ = writeln!(out, "  neighbor {neighbor} prefix-list FROM-ROUTE-SERVERS-{list} in");
             let _ = writeln!(out, "  neighbor {neighbor} send-community both");
             let _ = writeln!(out, "  neighbor {neighbor} maximum-prefix {limit} restart 30");
         }
@@ -260,70 +307,92 @@ pub(super) fn ios(client: &Client<'_>) -> String {
 
 pub(super) fn junos(client: &Client<'_>) -> String {
     let mut out = title(client, "#", "Junos (set commands)");
-    let group = "route-servers";
     let _ = writeln!(out, "set routing-options autonomous-system {}", client.asn);
-    for line in [
-        "set policy-options prefix-list my-prefixes",
-        "set policy-options policy-statement to-route-servers term mine from prefix-list my-prefixes",
-        "set policy-options policy-statement to-route-servers term mine then accept",
-        "set policy-options policy-statement to-route-servers then reject",
-    ] {
-        let _ = writeln!(out, "{line}");
+    let ours = "set policy-options policy-statement to-route-servers";
+    let _ = writeln!(out, "set policy-options prefix-list my-prefixes");
+    let _ = writeln!(out, "{ours} term mine from prefix-list my-prefixes");
+    let _ = writeln!(out, "{ours} term mine then accept\n{ours} then reject");
+    let theirs = "set policy-options policy-statement from-route-servers";
+    let _ = writeln!(out, "{theirs} term mine from prefix-list my-prefixes");
+    let _ = writeln!(out, "{theirs} term mine then reject");
+    for (family, name, _) in FAMILIES {
+        if client.has(family) {
+            let all = if family == Family::V4 { "0.0.0.0/0" } else { "::/0" };
+            let lengths = client.lengths(family);
+            let _ = writeln!(
+                out,
+                "{theirs} term {name} from route-filter {all} prefix-length-range /{}-/{}\n\
+                 {theirs} term {name} then accept",
+                lengths.min, lengths.max
+            );
+        }
     }
-    let base = format!("set protocols bgp group {group}");
-    let _ = writeln!(out, "{base} type external\n{base} export to-route-servers");
+    let base = "set protocols bgp group route-servers";
+    let _ = writeln!(
+        out,
+        "{theirs} then reject\n{base} type external\n{base} import from-route-servers\n\
+         {base} export to-route-servers"
+    );
     for peering in &client.peerings {
-        let neighbor = format!("{base} neighbor {}", peering.ours.address);
-        let _ =
-            writeln!(out, "{neighbor} description \"{} {}\"", client.exchange, peering.server.name);
-        let _ = writeln!(out, "{neighbor} peer-as {}", peering.server.asn);
-        match peering.interface {
-            Some(interface) => {
-                let _ = writeln!(out, "{neighbor} local-interface {interface}");
-            }
-            None => {
-                let _ = writeln!(out, "{neighbor} local-address {}", peering.member);
-            }
-        }
-        for (family, name, limit) in
-            [(Family::V4, "inet", LIMIT_V4), (Family::V6, "inet6", LIMIT_V6)]
-        {
-            if peering.has(family) {
-                let _ = writeln!(
-                    out,
-                    "{neighbor} family {name} unicast prefix-limit maximum {limit} teardown idle-timeout 30"
-                );
-            }
-        }
-        if peering.extended_next_hop {
-            let _ = writeln!(out, "{neighbor} family inet unicast extended-nexthop");
-        }
-        if peering.ttl_security {
-            let _ = writeln!(out, "{neighbor} ttl 255");
-        }
-        if peering.password {
-            let _ = writeln!(out, "# {neighbor} authentication-key: {}", password_note(peering));
-        }
+        junos_neighbor(client, peering, base, &mut out);
     }
     out
+}
+
+fn junos_neighbor(client: &Client<'_>, peering: &Peering<'_>, base: &str, out: &mut String) {
+    let neighbor = format!("{base} neighbor {}", peering.ours.address);
+    let _ = writeln!(out, "{neighbor} description \"{}\"", quotable(client, peering));
+    let _ = writeln!(out, "{neighbor} peer-as {}", peering.server.asn);
+    let _ = match peering.interface {
+        Some(interface) => writeln!(out, "{neighbor} local-interface {interface}"),
+        None => writeln!(out, "{neighbor} local-address {}", peering.member),
+    };
+    for (family, name, limit) in [(Family::V4, "inet", LIMIT_V4), (Family::V6, "inet6", LIMIT_V6)] {
+        if peering.has(family) {
+            let _ = writeln!(
+                out,
+                "{neighbor} family {name} unicast prefix-limit maximum {limit} \
+                 teardown idle-timeout 30"
+            );
+        }
+    }
+    if peering.extended_next_hop {
+        let _ = writeln!(out, "{neighbor} family inet unicast extended-nexthop");
+    }
+    if peering.ttl_security {
+        let _ = writeln!(out, "{neighbor} ttl 255");
+    }
+    if peering.password {
+        let _ = writeln!(out, "# {neighbor} authentication-key … {PASSWORD}");
+    }
 }
 
 pub(super) fn routeros(client: &Client<'_>) -> String {
     let mut out = title(client, "#", "MikroTik RouterOS 7");
     out.push_str("/ip/firewall/address-list\n# add list=my-prefixes address=…\n");
     out.push_str("/ipv6/firewall/address-list\n# add list=my-prefixes address=…\n");
-    out.push_str("/routing/filter/rule\nadd chain=from-route-servers rule=\"accept\"\n");
-    out.push_str("/routing/bgp/connection\n");
+    out.push_str("/routing/filter/rule\n");
+    for (family, name, _) in FAMILIES {
+        if client.has(family) {
+            let lengths = client.lengths(family);
+            let _ = writeln!(
+                out,
+                "add chain=from-route-servers rule=\"if (afi ip{name} && dst-len in {}-{}) \
+                 {{ accept }}\"",
+                lengths.min, lengths.max
+            );
+        }
+    }
+    out.push_str("add chain=from-route-servers rule=\"reject\"\n/routing/bgp/connection\n");
     for peering in &client.peerings {
         let families: Vec<_> = [(Family::V4, "ip"), (Family::V6, "ipv6")]
             .into_iter()
             .filter(|(family, _)| peering.has(*family))
             .map(|(_, name)| name)
             .collect();
-        let zone = peering.interface.map_or_else(String::new, |name| format!("%{name}"));
         let _ = write!(
             out,
-            "add name={} as={} local.role=ebgp local.address={} remote.address={}{zone} \
+            "add name={} as={} local.role=ebgp local.address={} remote.address={}{} \
              remote.as={} address-families={} output.network=my-prefixes \
              input.filter=from-route-servers input.limit-process-routes-ipv4={LIMIT_V4} \
              input.limit-process-routes-ipv6={LIMIT_V6}",
@@ -331,15 +400,19 @@ pub(super) fn routeros(client: &Client<'_>) -> String {
             client.asn,
             peering.member,
             peering.ours.address,
+            peering.zone(),
             peering.server.asn,
             families.join(",")
         );
-        if peering.ours.port != 179 {
-            let _ = write!(out, " remote.port={}", peering.ours.port);
+        if let Some(port) = peering.port() {
+            let _ = write!(out, " remote.port={port}");
+        }
+        if peering.ttl_security {
+            out.push_str(" local.ttl=255");
         }
         out.push('\n');
         if peering.password {
-            let _ = writeln!(out, "# tcp-md5-key: {}", password_note(peering));
+            let _ = writeln!(out, "# tcp-md5-key=… {PASSWORD}");
         }
     }
     out
