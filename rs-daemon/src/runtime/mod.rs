@@ -8,6 +8,8 @@ mod diff;
 mod dirty;
 mod driver;
 mod engine;
+#[doc(hidden)]
+pub mod fan_out;
 pub mod handle;
 mod histogram;
 mod inbound;

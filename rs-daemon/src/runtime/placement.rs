@@ -1,6 +1,6 @@
 //! Which worker owns which session: fixed by slot, so that every thread knows it without asking.
 
-use policy::Slot;
+use policy::{PeerSet, Slot};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -39,6 +39,23 @@ impl Placement {
         self.patterns[pattern][word % self.workers]
     }
 
+    /// Calls `act` for each of the peers that is `worker`'s, in ascending order.
+    pub(crate) fn each(
+        &self,
+        route_server: usize,
+        worker: usize,
+        peers: &PeerSet,
+        mut act: impl FnMut(Slot),
+    ) {
+        for (word, bits) in peers.words().iter().enumerate() {
+            let mut bits = bits & self.mask(route_server, worker, word);
+            while bits != 0 {
+                act(Slot((word * 64) as u16 + bits.trailing_zeros() as u16));
+                bits &= bits - 1;
+            }
+        }
+    }
+
     /// Whether any of the peers is `worker`'s.
     pub(crate) fn concerns(&self, route_server: usize, worker: usize, words: &[u64]) -> bool {
         let mask = |(word, bits): (usize, &u64)| bits & self.mask(route_server, worker, word) != 0;
@@ -65,5 +82,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_workers_together_reach_every_peer_once() {
+        let placement = Placement::new(3);
+        let peers = PeerSet::full(200);
+        let mut reached = Vec::new();
+        for worker in 0..3 {
+            placement.each(1, worker, &peers, |slot| {
+                assert_eq!(placement.worker_of(1, slot), worker);
+                reached.push(slot);
+            });
+        }
+        reached.sort_unstable();
+        assert_eq!(reached, (0..200).map(Slot).collect::<Vec<_>>());
     }
 }

@@ -341,18 +341,14 @@ impl Worker {
         batch: &Batch,
         touched: &mut Vec<Rc<Peer>>,
     ) {
-        for (word, bits) in batch.peers.words().iter().enumerate() {
-            let mut bits = bits & self.engine.placement.mask(route_server, self.index, word);
-            while bits != 0 {
-                let slot = word * 64 + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                let Some(Some(peer)) = peers.get(slot) else { continue };
-                if let Some(outbound) = &mut *peer.outbound.borrow_mut() {
-                    outbound.on_batch(shard, batch);
-                    peer.touch(touched);
-                }
+        let placement = &self.engine.placement;
+        placement.each(route_server, self.index, &batch.peers, |slot| {
+            let Some(Some(peer)) = peers.get(slot.index()) else { return };
+            if let Some(outbound) = &mut *peer.outbound.borrow_mut() {
+                outbound.on_batch(shard, batch);
+                peer.touch(touched);
             }
-        }
+        });
     }
 
     /// Ends a turn of deliveries: one write for each member touched.
