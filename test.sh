@@ -10,13 +10,16 @@
 set -u
 cd "$(dirname "$0")" || exit 2
 
-steps=(packages format scripts purity lints tests data interoperation documentation dependencies fuzzing)
+steps=(
+    packages format scripts purity lints tests data interoperation release instructions documentation
+    dependencies fuzzing
+)
 
 # Program and the Debian package that has it.
 needed=(
     bird:bird2 /usr/sbin/bgpd:openbgpd bgpctl:openbgpd /usr/lib/frr/bgpd:frr vtysh:frr
     gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr promtool:prometheus ip:iproute2 ping:iputils-ping kill:procps
-    bzip2:bzip2 xz:xz-utils cc:gcc make:make shellcheck:shellcheck bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
+    bzip2:bzip2 xz:xz-utils cc:gcc make:make shellcheck:shellcheck valgrind:valgrind bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
     '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
 )
@@ -124,6 +127,16 @@ step_interoperation() {
     # They mostly wait for each other's timers, so more of them than there are cores.
     cargo test --workspace --features rs-tests/interop --test interop --test scenarios \
         -- --test-threads 4
+}
+
+# What is shipped and measured.
+step_release() {
+    cargo build --quiet --release --package rs-daemon --package rs-benches --bins
+}
+
+# Counted, not timed: other work on the machine does not show.
+step_instructions() {
+    cargo run --quiet --release --package rs-benches --bin rs-lab -- instructions
 }
 
 step_documentation() {

@@ -19,7 +19,7 @@ use crate::wire::{self, Event, Reader};
 
 /// Octets that one `read` may take: large, so that the generator makes few system calls.
 const READ_OCTETS: usize = 256 * 1024;
-/// How often every member sends a KEEPALIVE.
+/// How often every member sends a KEEPALIVE, if its hold time allows.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 
 /// How far a member's session has come.
@@ -40,6 +40,8 @@ struct Member {
     table: Vec<Cell>,
     established_at: Option<Instant>,
     end_of_rib_at: Option<Instant>,
+    /// The last KEEPALIVE of the daemon, the one that made the session Established included.
+    kept_alive_at: Option<Instant>,
     /// A member that does not read (a slow reader) until told otherwise.
     deaf: bool,
 }
@@ -87,6 +89,8 @@ pub(crate) struct Generator {
     pub(crate) probe: Option<Probe>,
     last_keepalive: Instant,
     established: usize,
+    /// The longest time between two KEEPALIVEs to the same member, since it was last set to zero.
+    longest_silence: Duration,
     /// Sessions that the daemon ended, with why: an error unless a load asks for it.
     pub(crate) tolerate_close: bool,
 }
@@ -103,6 +107,7 @@ impl Generator {
                 table: vec![EMPTY; width],
                 established_at: None,
                 end_of_rib_at: None,
+                kept_alive_at: None,
                 deaf: false,
             })
             .collect();
@@ -118,6 +123,7 @@ impl Generator {
             probe: None,
             last_keepalive: Instant::now(),
             established: 0,
+            longest_silence: Duration::ZERO,
             tolerate_close: false,
         })
     }
@@ -148,6 +154,7 @@ impl Generator {
         m.phase = Phase::Connecting;
         m.established_at = None;
         m.end_of_rib_at = None;
+        m.kept_alive_at = None;
         Ok(())
     }
 
@@ -180,6 +187,27 @@ impl Generator {
 
     pub(crate) fn end_of_rib_at(&self, member: u32) -> Option<Instant> {
         self.members[member as usize].end_of_rib_at
+    }
+
+    /// Begins to watch how long members wait for KEEPALIVEs.
+    pub(crate) fn watch_keepalives(&mut self) {
+        self.longest_silence = Duration::ZERO;
+        let now = Instant::now();
+        for member in &mut self.members {
+            member.kept_alive_at = member.kept_alive_at.map(|_| now);
+        }
+    }
+
+    /// The longest that a member has waited for a KEEPALIVE, or still waits.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let reading = self.members.iter().filter(|m| m.phase == Phase::Established && !m.deaf);
+        let open = reading.filter_map(|m| m.kept_alive_at.map(|at| at.elapsed())).max();
+        self.longest_silence.max(open.unwrap_or_default())
+    }
+
+    /// Whether a member reads.
+    pub(crate) fn reads(&self, member: u32) -> bool {
+        !self.members[member as usize].deaf
     }
 
     /// Makes a member stop reading, or read again.
@@ -299,7 +327,8 @@ impl Generator {
             }
         }
         self.events = events;
-        if self.last_keepalive.elapsed() > KEEPALIVE_EVERY {
+        let hold_time = Duration::from_secs(self.universe.spec.hold_time.into());
+        if self.last_keepalive.elapsed() > KEEPALIVE_EVERY.min(hold_time / 3) {
             self.keepalives()?;
         }
         Ok(())
@@ -390,6 +419,7 @@ impl Generator {
         let (phase, end_of_rib_at) = (&mut m.phase, &mut m.end_of_rib_at);
         let (probe, established) = (&mut self.probe, &mut self.established);
         let established_at = &mut m.established_at;
+        let (kept_alive_at, silence) = (&mut m.kept_alive_at, &mut self.longest_silence);
         let used = self
             .reader
             .read(universe, octets, &mut |event| match event {
@@ -400,9 +430,13 @@ impl Generator {
                 Event::Keepalive if *phase == Phase::OpenConfirm => {
                     *phase = Phase::Established;
                     *established_at = Some(now);
+                    *kept_alive_at = Some(now);
                     *established += 1;
                 }
-                Event::Keepalive => {}
+                Event::Keepalive => {
+                    let since = kept_alive_at.replace(now).map_or(Duration::ZERO, |at| now - at);
+                    *silence = (*silence).max(since);
+                }
                 Event::Notification(code, subcode) => notification = Some((code, subcode)),
                 Event::EndOfRib => *end_of_rib_at = Some(now),
                 Event::Reach(index, cell, extra) => {

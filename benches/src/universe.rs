@@ -5,6 +5,9 @@
 //! is an array of attribute ids.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+
+use crate::recording::Recording;
 
 /// The route servers' AS in every run.
 pub(crate) const ROUTE_SERVER_AS: u16 = 59_900;
@@ -41,6 +44,11 @@ pub(crate) struct Spec {
     pub(crate) announcers: Option<u32>,
     /// A first member with another number of prefixes than the rest (then none overlap).
     pub(crate) first_member_prefixes: Option<u32>,
+    /// Hold time that the members offer, seconds: a third of it is the keepalive interval.
+    pub(crate) hold_time: u16,
+    /// Seconds after which our daemon is told to give up on a member that takes nothing
+    /// (RFC 9687); otherwise its default.
+    pub(crate) send_hold: Option<u32>,
 }
 
 /// What a control community of a set asks for.
@@ -60,8 +68,12 @@ pub(crate) enum Control {
 
 /// A value of a table's cell: nothing, or an attribute set and how often it was prepended.
 pub(crate) type Cell = u32;
+/// In what order paths are preferred: length, ORIGIN, whose.
+type Rank = (usize, u8, u32);
 /// No route.
 pub(crate) const EMPTY: Cell = u32::MAX;
+/// First half of the community that holds the upper half of a large set number.
+const HIGH_MARKER: u16 = 49_000;
 
 /// A load, worked out.
 #[derive(Clone, Debug)]
@@ -72,18 +84,43 @@ pub(crate) struct Universe {
     pub(crate) up: Vec<bool>,
     /// Whether paths that contain [`RELOAD_AS`] are rejected by now.
     pub(crate) reload_as_rejected: bool,
+    /// OpenBGPD's way: a member whose own path comes before all that it may have gets nothing,
+    /// where RFC 7947 §2.3 would give it the best of the others'.
+    pub(crate) own_path_ends_search: bool,
+    /// Tables from MRT files instead of arithmetic.
+    recording: Option<Rc<Recording>>,
 }
 
 impl Universe {
+    #[cfg(test)]
     pub(crate) fn new(spec: Spec) -> Self {
+        Self::with(spec, None)
+    }
+
+    /// Of recorded tables where there are any.
+    pub(crate) fn with(spec: Spec, recording: Option<Rc<Recording>>) -> Self {
         let largest = spec.first_member_prefixes.unwrap_or(0).max(spec.prefixes);
         let sets_per_member = largest.div_ceil(spec.per_set);
         let up = vec![true; spec.members as usize];
-        Self { spec, sets_per_member, up, reload_as_rejected: false }
+        Self {
+            spec,
+            sets_per_member,
+            up,
+            reload_as_rejected: false,
+            own_path_ends_search: false,
+            recording,
+        }
+    }
+
+    pub(crate) fn recording(&self) -> Option<&Recording> {
+        self.recording.as_deref()
     }
 
     /// How many prefixes `member` announces.
     pub(crate) fn prefixes_of(&self, member: u32) -> u32 {
+        if let Some(recording) = &self.recording {
+            return recording.table(member).len() as u32;
+        }
         if self.spec.announcers.is_some_and(|n| member >= n) {
             return 0;
         }
@@ -99,6 +136,9 @@ impl Universe {
 
     /// The number of different prefixes, announced or not: the width of a table.
     pub(crate) fn width(&self) -> u32 {
+        if let Some(recording) = &self.recording {
+            return recording.width();
+        }
         match self.spec.first_member_prefixes {
             // The first member's block, then the others' smaller ones.
             Some(first) => first + self.spec.prefixes * (self.spec.members - 1),
@@ -111,6 +151,9 @@ impl Universe {
 
     /// The index of the `k`-th prefix of `member`.
     pub(crate) fn prefix_index(&self, member: u32, k: u32) -> u32 {
+        if let Some(recording) = &self.recording {
+            return recording.table(member)[k as usize].0;
+        }
         match self.spec.first_member_prefixes {
             Some(_) if member == 0 => k,
             Some(first) => first + (member - 1) * self.spec.prefixes + k,
@@ -138,13 +181,55 @@ impl Universe {
 
     /// The attribute set of the `k`-th prefix of `member`.
     pub(crate) fn set_of(&self, member: u32, k: u32) -> u32 {
+        if let Some(recording) = &self.recording {
+            return recording.table(member)[k as usize].1;
+        }
         debug_assert!(k < self.stride());
         member * self.sets_per_member + k / self.spec.per_set
     }
 
     /// The member whose set this is.
     pub(crate) fn owner(&self, set: u32) -> u32 {
-        set / self.sets_per_member
+        self.recording.as_ref().map_or_else(|| set / self.sets_per_member, |r| r.set(set).owner)
+    }
+
+    /// The first set of a member; the others follow it.
+    fn first_set(&self, member: u32) -> u32 {
+        self.recording
+            .as_ref()
+            .map_or_else(|| member * self.sets_per_member, |r| r.first_set(member))
+    }
+
+    /// The communities by which a set is known again.
+    pub(crate) fn markers(&self, set: u32) -> Vec<(u16, u16)> {
+        let owner = self.owner(set);
+        let nth = set - self.first_set(owner);
+        let mut markers = vec![(self.asn(owner) as u16, nth as u16)];
+        if nth >> 16 != 0 {
+            markers.push((HIGH_MARKER, (nth >> 16) as u16));
+        }
+        markers
+    }
+
+    /// The set that these communities mark, in whatever order they stand.
+    pub(crate) fn marked(&self, communities: &[(u16, u16)]) -> Option<u32> {
+        let (owner, low) = communities
+            .iter()
+            .find_map(|c| Some((self.member_of(u32::from(c.0))?, u32::from(c.1))))?;
+        let high = communities.iter().find(|c| c.0 == HIGH_MARKER).map_or(0, |c| u32::from(c.1));
+        let set = self.first_set(owner) + (high << 16 | low);
+        let known = match &self.recording {
+            Some(recording) => set < recording.sets(),
+            None => set < self.sets_per_member * self.spec.members,
+        };
+        (known && self.owner(set) == owner).then_some(set)
+    }
+
+    /// Whether a recorded community would be taken for one of ours, or acted upon.
+    pub(crate) fn is_reserved(community: (u16, u16), members: u32) -> bool {
+        let (high, _) = community;
+        matches!(high, 0 | ROUTE_SERVER_AS | HIGH_MARKER | crate::wire::CHURN | 65_500..)
+            || (20_000..=20_000 + members).contains(&u32::from(high))
     }
 
     #[cfg(test)]
@@ -169,6 +254,10 @@ impl Universe {
     pub(crate) fn as_path(&self, set: u32) -> Vec<u32> {
         let member = self.owner(set);
         let mut path = vec![self.asn(member)];
+        if let Some(recording) = &self.recording {
+            path.extend(&recording.set(set).path[1..]);
+            return path;
+        }
         if set % 10 == 7 {
             path.push(RELOAD_AS);
         }
@@ -191,7 +280,11 @@ impl Universe {
 
     pub(crate) fn control(&self, set: u32) -> Control {
         let every = self.spec.control_every;
-        if every == 0 || set % every != every / 2 || self.spec.members < 3 {
+        if self.recording.is_some()
+            || every == 0
+            || set % every != every / 2
+            || self.spec.members < 3
+        {
             return Control::None;
         }
         let owner = self.owner(set);
@@ -204,12 +297,21 @@ impl Universe {
         }
     }
 
-    /// The standard communities of `set` as announced: one of its own that nobody acts upon, and
-    /// the control communities.
+    /// The standard communities of `set` that everybody receives: its markers, and what was
+    /// recorded.
+    pub(crate) fn passed_communities(&self, set: u32) -> Vec<(u16, u16)> {
+        let mut list = self.markers(set);
+        if let Some(recording) = &self.recording {
+            list.extend(&recording.set(set).communities);
+        }
+        list
+    }
+
+    /// The standard communities of `set` as announced: those, and the control communities.
     pub(crate) fn communities(&self, set: u32) -> Vec<(u16, u16)> {
         let rs = ROUTE_SERVER_AS;
         let asn = |m| self.asn(m) as u16;
-        let mut list = vec![(asn(self.owner(set)), (set % self.sets_per_member) as u16)];
+        let mut list = self.passed_communities(set);
         match self.control(set) {
             Control::None => {}
             Control::NotTo(m) => list.push((0, asn(m))),
@@ -220,15 +322,26 @@ impl Universe {
         list
     }
 
+    /// The value of ORIGIN.
+    pub(crate) fn origin(&self, set: u32) -> u8 {
+        self.recording.as_ref().map_or(0, |r| r.set(set).origin)
+    }
+
+    fn is_rejected(&self, set: u32) -> bool {
+        self.reload_as_rejected && self.recording.is_none() && set % 10 == 7
+    }
+
     /// What `receiver` gets of `set`: nothing, or the number of prepends.
     fn given(&self, set: u32, receiver: u32) -> Option<u32> {
         let owner = self.owner(set);
-        if owner == receiver || !self.up[owner as usize] {
+        if owner == receiver || !self.up[owner as usize] || self.is_rejected(set) {
             return None;
         }
-        if self.reload_as_rejected && set % 10 == 7 {
-            return None;
-        }
+        self.permitted(set, receiver)
+    }
+
+    /// What the control communities of `set` say to `receiver`.
+    fn permitted(&self, set: u32, receiver: u32) -> Option<u32> {
         match self.control(set) {
             Control::None => Some(0),
             Control::NotTo(m) => (m != receiver).then_some(0),
@@ -239,25 +352,49 @@ impl Universe {
     }
 
     /// What RFC 7947 says `receiver` must hold for prefix `index`: the best path among those that
-    /// it may have (shortest AS_PATH as received, then lowest BGP Identifier).
+    /// it may have (shortest AS_PATH as received, then ORIGIN, then lowest BGP Identifier).
     pub(crate) fn expected(&self, receiver: u32, index: u32) -> Cell {
         if !self.up[receiver as usize] {
             return EMPTY;
         }
-        let (members, k) = self.announcers(index);
-        let mut best: Option<(usize, u32, Cell)> = None;
-        for member in members {
-            let set = self.set_of(member, k);
-            let Some(prepends) = self.given(set, receiver) else { continue };
-            let key = (self.path_length(set), member, set * 4 + prepends);
-            if best.is_none_or(|b| (key.0, key.1) < (b.0, b.1)) {
-                best = Some(key);
+        let mut best = None;
+        if let Some(recording) = &self.recording {
+            for (member, set) in recording.announcers(index) {
+                self.compare(receiver, *member, *set, &mut best);
+            }
+        } else {
+            let (members, k) = self.announcers(index);
+            for member in members {
+                self.compare(receiver, member, self.set_of(member, k), &mut best);
             }
         }
-        best.map_or(EMPTY, |b| b.2)
+        best.map_or(EMPTY, |b| b.1)
+    }
+
+    fn compare(&self, receiver: u32, member: u32, set: u32, best: &mut Option<(Rank, Cell)>) {
+        let cell = match self.given(set, receiver) {
+            Some(prepends) => set * 4 + prepends,
+            None if self.ends_search(set, receiver) => EMPTY,
+            None => return,
+        };
+        let rank = (self.path_length(set), self.origin(set), member);
+        if best.is_none_or(|(best, _)| rank < best) {
+            *best = Some((rank, cell));
+        }
+    }
+
+    /// OpenBGPD asks its filters first, and passes over what they refuse, then whose path it is.
+    fn ends_search(&self, set: u32, receiver: u32) -> bool {
+        self.own_path_ends_search
+            && self.owner(set) == receiver
+            && !self.is_rejected(set)
+            && self.permitted(set, receiver).is_some()
     }
 
     fn path_length(&self, set: u32) -> usize {
+        if let Some(recording) = &self.recording {
+            return recording.set(set).path.len();
+        }
         let hops = 1 + usize::from(set % 10 == 7) + (set % 3) as usize;
         hops + usize::from(set % 2 == 1 || hops > 1)
     }
@@ -302,6 +439,9 @@ impl Universe {
 
     /// The prefix of `index` as text: a /24 from 16.0.0.0 upwards, or a /48 from 2400:: upwards.
     pub(crate) fn prefix_text(&self, index: u32) -> String {
+        if let Some(recording) = &self.recording {
+            return recording.prefix(index).to_string();
+        }
         if self.v6_nlri() {
             let bits = (0x2400_u128 << 112) + (u128::from(index) << 80);
             format!("{}/48", Ipv6Addr::from(bits))
@@ -325,6 +465,8 @@ mod tests {
             family: LoadFamily::V4,
             announcers: None,
             first_member_prefixes: None,
+            hold_time: 240,
+            send_hold: None,
         })
     }
 
@@ -345,6 +487,20 @@ mod tests {
                 assert!(cell == EMPTY || u.owner(cell / 4) != receiver);
             }
         }
+    }
+
+    #[test]
+    fn whose_own_path_is_best_gets_the_second_or_with_openbgpd_nothing() {
+        let mut u = universe(3);
+        let cells = |u: &Universe| -> Vec<Cell> {
+            (0..u.width()).map(|index| u.expected(0, index)).collect()
+        };
+        let second = cells(&u);
+        u.own_path_ends_search = true;
+        let nothing = cells(&u);
+        let own_best = second.iter().zip(&nothing).filter(|(a, b)| a != b).count();
+        assert!(own_best > 0, "the load has such cases");
+        assert!(second.iter().zip(&nothing).all(|(a, b)| a == b || *b == EMPTY));
     }
 
     #[test]

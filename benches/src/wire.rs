@@ -3,12 +3,13 @@
 
 use std::net::IpAddr;
 
+use crate::recording::Recording;
 use crate::universe::{Cell, LoadFamily, ROUTE_SERVER_AS, Universe};
 
 /// Octets of a BGP header (RFC 4271 §4.1).
 pub(crate) const HEADER: usize = 19;
-/// Hold time that the members offer, seconds.
-const HOLD_TIME: u16 = 240;
+/// Prefixes of one UPDATE at most, so that it stays below 4,096 octets with any usual attributes.
+const PREFIXES: usize = 300;
 
 fn frame(kind: u8, body: &[u8], out: &mut Vec<u8>) {
     out.extend([0xff; 16]);
@@ -31,7 +32,7 @@ pub(crate) fn open(u: &Universe, member: u32) -> Vec<u8> {
     caps.extend([64, 2, 0, 0]);
     let mut body = vec![4];
     body.extend((asn as u16).to_be_bytes());
-    body.extend(HOLD_TIME.to_be_bytes());
+    body.extend(u.spec.hold_time.to_be_bytes());
     body.extend(u.router_id(member).octets());
     body.extend([caps.len() as u8 + 2, 2, caps.len() as u8]);
     body.extend(caps);
@@ -67,7 +68,9 @@ fn attribute(flags: u8, code: u8, value: &[u8], out: &mut Vec<u8>) {
 }
 
 fn nlri(u: &Universe, index: u32, out: &mut Vec<u8>) {
-    if u.v6_nlri() {
+    if let Some(recording) = u.recording() {
+        out.extend(recording.octets(index));
+    } else if u.v6_nlri() {
         out.extend([48, 0x24, 0x00]);
         out.extend(index.to_be_bytes());
     } else {
@@ -97,7 +100,7 @@ pub(crate) fn announce(
     out: &mut Vec<u8>,
 ) {
     let mut attributes = Vec::new();
-    attribute(0x40, 1, &[0], &mut attributes);
+    attribute(0x40, 1, &[u.origin(set)], &mut attributes);
     let path = u.as_path(set);
     let mut value = vec![2, path.len() as u8];
     value.extend(path.iter().flat_map(|asn| asn.to_be_bytes()));
@@ -131,13 +134,16 @@ pub(crate) fn announce(
 /// All that `member` announces, with or without End-of-RIB at the end.
 pub(crate) fn table(u: &Universe, member: u32, with_end_of_rib: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    let (prefixes, per_set) = (u.prefixes_of(member), u.spec.per_set);
-    let mut k = 0;
-    while k < prefixes {
-        let to = (k + per_set).min(prefixes);
-        let indices: Vec<u32> = (k..to).map(|k| u.prefix_index(member, k)).collect();
-        announce(u, u.set_of(member, k), &indices, None, &mut out);
-        k = to;
+    let mut indices = Vec::new();
+    let prefixes = u.prefixes_of(member);
+    for k in 0..prefixes {
+        let set = u.set_of(member, k);
+        indices.push(u.prefix_index(member, k));
+        let ends = k + 1 == prefixes || u.set_of(member, k + 1) != set;
+        if ends || indices.len() == PREFIXES {
+            announce(u, set, &indices, None, &mut out);
+            indices.clear();
+        }
     }
     if with_end_of_rib {
         end_of_rib(u, &mut out);
@@ -284,6 +290,9 @@ impl Reader {
         list: &[u8],
         on: &mut impl FnMut(u32),
     ) -> Result<(), ReadError> {
+        if let Some(recording) = u.recording() {
+            return self.each_recorded(recording, list, on);
+        }
         let size = if u.v6_nlri() { 7 } else { 4 };
         let wrong =
             || ReadError::Unexpected(format!("prefixes that nobody announced: {list:02x?}"));
@@ -308,9 +317,32 @@ impl Reader {
     }
 }
 
+impl Reader {
+    fn each_recorded(
+        &mut self,
+        recording: &Recording,
+        mut list: &[u8],
+        on: &mut impl FnMut(u32),
+    ) -> Result<(), ReadError> {
+        while let Some(bits) = list.first() {
+            let length = 1 + usize::from(bits.div_ceil(8));
+            let (entry, rest) =
+                list.split_at_checked(length).ok_or(ReadError::Malformed("NLRI overruns"))?;
+            let index = recording.index(entry).ok_or_else(|| {
+                ReadError::Unexpected(format!("a prefix that nobody announced: {entry:02x?}"))
+            })?;
+            self.prefixes += 1;
+            on(index);
+            list = rest;
+        }
+        Ok(())
+    }
+}
+
 /// Which set these attributes are, after checking that they came through as RFC 7947 demands.
 fn identify(u: &Universe, key: &[u8]) -> Result<Identified, ReadError> {
     let (mut path, mut communities, mut next_hop) = (Vec::new(), Vec::new(), Vec::new());
+    let mut origin = None;
     let mut rest = key;
     while !rest.is_empty() {
         if rest[0] == 14 {
@@ -333,6 +365,7 @@ fn identify(u: &Universe, key: &[u8]) -> Result<Identified, ReadError> {
                     .map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]))
                     .collect()
             }
+            1 => origin = value.first().copied(),
             3 => next_hop = value.to_vec(),
             8 => {
                 communities = value
@@ -344,20 +377,20 @@ fn identify(u: &Universe, key: &[u8]) -> Result<Identified, ReadError> {
         }
         rest = &rest[header + length..];
     }
+    // Some daemons sort them, so that their order says nothing.
+    communities.sort_unstable();
     let unexpected = |what: &str| {
         ReadError::Unexpected(format!(
             "{what}: path {path:?} communities {communities:?} next hop {next_hop:?}"
         ))
     };
-    // Some daemons sort communities, so the marker need not stand first.
-    let marker = communities.iter().find_map(|c| {
-        let owner = u.member_of(u32::from(c.0))?;
-        Some((owner, c.1))
-    });
-    let Some((owner, nth)) = marker else {
+    let Some(set) = u.marked(&communities) else {
         return Err(unexpected("the set's own community is missing"));
     };
-    let set = u.set_of(owner, u32::from(nth) * u.spec.per_set);
+    let owner = u.owner(set);
+    if origin != Some(u.origin(set)) {
+        return Err(unexpected("ORIGIN changed"));
+    }
     let announced = u.as_path(set);
     let prepends = path.len().saturating_sub(announced.len());
     let prepended = path.iter().take(prepends).all(|asn| *asn == announced[0]);
@@ -370,8 +403,11 @@ fn identify(u: &Universe, key: &[u8]) -> Result<Identified, ReadError> {
         return Err(unexpected("NEXT_HOP changed"));
     }
     let extra = communities.iter().find(|c| c.0 == CHURN).copied();
-    if communities.len() != 1 + usize::from(extra.is_some()) {
-        return Err(unexpected("a control community was passed on"));
+    let mut passed = u.passed_communities(set);
+    passed.extend(extra);
+    passed.sort_unstable();
+    if communities != passed {
+        return Err(unexpected("communities are not those that pass"));
     }
     debug_assert!(path.first() != Some(&u32::from(ROUTE_SERVER_AS)));
     Ok((set * 4 + prepends as u32, extra))
@@ -379,3 +415,79 @@ fn identify(u: &Universe, key: &[u8]) -> Result<Identified, ReadError> {
 
 /// First half of the community that numbers churn.
 pub(crate) const CHURN: u16 = 48_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::universe::Spec;
+
+    /// What `member` sends, read by `receiver` as if it had come through unchanged.
+    fn read_back(u: &Universe, member: u32) -> Vec<(u32, u32)> {
+        let mut cells = Vec::new();
+        let octets = table(u, member, true);
+        let mut ended = false;
+        let used = Reader::default().read(u, &octets, &mut |event| match event {
+            Event::Reach(index, cell, None) => cells.push((index, cell / 4)),
+            Event::EndOfRib => ended = true,
+            _ => panic!("nothing else was sent"),
+        });
+        assert_eq!(used.unwrap(), octets.len());
+        assert!(ended);
+        cells
+    }
+
+    fn announced(u: &Universe, member: u32) -> Vec<(u32, u32)> {
+        let each = 0..u.prefixes_of(member);
+        each.map(|k| (u.prefix_index(member, k), u.set_of(member, k))).collect()
+    }
+
+    fn spec(family: LoadFamily, control_every: u32, prefixes: u32, per_set: u32) -> Spec {
+        Spec {
+            members: 5,
+            prefixes,
+            per_set,
+            control_every,
+            overlap: 2,
+            family,
+            announcers: None,
+            first_member_prefixes: None,
+            hold_time: 90,
+            send_hold: None,
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_was_sent() {
+        for family in [LoadFamily::V4, LoadFamily::V6, LoadFamily::V4OverV6] {
+            let u = Universe::new(spec(family, 0, 40, 10));
+            for member in 0..5 {
+                assert_eq!(read_back(&u, member), announced(&u, member), "{family:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_sets_than_a_community_can_number_are_told_apart() {
+        let u = Universe::new(spec(LoadFamily::V4, 0, 70_000, 1));
+        assert_eq!(read_back(&u, 3), announced(&u, 3));
+    }
+
+    #[test]
+    fn a_control_community_that_comes_through_is_an_error() {
+        let u = Universe::new(spec(LoadFamily::V4, 1, 40, 10));
+        let octets = table(&u, 1, false);
+        let error = Reader::default().read(&u, &octets, &mut |_| ()).unwrap_err();
+        assert!(error.to_string().contains("communities are not those that pass"), "{error}");
+    }
+
+    #[test]
+    fn recorded_tables_are_read_as_they_were_sent() {
+        let recording = Recording::sample(4, false);
+        let members = spec(LoadFamily::V4, 0, 1, 1);
+        let u = Universe::with(Spec { members: 4, ..members }, Some(recording.into()));
+        for member in 0..4 {
+            assert_eq!(read_back(&u, member), announced(&u, member));
+            assert!(u.prefixes_of(member) > 0);
+        }
+    }
+}

@@ -10,6 +10,9 @@ use super::ours::TRANSIT_FREE;
 use super::{PORT, PolicyLevel, program, routing_data};
 use crate::universe::{LoadFamily, RELOAD_AS, ROUTE_SERVER_AS, Universe};
 
+/// Where Debian and a build from source put it.
+pub(super) const PLACES: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
+
 pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Result<Command> {
     let config = dir.join("bird.conf");
     let af = if u.v6_nlri() { "ipv6" } else { "ipv4" };
@@ -24,7 +27,7 @@ pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Resul
         member(u, level, m, af, &mut text);
     }
     std::fs::write(&config, text)?;
-    let mut command = Command::new(program("bird", &["/usr/sbin", "/usr/local/sbin"])?);
+    let mut command = Command::new(program("bird", PLACES)?);
     command.arg("-f").arg("-c").arg(config).arg("-s").arg(dir.join("bird.ctl"));
     Ok(command)
 }

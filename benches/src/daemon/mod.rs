@@ -29,6 +29,8 @@ pub(crate) enum Which {
     Us,
     Bird,
     Openbgpd,
+    /// Not a daemon: a writer that sends the same octets to the same sockets.
+    Floor,
 }
 
 impl Which {
@@ -37,6 +39,7 @@ impl Which {
             Self::Us => "us",
             Self::Bird => "bird2",
             Self::Openbgpd => "openbgpd",
+            Self::Floor => "floor",
         }
     }
 }
@@ -86,6 +89,7 @@ impl Daemon {
             Which::Us => ours::prepare(u, level, dir)?,
             Which::Bird => bird::prepare(u, level, dir)?,
             Which::Openbgpd => openbgpd::prepare(u, level, dir)?,
+            Which::Floor => return Err(io::Error::other("the floor is not a daemon")),
         };
         let log = std::fs::File::create(dir.join(format!("{}.log", which.name())))?;
         let started = Instant::now();
@@ -129,6 +133,21 @@ impl Daemon {
         self.pids = pids;
     }
 
+    /// What this daemon says its version is.
+    pub(crate) fn version(which: Which) -> Option<String> {
+        let (path, argument) = match which {
+            Which::Us => (program("rs-daemon", &[]).ok()?, "--version"),
+            Which::Bird => (program("bird", bird::PLACES).ok()?, "--version"),
+            Which::Openbgpd => (program("bgpd", openbgpd::PLACES).ok()?, "-V"),
+            Which::Floor => return None,
+        };
+        let output = Command::new(path).arg(argument).output().ok()?;
+        // Some say it on standard error.
+        let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+        let said = String::from_utf8_lossy(&said);
+        said.lines().next().map(|line| line.trim().to_owned())
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         for pid in &self.pids {
@@ -146,6 +165,7 @@ impl Daemon {
             Which::Us => ours::prepare(u, level, dir).map(drop)?,
             Which::Bird => bird::prepare(u, level, dir).map(drop)?,
             Which::Openbgpd => openbgpd::prepare(u, level, dir).map(drop)?,
+            Which::Floor => {}
         }
         let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status()?;
         if status.success() { Ok(()) } else { Err(io::Error::other("kill -HUP failed")) }

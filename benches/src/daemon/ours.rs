@@ -38,7 +38,8 @@ pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Resul
     let _ = write!(
         text,
         "[[route_server]]\nname = \"rs1\"\nkind = \"regular\"\nrouter_id = \"10.255.255.254\"\nlisten = [\"{listen}\"]\n\
-         [route_server.import]\nmax_prefixes = {{ v4 = 3000000, v6 = 3000000 }}\n"
+         {}[route_server.import]\nmax_prefixes = {{ v4 = 3000000, v6 = 3000000 }}\n",
+        send_hold_time(u),
     );
     if rs {
         let added = if u.reload_as_rejected { format!(", {RELOAD_AS}") } else { String::new() };
@@ -49,7 +50,8 @@ pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Resul
         );
     } else {
         text.push_str(
-            "irr = \"off\"\nrpki = \"off\"\nbogon_prefixes = false\nbogon_asns = false\ntransit_free = []\nfirst_as = false\nnext_hop = \"any\"\n",
+            "irr = \"off\"\nrpki = \"off\"\nbogon_prefixes = false\nbogon_asns = false\ntransit_free = []\nfirst_as = false\nnext_hop = \"any\"\n\
+             prefix_length = false\nas_path_max = 0\nmax_communities = 0\n",
         );
     }
     for m in 0..u.spec.members {
@@ -69,6 +71,13 @@ pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Resul
     let mut command = Command::new(program("rs-daemon", &[])?);
     command.arg("--config").arg(config);
     Ok(command)
+}
+
+/// A short SendHoldTimer, which must be longer than the hold time.
+fn send_hold_time(u: &Universe) -> String {
+    let hold = u.spec.hold_time;
+    let lines = |send| format!("hold_time = \"{hold}s\"\nsend_hold_time = \"{send}s\"\n");
+    u.spec.send_hold.map(lines).unwrap_or_default()
 }
 
 /// Networks that must not stand in a path: the same list for every daemon.

@@ -15,6 +15,6 @@ pub(crate) fn run(bench: &mut Bench, outcome: &mut Outcome) -> Result<(), BoxErr
     }
     meter.stop(bench, Instant::now(), outcome);
     let percent = outcome.cpu_secs / outcome.wall_secs * 100.0;
-    outcome.figures.push(("percent of a core".into(), percent));
+    outcome.figure("percent of a core", percent);
     Ok(())
 }

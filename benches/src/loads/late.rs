@@ -8,7 +8,7 @@ pub(crate) fn run(bench: &mut Bench, outcome: &mut Outcome) -> Result<(), BoxErr
     let joiner = bench.options.members - 1;
     let limit = bench.limit();
     bench.generator.universe.up[joiner as usize] = false;
-    bench.generator.establish(0..joiner, limit)?;
+    bench.generator.establish(1..joiner, limit)?;
     bench.generator.recount();
     for member in 0..joiner {
         let table = crate::wire::table(&bench.generator.universe, member, true);
@@ -32,8 +32,8 @@ pub(crate) fn run(bench: &mut Bench, outcome: &mut Outcome) -> Result<(), BoxErr
     meter.stop(bench, full.max(end_of_rib), outcome);
     let established = bench.generator.established_at(joiner).unwrap_or(started);
     let since = |at: Instant| at.saturating_duration_since(established).as_secs_f64() * 1e3;
-    outcome.figures.push(("full table after Established, ms".into(), since(full)));
-    outcome.figures.push(("End-of-RIB after Established, ms".into(), since(end_of_rib)));
+    outcome.figure("full table after Established, ms", since(full));
+    outcome.figure("End-of-RIB after Established, ms", since(end_of_rib));
     Ok(())
 }
 

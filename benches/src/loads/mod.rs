@@ -10,14 +10,20 @@ mod reload;
 mod restart;
 mod slow;
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
 use crate::Options;
-use crate::daemon::{Daemon, Usage, Which};
-use crate::generator::{Generator, LoadError};
-use crate::universe::{Spec, Universe};
+use crate::daemon::{Daemon, PolicyLevel, Usage, Which};
+use crate::generator::{Generator, LoadError, Phase};
+use crate::recording::Recording;
+use crate::universe::{LoadFamily, Spec, Universe};
+
+/// Seconds that a daemon may need to start, whatever the limit of the load: BIRD reads 400,000
+/// ROAs as configuration.
+const START_SECS: u64 = 120;
 
 /// What is done to the daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, clap::ValueEnum)]
@@ -32,23 +38,26 @@ pub(crate) enum Load {
     LateJoiner,
     /// All members return at once with their tables and End-of-RIB.
     Restart,
-    /// One member never reads while all announce, and then reads again.
+    /// One member never reads, while all announce and after, until the daemon ends its session.
     SlowReader,
     /// Nothing happens.
     Idle,
     /// `transit_free` gains an AS, and the daemon is told with SIGHUP.
     Reload,
-    /// All rows of the results page.
+    /// All rows of the results page, going on where an earlier suite was stopped.
     Suite,
-    /// Not a daemon: a writer that sends the same octets to the same sockets.
-    Floor,
+    /// The results page again, from the JSON beside it.
+    Page,
+    /// Instructions of the hot paths, compared with a baseline.
+    Instructions,
 }
 
 /// One run of one daemon.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) daemon: String,
-    /// Start of the process until it listens (configuration, ROAs, IRR sets), seconds.
+    /// Start of the process until a first session is Established (configuration, ROAs and IRR
+    /// sets are read by then), seconds.
     pub(crate) startup_secs: f64,
     pub(crate) startup_cpu_secs: f64,
     /// From the load's first octet to the last right cell, seconds.
@@ -69,10 +78,44 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
 }
 
+impl Outcome {
+    fn figure(&mut self, name: &str, value: f64) {
+        self.figures.push((name.to_owned(), value));
+    }
+}
+
 type BoxError = Box<dyn std::error::Error>;
 
-fn universe(options: &Options) -> Universe {
-    Universe::new(Spec {
+/// Reads the MRT files of a load, if it has any.
+pub(crate) fn recording(options: &Options) -> Result<Option<Rc<Recording>>, BoxError> {
+    if options.mrt.is_empty() {
+        return Ok(None);
+    }
+    if options.policy != PolicyLevel::Plain || options.load == Load::Reload {
+        return Err("recorded tables: only with --policy plain, and not for reload".into());
+    }
+    let v6 = options.family == LoadFamily::V6;
+    let recording = Recording::read(&options.mrt, options.members, v6)?;
+    eprintln!(
+        "MRT: {} routes of {} prefixes from {} peers for {} members; {} left out (AS_SET, no \
+         usable prefix)",
+        recording.routes(),
+        recording.width(),
+        recording.peers,
+        options.members,
+        recording.left_out
+    );
+    Ok(Some(Rc::new(recording)))
+}
+
+fn universe(options: &Options, which: Which, recording: Option<&Rc<Recording>>) -> Universe {
+    let mut universe = Universe::with(spec(options), recording.cloned());
+    universe.own_path_ends_search = which == Which::Openbgpd;
+    universe
+}
+
+fn spec(options: &Options) -> Spec {
+    Spec {
         members: options.members,
         prefixes: options.prefixes,
         per_set: options.per_set,
@@ -81,35 +124,45 @@ fn universe(options: &Options) -> Universe {
         family: options.family,
         announcers: options.announcers,
         first_member_prefixes: options.first,
-    })
+        hold_time: options.hold_time,
+        send_hold: (options.load == Load::SlowReader).then_some(options.send_hold),
+    }
 }
 
-/// All runs of all daemons, in turn (so that a drift of the machine meets all alike).
-pub(crate) fn run_all(options: &Options) -> Result<Vec<Outcome>, BoxError> {
+/// All runs of all daemons, in turn (so that a drift of the machine meets all alike), each told to
+/// `done` when it has ended. The first `skip` were run before.
+pub(crate) fn run_all(
+    options: &Options,
+    skip: usize,
+    mut done: impl FnMut(&Outcome) -> Result<(), BoxError>,
+) -> Result<(), BoxError> {
     std::fs::create_dir_all(&options.out)?;
     let out = options.out.canonicalize()?;
-    let mut results = Vec::new();
-    let total = u64::from(options.repeat) * options.daemons.len() as u64;
-    let bar = ProgressBar::new(total);
-    for repeat in 0..options.repeat {
-        for which in &options.daemons {
-            bar.println(format!("{} run {}", which.name(), repeat + 1));
-            let dir = out.join(which.name());
-            std::fs::create_dir_all(&dir)?;
-            let mut outcome = Outcome { daemon: which.name().to_owned(), ..Outcome::default() };
-            if options.load == Load::Floor {
-                outcome.daemon = "floor".to_owned();
-                floor::run(options, &mut outcome)?;
-            } else if let Err(e) = run_one(options, *which, &dir, &mut outcome) {
-                outcome.error = Some(e.to_string());
-            }
-            bar.println(serde_json::to_string(&outcome)?);
-            results.push(outcome);
-            bar.inc(1);
+    let recording = recording(options)?;
+    let total = options.repeat as usize * options.daemons.len();
+    let bar = ProgressBar::new(total as u64).with_position(skip as u64);
+    let all = (0..options.repeat).flat_map(|n| options.daemons.iter().map(move |d| (n, *d)));
+    for (repeat, which) in all.skip(skip) {
+        bar.println(format!("{} run {}", which.name(), repeat + 1));
+        let dir = out.join(which.name());
+        // What an earlier load left there is not of this one.
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir)?;
         }
+        std::fs::create_dir_all(&dir)?;
+        let mut outcome = Outcome { daemon: which.name().to_owned(), ..Outcome::default() };
+        let u = universe(options, which, recording.as_ref());
+        let result = match which {
+            Which::Floor => floor::run(&u, &mut outcome),
+            _ => run_one(options, which, u, &dir, &mut outcome),
+        };
+        outcome.error = result.err().map(|e| e.to_string());
+        bar.println(serde_json::to_string(&outcome)?);
+        done(&outcome)?;
+        bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(results)
+    Ok(())
 }
 
 /// A daemon that listens, a generator beside it, and what a load needs of the options.
@@ -123,16 +176,18 @@ pub(crate) struct Bench {
 fn run_one(
     options: &Options,
     which: Which,
+    u: Universe,
     dir: &std::path::Path,
     outcome: &mut Outcome,
 ) -> Result<(), BoxError> {
-    let u = universe(options);
     let mut daemon = Daemon::start(which, &u, options.policy, dir)?;
-    outcome.startup_secs =
-        daemon.wait_listening(&u, Duration::from_secs(options.limit))?.as_secs_f64();
-    outcome.startup_cpu_secs = daemon.usage().cpu_secs;
+    daemon.wait_listening(&u, Duration::from_secs(options.limit.max(START_SECS)))?;
     let generator = Generator::new(u, crate::daemon::PORT)?;
     let mut bench = Bench { daemon, generator, options: options.clone(), dir: dir.to_owned() };
+    // Some listen before they have read everything, but let nobody in.
+    bench.generator.establish(0..1, bench.limit())?;
+    outcome.startup_secs = bench.daemon.started.elapsed().as_secs_f64();
+    outcome.startup_cpu_secs = bench.daemon.usage().cpu_secs;
     match options.load {
         Load::Announce => announce::run(&mut bench, outcome),
         Load::Flap => flap::run(&mut bench, outcome),
@@ -142,7 +197,7 @@ fn run_one(
         Load::Idle => idle::run(&mut bench, outcome),
         Load::SlowReader => slow::run(&mut bench, outcome),
         Load::Reload => reload::run(&mut bench, outcome),
-        Load::Floor | Load::Suite => Ok(()),
+        Load::Suite | Load::Page | Load::Instructions => Ok(()),
     }
 }
 
@@ -158,7 +213,9 @@ impl Bench {
     /// Sessions of all members up, and the daemon quiet again.
     pub(crate) fn establish_all(&mut self) -> Result<(), LoadError> {
         let limit = self.limit();
-        self.generator.establish(self.members(), limit)?;
+        let down = |m: &u32| self.generator.phase(*m) == Phase::Down;
+        let members: Vec<u32> = self.members().filter(down).collect();
+        self.generator.establish(members.into_iter(), limit)?;
         self.settle()
     }
 
