@@ -19,6 +19,8 @@ use crate::wire::{self, Event, Reader};
 
 /// Octets that one `read` may take: large, so that the generator makes few system calls.
 const READ_OCTETS: usize = 256 * 1024;
+/// Receive buffer of a member that does not read.
+const DEAF_OCTETS: usize = 64 * 1024;
 /// How often every member sends a KEEPALIVE, if its hold time allows.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 
@@ -42,7 +44,7 @@ struct Member {
     end_of_rib_at: Option<Instant>,
     /// The last KEEPALIVE of the daemon, the one that made the session Established included.
     kept_alive_at: Option<Instant>,
-    /// A member that does not read (a slow reader) until told otherwise.
+    /// A member that does not read.
     deaf: bool,
 }
 
@@ -71,8 +73,11 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> LoadError {
 }
 
 /// One change whose way is timed: sent at, and latencies to each receiver as they come.
+#[derive(Default)]
 pub(crate) struct Probe {
     pub(crate) sent: Vec<Instant>,
+    /// By change: how many members have heard of it.
+    pub(crate) heard: Vec<u32>,
     pub(crate) latencies_micros: Vec<u32>,
 }
 
@@ -210,10 +215,15 @@ impl Generator {
         !self.members[member as usize].deaf
     }
 
-    /// Makes a member stop reading, or read again.
-    pub(crate) fn set_deaf(&mut self, member: u32, deaf: bool) -> Result<(), LoadError> {
-        self.members[member as usize].deaf = deaf;
-        if deaf { Ok(()) } else { self.receive(member) }
+    /// Makes a member stop reading.
+    pub(crate) fn stop_reading(&mut self, member: u32) -> Result<(), LoadError> {
+        let m = &mut self.members[member as usize];
+        m.deaf = true;
+        // The kernel would otherwise take some 30 MB in its place before the window closes.
+        let Some(stream) = &m.stream else { return Ok(()) };
+        socket2::SockRef::from(stream)
+            .set_recv_buffer_size(DEAF_OCTETS)
+            .map_err(io_error("receive buffer"))
     }
 
     /// Octets that `member` sends as soon as its socket takes them.
@@ -443,6 +453,7 @@ impl Generator {
                     set_cell(universe, table, wrong, member, index, cell);
                     if let (Some(probe), Some((_, number))) = (probe.as_mut(), extra) {
                         let sent = probe.sent[usize::from(number)];
+                        probe.heard[usize::from(number)] += 1;
                         probe.latencies_micros.push((now - sent).as_micros() as u32);
                     }
                 }

@@ -22,7 +22,7 @@ pub(crate) fn run(bench: &mut Bench, outcome: &mut Outcome) -> Result<(), BoxErr
     let slow = bench.options.members - 1;
     // Nobody else may be closed: the count of wrong cells would say so.
     bench.generator.tolerate_close = true;
-    bench.generator.set_deaf(slow, true)?;
+    bench.generator.stop_reading(slow)?;
     bench.generator.recount();
     // The slow member's own cells stay wrong for as long as it does not read.
     let owed = (0..bench.generator.universe.width())
