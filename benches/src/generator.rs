@@ -17,6 +17,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::universe::{Cell, EMPTY, Universe};
 use crate::wire::{self, Event, Reader};
 
+/// Connections that are begun at a time and not Established: BIRD has a backlog of 8, and a SYN
+/// that is dropped beyond it comes again after seconds, then minutes.
+const ARRIVING: usize = 8;
 /// Octets that one `read` may take: large, so that the generator makes few system calls.
 const READ_OCTETS: usize = 256 * 1024;
 /// Receive buffer of a member that does not read.
@@ -254,6 +257,21 @@ impl Generator {
             .count()
     }
 
+    /// Begins connections of those `members` that are down, as many as fit into [`ARRIVING`];
+    /// one that the daemon refused is tried again.
+    pub(crate) fn arrive(&mut self, members: impl Iterator<Item = u32>) -> Result<(), LoadError> {
+        let mut begun = 0;
+        let mut down = Vec::new();
+        for member in members {
+            match self.phase(member) {
+                Phase::Established => {}
+                Phase::Down => down.push(member),
+                _ => begun += 1,
+            }
+        }
+        down.into_iter().take(ARRIVING.saturating_sub(begun)).try_for_each(|m| self.connect(m))
+    }
+
     /// Connects `members` and waits until all of them are Established.
     pub(crate) fn establish(
         &mut self,
@@ -261,12 +279,6 @@ impl Generator {
         limit: Duration,
     ) -> Result<(), LoadError> {
         let members: Vec<u32> = members.collect();
-        for chunk in members.chunks(64) {
-            for member in chunk {
-                self.connect(*member)?;
-            }
-            self.turn(Some(Duration::from_millis(1)))?;
-        }
         let started = Instant::now();
         loop {
             let missing: Vec<u32> =
@@ -278,13 +290,8 @@ impl Generator {
                 let up = members.len() - missing.len();
                 return Err(LoadError::NotUp { up, wanted: members.len(), after: limit });
             }
+            self.arrive(members.iter().copied())?;
             self.turn(Some(Duration::from_millis(20)))?;
-            // A refused connection (the daemon was not ready for us) is tried again.
-            for member in missing {
-                if self.phase(member) == Phase::Down {
-                    self.connect(member)?;
-                }
-            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::Options;
 pub(crate) const CASE: &str = "RS_LAB_CASE";
 /// More instructions than the baseline's by so many percent are a regression. Tables whose hashes
 /// are seeded at random (against members who would choose colliding keys) vary by some tenths.
-const TOLERANCE_PERCENT: f64 = 3.0;
+const TOLERANCE_PERCENT: f64 = 5.0;
 /// Counts depend on the compiler: the toolchain is pinned, and this is its version.
 const TOOLCHAIN: &str = include_str!("../../rust-toolchain.toml");
 
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn more_than_the_tolerance_is_a_regression() {
-        assert!(compare(1_029, Some(1_000)).0);
+        assert!(compare(1_049, Some(1_000)).0);
         assert!(compare(500, Some(1_000)).0);
-        let (fine, text) = compare(1_031, Some(1_000));
+        let (fine, text) = compare(1_051, Some(1_000));
         assert!(!fine && text.contains("REGRESSION"), "{text}");
         assert!(!compare(1, None).0, "a case without a baseline");
     }

@@ -36,8 +36,10 @@ pub(crate) enum Load {
     Churn,
     /// One more member joins a full table.
     LateJoiner,
-    /// All members return at once with their tables and End-of-RIB.
+    /// All members return; once all sessions are up, each sends its table and End-of-RIB.
     Restart,
+    /// All members return; each sends its table and End-of-RIB as soon as its own session is up.
+    Return,
     /// One member never reads, while all announce and after, until the daemon ends its session.
     SlowReader,
     /// Nothing happens.
@@ -194,6 +196,7 @@ fn run_one(
         Load::Churn => churn::run(&mut bench, outcome),
         Load::LateJoiner => late::run(&mut bench, outcome),
         Load::Restart => restart::run(&mut bench, outcome),
+        Load::Return => restart::one_by_one(&mut bench, outcome),
         Load::Idle => idle::run(&mut bench, outcome),
         Load::SlowReader => slow::run(&mut bench, outcome),
         Load::Reload => reload::run(&mut bench, outcome),

@@ -128,7 +128,7 @@ macro_rules! against_bird {
     };
 }
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 22] = [
     Row {
         id: "announce-100x1000",
         name: "announce, 100 members × 1,000",
@@ -214,6 +214,16 @@ const ROWS: [Row; 21] = [
         prefixes: 100,
         goals: &[Ratio(Wall, Bird, 0.1), Ratio(Cpu, Bird, 0.05)],
         estimate_secs: 100,
+        ..ROW
+    },
+    Row {
+        id: "return-500x100",
+        name: "members return one by one, 500 × 100",
+        load: Load::Return,
+        members: 500,
+        prefixes: 100,
+        estimate_secs: 210,
+        once: true,
         ..ROW
     },
     Row {
