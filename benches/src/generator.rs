@@ -424,7 +424,7 @@ impl Generator {
 
     fn consume(&mut self, member: u32, n: usize) -> Result<(), LoadError> {
         let m = &mut self.members[member as usize];
-        let mut reply = false;
+        let (mut reply, mut refresh) = (false, false);
         let mut notification = None;
         let now = Instant::now();
         let carried = !m.buffer.is_empty();
@@ -456,6 +456,7 @@ impl Generator {
                 }
                 Event::Notification(code, subcode) => notification = Some((code, subcode)),
                 Event::EndOfRib => *end_of_rib_at = Some(now),
+                Event::Refresh => refresh = true,
                 Event::Reach(index, cell, extra) => {
                     set_cell(universe, table, wrong, member, index, cell);
                     if let (Some(probe), Some((_, number))) = (probe.as_mut(), extra) {
@@ -479,6 +480,10 @@ impl Generator {
             let mut octets = Vec::new();
             wire::keepalive(&mut octets);
             self.send(member, std::rc::Rc::new(octets))?;
+        }
+        if refresh {
+            let table = wire::table(&self.universe, member, false);
+            self.send(member, std::rc::Rc::new(table))?;
         }
         Ok(())
     }

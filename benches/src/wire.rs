@@ -157,6 +157,8 @@ pub(crate) enum Event {
     Keepalive,
     Notification(u8, u8),
     EndOfRib,
+    /// ROUTE-REFRESH (RFC 2918).
+    Refresh,
     /// A prefix now has this cell's value and the churn community, if there was one.
     Reach(u32, Cell, Option<(u16, u16)>),
     Unreach(u32),
@@ -207,6 +209,7 @@ impl Reader {
                 2 => self.update(u, &message[HEADER..], on)?,
                 3 => on(Event::Notification(message[HEADER], message[HEADER + 1])),
                 4 => on(Event::Keepalive),
+                5 => on(Event::Refresh),
                 _ => {}
             }
             at += length;
