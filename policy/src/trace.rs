@@ -69,6 +69,13 @@ pub enum Datum<'a> {
     Asn(Asn),
     /// The next hop.
     NextHop(NextHop),
+    /// The next hop, and what is wrong with it.
+    NextHopFault {
+        /// The next hop.
+        next_hop: NextHop,
+        /// What is wrong.
+        fault: &'static str,
+    },
     /// A count against its limit.
     Count {
         /// So many.
@@ -155,8 +162,12 @@ impl fmt::Display for Discount {
 pub enum IrrEntry {
     /// The origin AS.
     Origin(Option<Asn>),
+    /// The origin AS, which the configuration lets through.
+    ExtraOrigin(Asn),
     /// The route object that covers the prefix.
     RouteObject(Prefix),
+    /// The prefix of the configuration that lets it through.
+    ExtraPrefix(Prefix),
     /// No route object covers the prefix.
     NoRouteObject,
     /// A ROA stands in for the route object.
@@ -169,6 +180,7 @@ impl fmt::Display for Datum<'_> {
             Self::None => Ok(()),
             Self::Asn(asn) => write!(f, "AS{asn}"),
             Self::NextHop(next_hop) => next_hop.fmt(f),
+            Self::NextHopFault { next_hop, fault } => write!(f, "{next_hop}: {fault}"),
             Self::Count { found, limit } => write!(f, "{found}, at most {limit}"),
             Self::Length { length, min, max } => write!(f, "/{length}, from /{min} to /{max}"),
             Self::Listed { entry, source } => write!(f, "{entry} ({source})"),
@@ -181,6 +193,8 @@ impl fmt::Display for Datum<'_> {
             Self::Irr { status, source, entry, discount, .. } => {
                 match entry {
                     IrrEntry::Origin(Some(asn)) => write!(f, "AS{asn}")?,
+                    IrrEntry::ExtraOrigin(asn) => write!(f, "AS{asn} by irr_extra")?,
+                    IrrEntry::ExtraPrefix(prefix) => write!(f, "{prefix} by irr_extra")?,
                     IrrEntry::Origin(None) => f.write_str("no origin AS")?,
                     IrrEntry::RouteObject(prefix) => write!(f, "route object {prefix}")?,
                     IrrEntry::NoRouteObject => f.write_str("no route object")?,

@@ -115,9 +115,12 @@ fn an_adj_rib_out_has_what_the_member_was_given() {
 fn explain_reads_as_a_decision() {
     let output = rsctl(&["explain", "62.50.8.0/24", "--to", "AS1000010", "--rs", "rs1"]);
     let text = text(&output);
-    for part in
-        ["has no route for 62.50.8.0/24", "do_not_announce_to_peer", "64500:0:1000010", "=> "]
-    {
+    for part in [
+        "has no route for 62.50.8.0/24; that of AS1000050: withheld",
+        "do_not_announce_to_peer",
+        "64500:0:1000010",
+        "=> ",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let given = rsctl_json(&["explain", "62.199.0.0/22", "--to", "AS1000050", "--rs", "rs1"]);

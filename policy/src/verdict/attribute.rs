@@ -192,11 +192,14 @@ fn collector<'a>(input: &Input<'a>) -> Outcome<'a> {
 
 /// Row 2.
 fn next_hop<'a>(input: &Input<'a>) -> Outcome<'a> {
-    let datum = Datum::NextHop(input.attributes.next_hop);
+    let next_hop = input.attributes.next_hop;
+    let fault = |fault| Datum::NextHopFault { next_hop, fault };
     match verdict_of_next_hop(input) {
-        NextHopVerdict::Accept => Outcome::Passed(datum),
-        NextHopVerdict::StripLinkLocal => Outcome::Noted(datum),
-        NextHopVerdict::Refuse(_) => Outcome::Refused(RejectReason::NextHop, datum),
+        NextHopVerdict::Accept => Outcome::Passed(Datum::NextHop(next_hop)),
+        NextHopVerdict::StripLinkLocal => {
+            Outcome::Noted(fault("its link-local half is not registered and is taken off"))
+        }
+        NextHopVerdict::Refuse(why) => Outcome::Refused(RejectReason::NextHop, fault(why)),
     }
 }
 

@@ -212,7 +212,11 @@ fn irr_origin<'a>(route: &mut Route<'a>) -> Outcome<'a> {
     route.irr = usable_set(route);
     let state = origin_state(route);
     route.class = route.class.with_irr_origin(state);
-    let datum = route.irr_datum(IrrEntry::Origin(route.attributes.origin));
+    let entry = match (state, route.attributes.origin) {
+        (IrrState::WhiteList, Some(origin)) => IrrEntry::ExtraOrigin(origin),
+        (_, origin) => IrrEntry::Origin(origin),
+    };
+    let datum = route.irr_datum(entry);
     if state == IrrState::Absent {
         route.irr_failure(RejectReason::IrrOrigin, datum)
     } else {
@@ -264,7 +268,7 @@ fn irr_prefix<'a>(route: &mut Route<'a>) -> Outcome<'a> {
     let (state, entry) = if let Some(entry) = covering.filter(|e| route.lets_through(*e)) {
         (IrrState::Present, IrrEntry::RouteObject(entry))
     } else if let Some(entry) = extra_prefix(route) {
-        (IrrState::WhiteList, IrrEntry::RouteObject(entry))
+        (IrrState::WhiteList, IrrEntry::ExtraPrefix(entry))
     } else if let Some(vrp) = roa_instead(route) {
         (IrrState::Roa, IrrEntry::Roa(vrp))
     } else {

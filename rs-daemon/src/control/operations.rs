@@ -163,8 +163,10 @@ impl Operations {
     /// When prefix or member are not known.
     pub async fn explain(&self, asked: &ExplainQuery) -> Result<Explanation, Refusal> {
         check_prefix(&asked.prefix)?;
-        let to = PeerQuery { peer: asked.to.clone(), route_server: asked.route_server.clone() };
-        let session = self.session(&to).await?;
+        let route_server = asked.route_server.as_deref();
+        let sessions = self.sessions(route_server).await?;
+        let family = if asked.prefix.contains(':') { Family::V6 } else { Family::V4 };
+        let session = peer::resolve_for(&sessions, &asked.to, route_server, family)?;
         Ok(self.runtime.explain(&asked.prefix, &session.id).await?)
     }
 

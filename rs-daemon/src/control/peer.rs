@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
+use bgp_wire::Family;
+
 use super::protocol::{Refusal, RefusalKind};
-use crate::runtime::status::SessionStatus;
+use crate::runtime::status::{SessionState, SessionStatus};
 
 /// What a user wrote for PEER.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +85,33 @@ pub fn resolve<'a>(
     Ok(session)
 }
 
+/// The one session that `peer` means where a route of `family` is concerned: members often have
+/// one session for each family, and then it is the one over that family.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_for<'a>(
+    sessions: &'a [SessionStatus],
+    peer: &str,
+    route_server: Option<&str>,
+    family: Family,
+) -> Result<&'a SessionStatus, Refusal> {
+    let found = matching(sessions, peer, route_server)?;
+    let over = |session: &&&SessionStatus| {
+        session.id.address.is_ipv4() == (family == Family::V4)
+            && session.state == SessionState::Established
+    };
+    let mut own = found.iter().filter(over);
+    match (own.next(), own.next()) {
+        (Some(only), None) if one_route_server(&found) => Ok(only),
+        _ => resolve(sessions, peer, route_server),
+    }
+}
+
+fn one_route_server(sessions: &[&SessionStatus]) -> bool {
+    sessions.windows(2).all(|pair| pair[0].id.route_server == pair[1].id.route_server)
+}
+
 /// The address with its zone, as a user writes it.
 #[must_use]
 pub fn display_address(session: &SessionStatus) -> String {
@@ -146,6 +175,24 @@ mod tests {
         assert_eq!(resolve(&all, "fe80::1%eth2", None).unwrap().asn, 65002);
         assert_eq!(resolve(&all, "fe80::1", None).unwrap_err().kind, RefusalKind::Ambiguous);
         assert_eq!(resolve(&all, "fe80::1%eth9", None).unwrap_err().kind, RefusalKind::NotFound);
+    }
+
+    #[test]
+    fn of_a_session_for_each_family_the_prefix_says_which() {
+        let mut all = vec![
+            sample::session("rs1", 65010, "192.0.2.10"),
+            sample::session("rs1", 65010, "2001:db8:1::10"),
+        ];
+        for session in &mut all {
+            session.state = SessionState::Established;
+        }
+        let found = |all: &[SessionStatus], family| {
+            resolve_for(all, "AS65010", None, family).map(|found| found.id.address.is_ipv4())
+        };
+        assert_eq!(found(&all, Family::V4).unwrap(), true);
+        assert_eq!(found(&all, Family::V6).unwrap(), false);
+        all.push(sample::session("rs2", 65010, "192.0.2.10"));
+        assert_eq!(found(&all, Family::V4).unwrap_err().kind, RefusalKind::Ambiguous);
     }
 
     #[test]

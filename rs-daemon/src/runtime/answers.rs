@@ -244,7 +244,8 @@ impl Inner {
         let naming = Naming { name: Arc::clone(&shared.name), policy: shared.policy.load_full() };
         let shard = rib::shard_of(&prefix, self.engine.inboxes.len());
         let found = self.ask_shard(shard, index, move |shard| shard.explain(&prefix, slot)).await?;
-        Ok(naming.explanation(&found, to))
+        let (_, asn) = naming.session(slot);
+        Ok(naming.explanation(&found, to, asn))
     }
 }
 
@@ -320,19 +321,33 @@ impl Naming {
         }
     }
 
-    fn explanation(&self, found: &rib::Explanation, to: &SessionId) -> Explanation {
+    fn explanation(&self, found: &rib::Explanation, to: &SessionId, asn: u32) -> Explanation {
         let candidates: Vec<_> =
             found.candidates.iter().map(|candidate| self.candidate(candidate)).collect();
+        let who = format!("AS{asn} ({})", to.address);
         let summary = match (&found.chosen[..], &candidates[..]) {
-            (_, []) => format!("there is no route for {}", found.prefix),
-            ([], _) => format!("{to} has no route for {}", found.prefix),
+            (_, []) => {
+                format!("there is no route for {}: nobody announces it here", found.prefix)
+            }
+            ([], [only]) => {
+                let from = only.route.from_asn;
+                format!(
+                    "{who} has no route for {}; that of AS{from}: {}",
+                    found.prefix, only.outcome
+                )
+            }
+            ([], several) => format!(
+                "{who} has no route for {}: none of {} may go there",
+                found.prefix,
+                several.len()
+            ),
             (chosen, _) => {
                 let from: Vec<_> = chosen
                     .iter()
                     .filter_map(|at| candidates.get(*at))
                     .map(|c| format!("AS{} ({})", c.route.from_asn, c.route.from.address))
                     .collect();
-                format!("{to} has {} from {}", found.prefix, from.join(", "))
+                format!("{who} has {} from {}", found.prefix, from.join(", "))
             }
         };
         Explanation {
@@ -361,7 +376,12 @@ impl Naming {
         ExplainedCandidate {
             route: self.entry(&candidate.route),
             checks: import.chain(export).collect(),
-            outcome: self.outcome(candidate.outcome),
+            outcome: match (candidate.outcome, withheld_by(candidate)) {
+                (CandidateOutcome::Withheld, Some(step)) => {
+                    format!("withheld: {} {}", step.rule, step.detail).trim_end().to_owned()
+                }
+                (outcome, _) => self.outcome(outcome),
+            },
         }
     }
 
@@ -393,6 +413,11 @@ impl Naming {
             CandidateOutcome::Undecided => "not decided yet".to_owned(),
         }
     }
+}
+
+/// The last rule that took the member out of those who get the route.
+fn withheld_by(candidate: &rib::ExplainedCandidate) -> Option<&policy::ExportStep> {
+    candidate.export.iter().rfind(|step| step.withheld)
 }
 
 /// How long ago that was, in the largest unit that makes sense.
