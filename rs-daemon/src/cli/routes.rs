@@ -1,6 +1,9 @@
 //! `rsctl routes`: written as the answer comes in.
 
 use std::io;
+use std::sync::Arc;
+
+use bgp_wire::Prefix;
 
 use super::Look;
 use super::args::Routes;
@@ -10,6 +13,8 @@ use crate::runtime::query::RouteEntry;
 
 /// Rows that set the widths together and are then written.
 const PORTION: usize = 256;
+/// So many routes are put in order before any is written; a longer list comes as it comes.
+const IN_ORDER: usize = 10_000;
 
 /// A list of routes being written.
 pub(super) struct Listing {
@@ -19,6 +24,9 @@ pub(super) struct Listing {
     detail: bool,
     routes: u64,
     rejected: u64,
+    /// Routes that wait to be put in order.
+    waiting: Vec<RouteEntry>,
+    streaming: bool,
 }
 
 impl Listing {
@@ -48,12 +56,35 @@ impl Listing {
             detail: asked.detail,
             routes: 0,
             rejected: 0,
+            waiting: Vec::new(),
+            streaming: false,
         }
     }
 
-    pub(super) fn push(&mut self, route: &RouteEntry, look: &mut Look<'_>) -> io::Result<()> {
+    pub(super) fn push(&mut self, route: RouteEntry, look: &mut Look<'_>) -> io::Result<()> {
         self.routes += 1;
         self.rejected += u64::from(route.reject.is_some());
+        if self.streaming {
+            return self.write(&route, look);
+        }
+        self.waiting.push(route);
+        if self.waiting.len() >= IN_ORDER {
+            self.streaming = true;
+            self.in_order(look)?;
+        }
+        Ok(())
+    }
+
+    /// By route server and prefix; of one prefix the most preferred comes first, as it came.
+    fn in_order(&mut self, look: &mut Look<'_>) -> io::Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_cached_key(|route| {
+            (Arc::clone(&route.from.route_server), route.prefix.parse::<Prefix>().ok())
+        });
+        waiting.iter().try_for_each(|route| self.write(route, look))
+    }
+
+    fn write(&mut self, route: &RouteEntry, look: &mut Look<'_>) -> io::Result<()> {
         if self.detail {
             return write_detail(route, look);
         }
@@ -80,6 +111,7 @@ impl Listing {
     }
 
     pub(super) fn finish(mut self, look: &mut Look<'_>) -> io::Result<()> {
+        self.in_order(look)?;
         if self.routes == 0 {
             return writeln!(look.out, "no routes");
         }

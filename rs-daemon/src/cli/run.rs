@@ -157,7 +157,7 @@ fn table(
         Verb::Member(_) => members::write_one(&asker.one(request)?, look)?,
         Verb::Routes(asked) => {
             let mut listing = routes::Listing::new(asked);
-            asker.each(request, |route| listing.push(&route, look))?;
+            asker.each(request, |route| listing.push(route, look))?;
             listing.finish(look)?;
         }
         Verb::Explain { .. } => explain::write(&asker.one(request)?, look)?,
