@@ -50,7 +50,7 @@ pub(super) struct Driver {
     pub(super) disabled: Option<String>,
     pub(super) malformed: MalformedCounters,
     pub(super) since: SystemTime,
-    pub(super) last_down: Option<(String, SystemTime)>,
+    pub(super) last_down: Option<End>,
     pub(super) last_notification: Option<NotificationStatus>,
     pub(super) received_octets: u64,
     pub(super) sent_octets_before: u64,
@@ -90,6 +90,30 @@ impl Stale {
         }
         (gone, long)
     }
+}
+
+/// The end of a session.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) text: String,
+    pub(super) at: SystemTime,
+    /// The same, on the clock of the session.
+    pub(super) seen: Instant,
+}
+
+/// What was said at an end.
+pub(super) fn notification_status(
+    reason: &DownReason,
+    at: SystemTime,
+) -> Option<NotificationStatus> {
+    let (notification, sent) = reason.notification()?;
+    Some(NotificationStatus {
+        sent,
+        code: notification.code,
+        subcode: notification.subcode,
+        text: notification.to_string(),
+        at,
+    })
 }
 
 impl Driver {
@@ -385,23 +409,17 @@ impl Driver {
         });
         sweep(peer, unnamed);
         self.stale = stale;
-        self.note_end(reason);
+        self.note_end(now, reason);
     }
 
-    fn note_end(&mut self, reason: &DownReason) {
-        let at = SystemTime::now();
+    fn note_end(&mut self, now: Instant, reason: &DownReason) {
         let hint = reason.hint();
         tracing::info!(%reason, hint, "down");
-        self.last_down = Some((reason.to_string(), at));
-        if let Some((notification, sent)) = reason.notification() {
-            self.last_notification = Some(NotificationStatus {
-                sent,
-                code: notification.code,
-                subcode: notification.subcode,
-                text: notification.to_string(),
-                at,
-            });
+        let end = End { text: reason.to_string(), at: SystemTime::now(), seen: now };
+        if let Some(said) = notification_status(reason, end.at) {
+            self.last_notification = Some(said);
         }
+        self.last_down = Some(end);
     }
 
     fn state_changed(&mut self, state: State) {

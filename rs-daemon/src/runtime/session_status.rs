@@ -1,17 +1,18 @@
 //! A session as people see it.
 
 use std::rc::Rc;
+use std::time::{Instant, SystemTime};
 
 use bgp_session::{MessageCounts, Negotiated, SessionCounters, State, StopReason};
 use bgp_wire::{Families, Family, MessageType};
 
 use super::capability;
-use super::driver::Driver;
+use super::driver::{Driver, End, notification_status};
 use super::peer_config::limit_config;
 use super::session_task::Peer;
 use super::status::{
-    DirectionCounters, MessageCounters, NegotiatedStatus, NotificationCount, RouteCounters,
-    SessionId, SessionState, SessionStatus,
+    DirectionCounters, MessageCounters, NegotiatedStatus, NotificationCount, NotificationStatus,
+    RouteCounters, SessionId, SessionState, SessionStatus,
 };
 
 impl Driver {
@@ -27,6 +28,7 @@ impl Driver {
         let counters = self.session.counters();
         let sent_octets = self.sent_octets_before + connection.map_or(0, |c| c.sent_octets());
         let limits = limit_config(&self.config.limits);
+        let (last_end, last_notification) = self.last_end(peer.now());
         SessionStatus {
             id: SessionId {
                 route_server: self.config.key.route_server.clone(),
@@ -41,9 +43,9 @@ impl Driver {
             disabled: self.kept_down(),
             since: self.since,
             flaps: counters.flaps,
-            last_down: self.last_down.as_ref().map(|(text, _)| text.clone()),
-            last_down_at: self.last_down.as_ref().map(|(_, at)| *at),
-            last_notification: self.last_notification.clone(),
+            last_down_at: last_end.as_ref().map(|end| end.at),
+            last_down: last_end.map(|end| end.text),
+            last_notification,
             negotiated: self.session.negotiated().map(negotiated_status),
             local: connection.and_then(|c| c.local),
             remote: connection.and_then(|c| c.remote),
@@ -62,6 +64,20 @@ impl Driver {
             lagging: outbound.as_ref().is_some_and(|o| o.is_lagging()),
             worker: u16::try_from(peer.worker.index).unwrap_or(u16::MAX),
         }
+    }
+
+    /// Why the session went down last, or why it did not come up since, and what was said then.
+    fn last_end(&self, now: Instant) -> (Option<End>, Option<NotificationStatus>) {
+        let error = self.session.counters().last_error.as_ref();
+        let newer = error.filter(|e| self.last_down.as_ref().is_none_or(|down| down.seen < e.at));
+        let Some(error) = newer else {
+            return (self.last_down.clone(), self.last_notification.clone());
+        };
+        let ago = now.saturating_duration_since(error.at);
+        let at = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
+        let said = notification_status(&error.reason, at);
+        let end = End { text: error.text.clone(), at, seen: error.at };
+        (Some(end), said.or_else(|| self.last_notification.clone()))
     }
 
     fn session_state(&self) -> SessionState {

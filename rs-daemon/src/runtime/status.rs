@@ -104,9 +104,9 @@ pub struct SessionStatus {
     pub since: SystemTime,
     /// How often it went down after having been established.
     pub flaps: u64,
-    /// Why it went down last, as a sentence.
+    /// Why it went down last, or could not come up since, as a sentence.
     pub last_down: Option<String>,
-    /// When it went down last.
+    /// When that was.
     #[serde(with = "super::shape::maybe_time")]
     pub last_down_at: Option<SystemTime>,
     /// The last NOTIFICATION either way.
