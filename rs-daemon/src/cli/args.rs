@@ -14,7 +14,7 @@ Exit status: 0 done, 1 the daemon says no or does not answer, 2 wrong usage.";
 
 /// Control a running route server.
 #[derive(Debug, Parser)]
-#[command(name = "rsctl", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "rsctl", version, about = "Control a running route server", after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Args {
     /// Control socket; default /run/rs-daemon/control.sock, then that of the demo
     #[arg(long, short, global = true, value_name = "PATH")]

@@ -229,7 +229,7 @@ fn listing(words: &str, look: &mut Look<'_>) -> std::io::Result<()> {
     let Verb::Routes(asked) = args.verb else { panic!("{words}") };
     let mut listing = routes::Listing::new(&asked);
     for route in [route("203.0.113.0/24", "65010"), rejected()] {
-        listing.push(&route, look)?;
+        listing.push(route, look)?;
     }
     listing.finish(look)
 }
@@ -282,11 +282,14 @@ fn diff() {
             removed: vec![id("192.0.2.10")],
             restarted: vec![(id("192.0.2.20"), "families".into())],
             policy_changed: vec!["rs1".into()],
+            details: vec!["prefix limits: rs1/192.0.2.20".into()],
             needs_restart: vec!["engine.shards".into()],
-            warnings: vec!["rs.toml:3:1: strange".into()],
+            warnings: vec!["rs.toml:3:1: strange\n    do otherwise".into()],
         },
         members: vec![MemberDiff {
             session: id("192.0.2.20"),
+            asn: 65010,
+            name: "Alice Networks".into(),
             gained: 3,
             lost: 10,
             changed: 0,

@@ -178,14 +178,20 @@ fn write_sessions(report: &ReloadReport, look: &mut Look<'_>) -> io::Result<()> 
     for server in &report.policy_changed {
         writeln!(look.out, "~ policy of {}, without a session reset", plain(server))?;
     }
+    for what in &report.details {
+        writeln!(look.out, "~ {}", plain(what))?;
+    }
     for what in &report.needs_restart {
         let line = format!("! needs a restart of the daemon: {}", plain(what));
         let line = look.paint.apply(Style::Warn, &line);
         writeln!(look.out, "{line}")?;
     }
     for warning in &report.warnings {
-        let line = look.paint.apply(Style::Warn, &format!("warning: {}", plain(warning)));
-        writeln!(look.out, "{line}")?;
+        // The second line is the remedy.
+        for line in format!("warning: {warning}").lines() {
+            let line = look.paint.apply(Style::Warn, &plain(line));
+            writeln!(look.out, "{line}")?;
+        }
     }
     Ok(())
 }
@@ -195,7 +201,9 @@ fn write_members(members: &[MemberDiff], look: &mut Look<'_>) -> io::Result<()> 
         return Ok(());
     }
     let mut table = Table::new([
-        Column::Left("MEMBER"),
+        Column::Left("SESSION"),
+        Column::Right("AS"),
+        Column::Left("NAME"),
         Column::Right("GAINS"),
         Column::Right("LOSES"),
         Column::Right("CHANGED"),
@@ -205,6 +213,8 @@ fn write_members(members: &[MemberDiff], look: &mut Look<'_>) -> io::Result<()> 
     for member in members {
         table.push([
             Cell::from(&member.session),
+            Cell::from(member.asn),
+            Cell::from(&member.name),
             Cell::from(member.gained),
             Cell::from(member.lost),
             Cell::from(member.changed),
@@ -215,16 +225,17 @@ fn write_members(members: &[MemberDiff], look: &mut Look<'_>) -> io::Result<()> 
     writeln!(look.out)?;
     table.write(look.paint, look.out)?;
     for member in members.iter().filter(|member| !member.examples.is_empty()) {
-        writeln!(look.out, "\n{}, for example:", member.session)?;
+        writeln!(look.out, "\nAS{} at {}, for example:", member.asn, member.session)?;
         for example in &member.examples {
             writeln!(look.out, "  {}", plain(example))?;
         }
     }
-    let total: u64 = members.iter().map(|m| m.gained + m.lost + m.changed).sum();
+    let differing = members.iter().map(|m| m.gained + m.lost + m.changed).filter(|m| *m > 0);
+    let (total, sessions) = differing.fold((0, 0), |(total, n), each| (total + each, n + 1));
     let line = format!(
         "{} in the tables of {}",
         counted(total, "difference", "differences"),
-        counted(members.len() as u64, "session", "sessions")
+        counted(sessions, "session", "sessions")
     );
     let line = look.paint.apply(Style::Dim, &line);
     writeln!(look.out, "{line}")

@@ -97,6 +97,18 @@ impl PeerConfig {
         }
     }
 
+    /// What `new` changes of a session that stays up.
+    pub(crate) fn changes_in_place(&self, new: &Self) -> Option<&'static str> {
+        match (&self.disabled, &new.disabled) {
+            (None, Some(_)) => Some("disabled"),
+            (Some(_), None) => Some("no longer disabled"),
+            _ if self.limits != new.limits => Some("prefix limits"),
+            _ if self.name != new.name => Some("name"),
+            _ if self.differs(new) => Some("timers"),
+            _ => None,
+        }
+    }
+
     /// Whether anything at all differs that its worker should know.
     pub(crate) fn differs(&self, new: &Self) -> bool {
         self.member != new.member

@@ -203,9 +203,12 @@ pub struct ReloadReport {
     pub restarted: Vec<(SessionId, String)>,
     /// Route servers whose policy changed without any session reset.
     pub policy_changed: Vec<Arc<str>>,
+    /// What else changes without a reset of any session, in words.
+    #[serde(default)]
+    pub details: Vec<String>,
     /// Changes that need a restart of the process to take effect.
     pub needs_restart: Vec<String>,
-    /// Warnings of the configuration.
+    /// Warnings of the configuration, but those that the running one has as well.
     pub warnings: Vec<String>,
 }
 
@@ -223,6 +226,10 @@ pub struct DiffReport {
 pub struct MemberDiff {
     /// Who.
     pub session: SessionId,
+    /// Its AS.
+    pub asn: u32,
+    /// Its name.
+    pub name: String,
     /// Routes it would gain in its Adj-RIB-Out.
     pub gained: u64,
     /// Routes it would lose.

@@ -1,5 +1,7 @@
 //! From one configuration to the next, touching only what differs.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,20 +17,24 @@ use super::peer_config::{PeerConfig, limit_config};
 use super::query::{DiffReport, MemberDiff, ReloadReport};
 use super::registry::id;
 use super::slots::SlotTable;
+use super::status::SessionId;
 use super::supervisor::Supervisor;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
-use crate::config::{Config, ListenAddress, MemberSession, SessionKey};
+use crate::config::{Config, Irr, ListenAddress, Member, MemberSession, Rpki, SessionKey};
 use crate::net::NetError;
 
 impl Supervisor {
     /// What would change for sessions and policies; changes nothing.
     pub(super) fn compare(&self, new: &Config) -> ReloadReport {
         let old = self.inner.config.load();
+        let known = |message: &str| old.warnings.iter().any(|warning| warning.message == message);
+        let warnings = new.warnings.iter().filter(|warning| !known(&warning.message));
         let mut report = ReloadReport {
-            warnings: new.warnings.iter().map(ToString::to_string).collect(),
+            warnings: warnings.map(ToString::to_string).collect(),
             ..ReloadReport::default()
         };
+        let mut in_place: BTreeMap<&str, Vec<SessionId>> = BTreeMap::new();
         for session in old.sessions().filter(|session| new.session(&session.key).is_none()) {
             report.removed.push(id(&session.key));
         }
@@ -36,13 +42,17 @@ impl Supervisor {
             match self.peers.get(&session.key) {
                 None => report.added.push(id(&session.key)),
                 Some(peer) => {
-                    if let Some(reason) = peer.needs_restart(&self.changed(new, session, peer)) {
+                    let changed = self.changed(new, session, peer);
+                    if let Some(reason) = peer.needs_restart(&changed) {
                         report.restarted.push((id(&session.key), reason.to_owned()));
+                    } else if let Some(what) = peer.changes_in_place(&changed) {
+                        in_place.entry(what).or_default().push(id(&session.key));
                     }
                 }
             }
         }
         report.policy_changed = changed_policies(&old, new);
+        report.details = details(&old, new, &in_place);
         report.needs_restart = needs_restart(&old, new);
         report
     }
@@ -227,7 +237,8 @@ impl Supervisor {
         let mut new = keep_route_server_order(&old, new.clone())?;
         new.keep_member_numbers(&old);
         self.check_policies(&new)?;
-        let sessions = self.compare(&new);
+        let mut sessions = self.compare(&new);
+        sessions.warnings.extend(unforeseen(&old, &new));
         let mut members = Vec::new();
         for index in 0..old.route_servers.len() {
             let comparison = self.comparison(&new, index).await?;
@@ -236,8 +247,13 @@ impl Supervisor {
                 let Some(Some(key)) = self.slots[index].keys().get(slot.index()).cloned() else {
                     continue;
                 };
+                let session = old.session(&key).or_else(|| new.session(&key));
+                let asn = session.map_or(0, |session| session.asn.0);
+                let name = session.and_then(|session| old.members.get(session.member));
                 members.push(MemberDiff {
                     session: id(&key),
+                    asn,
+                    name: name.map_or_else(String::new, |member| member.name.to_string()),
                     gained: difference.gained,
                     lost: difference.lost,
                     changed: difference.changed,
@@ -331,6 +347,75 @@ fn changed_policies(old: &Config, new: &Config) -> Vec<Arc<str>> {
         }
     }
     changed
+}
+
+/// So many sessions are named; of more only the number is told.
+const NAMED_SESSIONS: usize = 3;
+
+fn details(old: &Config, new: &Config, in_place: &BTreeMap<&str, Vec<SessionId>>) -> Vec<String> {
+    let mut details: Vec<String> = in_place
+        .iter()
+        .map(|(what, sessions)| match sessions.len() {
+            0..=NAMED_SESSIONS => {
+                let names: Vec<String> = sessions.iter().map(ToString::to_string).collect();
+                format!("{what}: {}", names.join(", "))
+            }
+            count => format!("{what}: {count} sessions"),
+        })
+        .collect();
+    for (differs, what) in [
+        (rpki_differs(old, new), "sources of RPKI data"),
+        (irr_differs(old, new), "sources of IRR data"),
+        (old.dynamic_limits != new.dynamic_limits, "how dynamic limits are learned"),
+    ] {
+        if differs {
+            details.push(what.to_owned());
+        }
+    }
+    details
+}
+
+fn rpki_differs(old: &Config, new: &Config) -> bool {
+    let rpki = |config: &Config| Rpki { json: absolute(&config.rpki.json), ..config.rpki.clone() };
+    rpki(old) != rpki(new)
+}
+
+fn irr_differs(old: &Config, new: &Config) -> bool {
+    let irr = |config: &Config| {
+        let irr = config.irr.clone()?;
+        let cache = irr.cache.as_deref().map(|path| absolute(&[path.to_owned()]));
+        Some((absolute(&irr.dump), cache, Irr { dump: Vec::new(), cache: None, ..irr }))
+    };
+    irr(old) != irr(new)
+}
+
+/// `rsctl` names files by their whole path, the command line of the daemon often does not.
+fn absolute(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.clone())).collect()
+}
+
+/// What a comparison on the live table cannot know: data that nobody has fetched.
+fn unforeseen(old: &Config, new: &Config) -> Vec<String> {
+    let mut all = Vec::new();
+    if rpki_differs(old, new) {
+        all.push("other RPKI data are not foreseen: what is here is compared".to_owned());
+    }
+    if irr_differs(old, new) {
+        all.push("other IRR data are not foreseen: what is here is compared".to_owned());
+    }
+    let before = |member: &Member| {
+        let same = |old: &&Member| old.number == member.number;
+        old.members.iter().find(same)
+    };
+    for member in &new.members {
+        if before(member).is_none_or(|before| before.as_set != member.as_set) {
+            all.push(format!(
+                "what the as_set of AS{} lets through is known once it has been fetched",
+                member.asn
+            ));
+        }
+    }
+    all
 }
 
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
