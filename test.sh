@@ -19,6 +19,7 @@ steps=(
 needed=(
     bird:bird2 /usr/sbin/bgpd:openbgpd bgpctl:openbgpd /usr/lib/frr/bgpd:frr vtysh:frr
     gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr promtool:prometheus ip:iproute2 ping:iputils-ping kill:procps
+    curl:curl unshare:util-linux
     bzip2:bzip2 xz:xz-utils cc:gcc make:make shellcheck:shellcheck valgrind:valgrind bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
     '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
@@ -125,7 +126,7 @@ step_interoperation() {
         return 1
     fi
     # They mostly wait for each other's timers, so more of them than there are cores.
-    cargo test --workspace --features rs-tests/interop --test interop --test scenarios \
+    cargo test --workspace --features rs-tests/interop --test interop --test scenarios --test book \
         -- --test-threads 4
 }
 
@@ -140,7 +141,19 @@ step_instructions() {
 }
 
 step_documentation() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps && book
+}
+
+# Links, blocks and configurations of the book are checked by the tests (step tests), its commands
+# by those with real daemons. mdBook itself is no Debian package and takes minutes to build:
+# cargo install --locked mdbook --root ~/.cache/rs-tests/mdbook
+book() {
+    local mdbook
+    mdbook=$(PATH="$cache/mdbook/bin:$PATH" type -P mdbook) || {
+        echo "mdbook is not installed: the book was not made into a web site"
+        return 0
+    }
+    "$mdbook" build 2>&1
 }
 
 step_dependencies() {

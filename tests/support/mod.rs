@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a step of the harness that fails is a failed test")]
 
 pub mod bird;
+pub mod book;
 pub mod cache;
 pub mod exabgp;
 pub mod frr;

@@ -26,7 +26,7 @@ pub fn build_directory() -> PathBuf {
 
 /// The directory that holds `rs-daemon` and `rsctl`. Cargo does not build another package's
 /// programs for a test, so the first to ask does; it costs nothing when they are up to date.
-fn programs() -> &'static Path {
+pub fn programs() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         if let Some(directory) = std::env::var_os("RS_PROGRAMS") {

@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "\
 
 One daemon runs any number of route servers over one list of members. The file is TOML;
 `rs-daemon --config FILE --check` says everything that is wrong with it, with file, line and column,
-and exits 0 or 2. [config.example.toml](../config.example.toml) runs as it is.
+and exits 0 or 2. The [example](example.md) runs as it is.
 
 - A member's table inherits what it omits: `[member.import]` from `[route_server.import]`, that from
   the defaults of the server's `kind`. A session takes its keys from `[[member.session]]`, else from
