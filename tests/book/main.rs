@@ -140,7 +140,8 @@ fn bless(chapter: &Chapter, steps: &[(Step, String)]) {
     for (step, seen) in steps.iter().rev() {
         let first = step.line + step.command.lines().count() - 1;
         let new = seen.lines().map(|line| {
-            let kept = step.output.iter().find(|old| book::matches(old, line));
+            let mut old = step.output.iter().filter(|old| old.trim() != "…");
+            let kept = old.find(|old| book::matches(old, line));
             kept.cloned().unwrap_or_else(|| line.to_owned())
         });
         lines.splice(first..first + step.output.len(), new.collect::<Vec<_>>());
