@@ -189,8 +189,8 @@ mod tests {
         let found = |all: &[SessionStatus], family| {
             resolve_for(all, "AS65010", None, family).map(|found| found.id.address.is_ipv4())
         };
-        assert_eq!(found(&all, Family::V4).unwrap(), true);
-        assert_eq!(found(&all, Family::V6).unwrap(), false);
+        assert!(found(&all, Family::V4).unwrap());
+        assert!(!found(&all, Family::V6).unwrap());
         all.push(sample::session("rs2", 65010, "192.0.2.10"));
         assert_eq!(found(&all, Family::V4).unwrap_err().kind, RefusalKind::Ambiguous);
     }
