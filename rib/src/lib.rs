@@ -13,6 +13,7 @@
 mod attribute_set;
 mod counters;
 mod destination;
+mod exchanged;
 mod explain;
 mod ingest;
 mod input;
@@ -34,6 +35,7 @@ mod work;
 
 pub use attribute_set::AttributeSet;
 pub use counters::{ShardCounters, SlotCounters};
+pub use exchanged::{Exchanged, Flow};
 pub use explain::{CandidateOutcome, ExplainedCandidate, Explanation};
 pub use input::{Changed, Generation, Ingest, PeerState, Scope, ShardConfig, ShardInput, shard_of};
 pub use interner::{Interned, Interner};

@@ -72,6 +72,8 @@ pub struct RouteFilter {
     pub filtered: Option<bool>,
     /// Carries this community, as received (as sent, with `to`).
     pub community: Option<AnyCommunity>,
+    /// Reasons for which a rejected route is shown with that community, and so is found by it.
+    pub community_says: Vec<RejectReason>,
     /// Originated by this AS.
     pub origin: Option<Asn>,
     /// The first candidate of its prefix only.
@@ -223,7 +225,8 @@ impl Shard {
             };
             let attributes =
                 outgoing.as_ref().map_or_else(|| candidate.set.attributes(), |o| &o.attributes);
-            if filter.community.is_none_or(|community| community.is_in(attributes))
+            let says = matches!(&candidate.judged, Err(why) if filter.community_says.contains(why));
+            if filter.community.is_none_or(|community| says || community.is_in(attributes))
                 && filter.origin.is_none_or(|origin| attributes.as_path.origin() == Some(origin))
             {
                 routes.push(self.view(destination, rank, candidate, outgoing, filter.to));

@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bgp_wire::{Asn, Community, Families, Origin, PathAttributes, Prefix};
@@ -363,6 +364,8 @@ impl Run {
         let table = &self.exchange.workers[usize::from(member)].table;
         let filter = RouteFilter { to: Some(Slot(member)), ..RouteFilter::default() };
         let (mut viewed, mut exported) = (0, 0);
+        let mut by_source: BTreeMap<Slot, u64> = BTreeMap::new();
+        let mut counted = BTreeMap::new();
         for shard in &self.exchange.shards {
             let mut cursor = Cursor::START;
             loop {
@@ -371,14 +374,20 @@ impl Run {
                     let id = route.path_id.unwrap_or(0);
                     let outgoing = route.outgoing.unwrap();
                     assert_eq!(table.get(&(route.prefix, id)), Some(&outgoing.attributes));
+                    *by_source.entry(route.source).or_default() += 1;
                     viewed += 1;
                 }
                 let Some(next) = page.next else { break };
                 cursor = next;
             }
             exported += shard.exported()[usize::from(member)].iter().sum::<u64>();
+            let flows = shard.exchanged(Cursor::START).flows.into_iter();
+            for flow in flows.filter(|flow| flow.peers.contains(Slot(member))) {
+                *counted.entry(flow.source).or_default() += flow.routes;
+            }
         }
         assert_eq!((viewed, exported), (table.len(), table.len() as u64));
+        assert_eq!(counted, by_source);
     }
 }
 

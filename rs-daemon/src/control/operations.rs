@@ -18,7 +18,7 @@ use crate::runtime::query::{
     ShutdownKind,
 };
 use crate::runtime::status::{IrrSetStatus, RpslPolicyStatus, SessionStatus};
-use crate::runtime::{HandleError, RuntimeHandle};
+use crate::runtime::{Exchanged, HandleError, RuntimeHandle};
 
 /// Routes asked of the shards at once: a shard answers a page in well under a millisecond.
 const PAGE_ROUTES: usize = 500;
@@ -155,6 +155,14 @@ impl Operations {
             cursor: None,
             left: usize::MAX,
         }
+    }
+
+    /// How many routes of each session of a route server each other one has.
+    ///
+    /// # Errors
+    /// When there is no such route server.
+    pub async fn exchanged(&self, route_server: &str) -> Result<Exchanged, Refusal> {
+        Ok(self.runtime.exchanged(route_server).await?)
     }
 
     /// Why a member has, or has not, got a prefix.
@@ -410,7 +418,11 @@ pub fn check_prefix(text: &str) -> Result<(), Refusal> {
     };
     let good = address.parse::<IpAddr>().is_ok_and(|address| {
         let most = if address.is_ipv4() { 32 } else { 128 };
-        length.is_none_or(|length| length.parse::<u8>().is_ok_and(|length| length <= most))
+        let is_length = |text: &str| {
+            // Nothing but digits: `parse` would take a sign.
+            text.parse::<u8>().is_ok_and(|length| length <= most && length.to_string() == text)
+        };
+        length.is_none_or(is_length)
     });
     if good {
         Ok(())

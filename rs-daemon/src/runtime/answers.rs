@@ -156,6 +156,7 @@ impl Inner {
                 _ => Err(HandleError::NoSession(id.to_string())),
             },
         };
+        let community = query.community.as_deref().map(parse_community).transpose()?;
         Ok(RouteFilter {
             family: query.family.as_deref().map(parse_family).transpose()?,
             prefix: match &query.prefix {
@@ -165,10 +166,24 @@ impl Inner {
             from: slot_of(&query.from)?,
             to: slot_of(&query.to)?,
             filtered: query.filtered,
-            community: query.community.as_deref().map(parse_community).transpose()?,
+            community_says: community.map_or_else(Vec::new, |one| self.said_by(one, index)),
+            community,
             origin: query.origin.map(Asn),
             best: query.best,
         })
+    }
+
+    /// The reasons for which a rejected route is shown with this community.
+    fn said_by(&self, community: AnyCommunity, index: usize) -> Vec<RejectReason> {
+        let Some(shared) = self.engine.route_servers.load().get(index).cloned() else {
+            return Vec::new();
+        };
+        let policy = shared.policy.load();
+        let text = community_text(community);
+        let says = |reason: &RejectReason| {
+            policy.reject_communities(*reason).iter().any(|key| key.to_string() == text)
+        };
+        RejectReason::ALL.into_iter().filter(says).collect()
     }
 
     pub(super) async fn routes(
@@ -231,6 +246,19 @@ impl Inner {
         Ok(RoutePage { routes, next: None })
     }
 
+    /// The longest prefix with a route, rejected or not, that covers this one.
+    async fn longest_match(
+        &self,
+        index: usize,
+        prefix: Prefix,
+        naming: &Naming,
+    ) -> Result<Option<Prefix>, HandleError> {
+        let prefix = Some((prefix, rib::PrefixMatch::Longest));
+        let filter = RouteFilter { prefix, ..RouteFilter::default() };
+        let found = self.longest(index, filter, naming).await?;
+        Ok(found.routes.first().and_then(|route| route.prefix.parse().ok()))
+    }
+
     pub(super) async fn explain(
         &self,
         prefix: &str,
@@ -238,10 +266,14 @@ impl Inner {
     ) -> Result<Explanation, HandleError> {
         let session = self.registry.named(to)?;
         let (index, slot) = (session.route_server, session.slot);
-        let prefix = parse_prefix(prefix)?;
+        let asked = parse_prefix(prefix)?;
         let shared = self.engine.route_servers.load().get(index).cloned();
         let shared = shared.ok_or(HandleError::Stopping)?;
         let naming = Naming { name: Arc::clone(&shared.name), policy: shared.policy.load_full() };
+        let prefix = match prefix.contains('/') {
+            true => asked,
+            false => self.longest_match(index, asked, &naming).await?.unwrap_or(asked),
+        };
         let shard = rib::shard_of(&prefix, self.engine.inboxes.len());
         let found = self.ask_shard(shard, index, move |shard| shard.explain(&prefix, slot)).await?;
         let (_, asn) = naming.session(slot);
@@ -599,8 +631,11 @@ fn resident_octets() -> u64 {
 
 fn parse_prefix(text: &str) -> Result<Prefix, HandleError> {
     let invalid = || HandleError::Invalid(format!("{text:?} is neither a prefix nor an address"));
-    if let Ok(prefix) = text.parse() {
-        return Ok(prefix);
+    // Whoever looks up an address of a network need not work out where the network begins.
+    if let Some((address, len)) = text.split_once('/') {
+        let address: IpAddr = address.parse().map_err(|_| invalid())?;
+        let len = len.parse().map_err(|_| invalid())?;
+        return Prefix::new(address, len).ok_or_else(invalid);
     }
     let address: IpAddr = text.parse().map_err(|_| invalid())?;
     Prefix::new(address, if address.is_ipv4() { 32 } else { 128 }).ok_or_else(invalid)
@@ -629,6 +664,15 @@ fn parse_community(text: &str) -> Result<AnyCommunity, HandleError> {
         .or_else(|_| text.parse::<ExtendedCommunity>().map(AnyCommunity::Extended))
         .or_else(|_| text.parse::<Ipv6ExtendedCommunity>().map(AnyCommunity::Ipv6Extended))
         .map_err(|_| HandleError::Invalid(format!("{text:?} is not a community")))
+}
+
+fn community_text(community: AnyCommunity) -> String {
+    match community {
+        AnyCommunity::Standard(community) => community.to_string(),
+        AnyCommunity::Extended(community) => community.to_string(),
+        AnyCommunity::Ipv6Extended(community) => community.to_string(),
+        AnyCommunity::Large(community) => community.to_string(),
+    }
 }
 
 fn format_cursor(shard: usize, place: rib::Cursor) -> Cursor {

@@ -8,6 +8,7 @@ mod diff;
 mod dirty;
 mod driver;
 mod engine;
+mod exchanged;
 #[doc(hidden)]
 pub mod fan_out;
 pub mod handle;
@@ -46,6 +47,7 @@ mod worker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use daemon::{Daemon, Options, StartError};
+pub use exchanged::Exchanged;
 pub use handle::{HandleError, RuntimeHandle};
 pub use run::{run, serve};
 
