@@ -4,7 +4,7 @@
 
 const PAGE = 200;
 const REFRESH_MS = 10000;
-const MATRIX_MEMBERS = 60;
+const WINDOW = 30;     // Lines and columns of the matrix that are written out at once.
 
 const main = document.getElementById("main");
 const foot = document.getElementById("foot");
@@ -14,12 +14,16 @@ let timer = 0;
 
 // ---- building -------------------------------------------------------------------------------
 
+// Characters that move, hide or turn others (a NOTIFICATION's text may have any) are made visible.
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const visible = (text) => String(text).replace(UNSEEN, "\ufffd");
+
 function h(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+    else node.setAttribute(name, value === true ? "" : visible(value));
   }
   append(node, children);
   return node;
@@ -28,17 +32,19 @@ function h(tag, attributes, ...children) {
 function append(node, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    node.append(child instanceof Node ? child : document.createTextNode(visible(child)));
   }
 }
 
-function table(columns, rows) {
+function table(columns, rows, kind = "stack") {
   const head = h("tr", {}, columns.map((c) => h("th", { class: c.n ? "n" : null, scope: "col" }, c.title)));
   const body = rows.map((row) => h("tr", {}, columns.map((c) => {
     const cell = c.cell(row);
-    return h("td", { class: [c.n && "n", c.wide && "wide", c.mono && "mono"].filter(Boolean).join(" ") || null }, cell);
+    // On a phone a line is a card, and each cell says what it is.
+    return h("td", { class: [c.n && "n", c.wide && "wide", c.mono && "mono", c.head && "head"].filter(Boolean).join(" ") || null,
+      "data-label": c.label || (typeof c.title === "string" ? c.title : null) }, cell);
   })));
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
+  return h("div", { class: "scroll" }, h("table", { class: kind || null }, h("thead", {}, head), h("tbody", {}, body)));
 }
 
 function facts(pairs) {
@@ -133,7 +139,7 @@ async function overview() {
       { title: "accepted", n: true, cell: (r) => count(r.accepted) },
       { title: "filtered", n: true, cell: (r) => count(r.filtered) },
       { title: "best", n: true, cell: (r) => count(r.best) },
-    ], ["ipv4", "ipv6"].map((family) => ({ family, best: rs.destinations[family], ...rs.routes[family] }))),
+    ], ["ipv4", "ipv6"].map((family) => ({ family, best: rs.destinations[family], ...rs.routes[family] })), ""),
   ));
   return [
     h("h1", {}, "Route servers"),
@@ -149,18 +155,23 @@ async function overview() {
 function graphs(history) {
   if (!history || history.samples.length < 2) return null;
   const samples = history.samples;
+  const times = [samples[0].at, samples[samples.length - 1].at];
   const series = [
     ["Routes received", samples.map((s) => s.received)],
     ["Routes filtered", samples.map((s) => s.filtered)],
     ["UPDATEs in a minute", rates(samples, "updates_received", history.interval_secs)],
-    ["Flaps", rates(samples, "flaps", 60)],
+    ["Flaps in a minute", rates(samples, "flaps", history.interval_secs)],
   ];
   return [
     h("h2", {}, "The last " + ago(samples[0].at)),
     h("div", { class: "cards" }, series.map(([title, values]) => h("figure", { class: "card" },
-      h("figcaption", {}, title + ": ", h("b", {}, count(Math.round(values[values.length - 1])))), spark(values)))),
+      h("figcaption", {}, title + ": ", h("b", {}, count(Math.round(values[values.length - 1])))), spark(values),
+      h("div", { class: "axis dim" }, h("span", {}, clock(times[0])),
+        h("span", {}, "at most " + count(Math.round(Math.max(...values)))), h("span", {}, clock(times[1])))))),
   ];
 }
+
+const clock = (time) => new Date(time).toISOString().slice(11, 16);
 
 function rates(samples, field, scale) {
   return samples.map((s, i) => {
@@ -204,6 +215,8 @@ async function members(path, parameters) {
     order.down = order.key === key ? !order.down : false;
     order.key = key;
     draw();
+    // The head is a new one: the keyboard stays where it was.
+    [...place.querySelectorAll("th button")].find((button) => button.textContent.startsWith(title)).focus();
   } }, title + (order.key === key ? (order.down ? " ↓" : " ↑") : ""));
   function draw() {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -213,30 +226,31 @@ async function members(path, parameters) {
       .sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0) * (order.down ? -1 : 1));
     place.replaceChildren(
       table([
-        { title: sorter("rs", "RS"), cell: (s) => s.id.route_server },
-        { title: sorter("asn", "AS"), n: true, cell: (s) => s.asn },
-        { title: sorter("name", "Name"), cell: (s) => memberLink(s.name, s.id) },
-        { title: sorter("address", "Address"), mono: true, cell: (s) => address(s.id) },
-        { title: sorter("state", "State"), cell: stateOf },
-        { title: sorter("since", "Since"), n: true, cell: (s) => ago(s.since) },
-        { title: sorter("flaps", "Flaps"), n: true, cell: (s) => s.flaps },
-        { title: sorter("received", "Received"), n: true, cell: (s) => count(sum(s, "received")) },
-        { title: sorter("accepted", "Accepted"), n: true, cell: (s) => count(sum(s, "accepted")) },
-        { title: sorter("filtered", "Filtered"), n: true, cell: (s) => {
+        { title: sorter("rs", "RS"), label: "RS", cell: (s) => s.id.route_server },
+        { title: sorter("asn", "AS"), label: "AS", n: true, cell: (s) => s.asn },
+        { title: sorter("name", "Name"), label: "Name", head: true, cell: (s) => memberLink(s.name, s.id) },
+        { title: sorter("address", "Address"), label: "Address", mono: true, cell: (s) => address(s.id) },
+        { title: sorter("state", "State"), label: "State", cell: stateOf },
+        { title: sorter("since", "Since"), label: "Since", n: true, cell: (s) => ago(s.since) },
+        { title: sorter("flaps", "Flaps"), label: "Flaps", n: true, cell: (s) => s.flaps },
+        { title: sorter("received", "Received"), label: "Received", n: true, cell: (s) => count(sum(s, "received")) },
+        { title: sorter("accepted", "Accepted"), label: "Accepted", n: true, cell: (s) => count(sum(s, "accepted")) },
+        { title: sorter("filtered", "Filtered"), label: "Filtered", n: true, cell: (s) => {
           const n = sum(s, "filtered");
           return n ? memberLink(count(n), s.id, "filtered") : 0;
         } },
-        { title: sorter("exported", "Exported"), n: true, cell: (s) => count(sum(s, "exported")) },
+        { title: sorter("exported", "Exported"), label: "Exported", n: true, cell: (s) => count(sum(s, "exported")) },
       ], sessions),
       h("p", { class: "dim" }, sessions.length + " sessions, " +
         sessions.filter((s) => s.state === "established").length + " established"));
   }
   box.addEventListener("input", draw);
   draw();
+  const choice = (text, name, path) => h("a", { href: href(path), "aria-current": name === rs ? "page" : null }, text);
   return [
     h("h1", {}, "Members" + (rs ? " at " + rs : "")),
-    h("div", { class: "row" }, box,
-      [link("all", ["members"]), ...status.route_servers.map((s) => link(s.name, ["members", s.name]))]),
+    h("div", { class: "row" }, box, h("button", { type: "button", class: "narrow", onclick: () => { order.down = !order.down; draw(); } }, "↕"),
+      [choice("all", undefined, ["members"]), ...status.route_servers.map((s) => choice(s.name, s.name, ["members", s.name]))]),
     place,
   ];
 }
@@ -286,10 +300,10 @@ const dynamicLimit = (learned) => !learned ? ""
 // ---- routes ---------------------------------------------------------------------------------
 
 const routeColumns = (options) => [
-  { title: "", cell: (r) => r.reject ? h("span", { class: "bad", title: "rejected" }, "✗")
+  { title: "", label: "Verdict", cell: (r) => r.reject ? h("span", { class: "bad", title: "rejected" }, "✗")
     : r.best ? h("span", { class: "good", title: "most preferred" }, "★") : h("span", { class: "dim", title: "accepted" }, "✓") },
   options.server && { title: "RS", cell: (r) => r.from.route_server },
-  { title: "Prefix", mono: true, cell: (r) => link(r.prefix, ["search"], { q: r.prefix }) },
+  { title: "Prefix", mono: true, head: true, cell: (r) => link(r.prefix, ["search"], { q: r.prefix }) },
   { title: "From", cell: (r) => memberLink("AS" + r.from_asn, r.from) },
   { title: "Next hop", mono: true, cell: (r) => r.next_hop },
   { title: "MED", n: true, cell: (r) => r.med === null ? "" : r.med },
@@ -311,7 +325,12 @@ async function routesTable(question, options = {}) {
       place.replaceChildren(h("p", { class: "dim" }, "No routes."));
       return;
     }
-    const go = (to) => () => show(to).catch(fail);
+    const go = (to) => () => show(to).then(() => {
+      // The buttons are new ones: the keyboard stays on the one that was pressed, if it can be.
+      const buttons = [...place.querySelectorAll(".row button")];
+      const button = buttons[to > page ? 1 : 0];
+      if (button) (button.disabled ? buttons.find((other) => !other.disabled) : button)?.focus();
+    }).catch(fail);
     place.replaceChildren(
       table(routeColumns(options), answer.routes),
       (page > 1 || answer.next_page) && h("div", { class: "row" },
@@ -383,8 +402,16 @@ async function explain(_, parameters) {
 function candidateView(candidate, index, chosen) {
   const route = candidate.route;
   const words = { pass: ["ok", "good"], fail: ["FAIL", "bad"], skip: ["–", "dim"], note: ["note", "warn"] };
+  const list = (checks) => h("ul", { class: "checks" }, checks.map((check) => {
+    const [word, style] = words[check.outcome] || words.note;
+    return h("li", {}, h("span", { class: style }, word), h("span", {}, check.check), h("span", { class: "dim" }, check.detail));
+  }));
+  // What decided, or did something, before everything that was looked at.
+  const telling = candidate.checks.filter((check) => check.outcome === "fail" || check.outcome === "note");
   return h("section", { class: "candidate" + (chosen ? " chosen" : "") },
     h("h3", {}, (index + 1) + ". ", memberLink("AS" + route.from_asn, route.from), " " + address(route.from)),
+    h("p", { class: "outcome " + (chosen ? "good" : route.reject ? "bad" : "warn") }, "→ " + candidate.outcome),
+    telling.length ? list(telling) : "",
     facts([
       ["Path", h("span", { class: "mono" }, route.as_path)],
       ["Next hop", h("span", { class: "mono" }, route.next_hop)],
@@ -392,11 +419,7 @@ function candidateView(candidate, index, chosen) {
       ["Communities", [...route.communities, ...route.large_communities, ...route.extended_communities].join(" ")],
       ["Unknown attributes", route.unknown.map(([, code]) => "type " + code).join(", ")],
     ]),
-    h("ul", { class: "checks" }, candidate.checks.map((check) => {
-      const [word, style] = words[check.outcome] || words.note;
-      return h("li", {}, h("span", { class: style }, word), h("span", {}, check.check), h("span", { class: "dim" }, check.detail));
-    })),
-    h("p", { class: chosen ? "good" : route.reject ? "bad" : "" }, "→ " + candidate.outcome));
+    h("details", {}, h("summary", {}, candidate.checks.length + " checks in order"), list(candidate.checks)));
 }
 
 // ---- who gets what --------------------------------------------------------------------------
@@ -406,42 +429,102 @@ async function matrix(path) {
   const rs = path[0] || (status.route_servers[0] || {}).name;
   const choose = h("div", { class: "row" }, status.route_servers.map((s) =>
     h("a", { href: href(["matrix", s.name]), "aria-current": s.name === rs ? "page" : null }, s.name)));
-  const head = [h("h1", {}, "Who gets what at " + rs), choose];
-  const answer = await ask("matrix", { rs });
-  const shown = answer.members.slice(0, MATRIX_MEMBERS);
+  const { members, routes } = await ask("matrix", { rs });
+  // What most have of each (the median): who has less of it is worth a look.
+  const most = members.map((_, from) => {
+    const given = routes.map((row) => row[from]).filter((_, to) => to !== from).sort((a, b) => a - b);
+    return given[given.length >> 1] || 0;
+  });
+  const kind = (from, to) => {
+    if (from === to) return "self";
+    const n = routes[to][from];
+    return n >= most[from] ? (n ? "full" : "empty") : n ? "part" : "none";
+  };
+  const view = { members, routes, kind, rs, at: { from: 0, to: 0 } };
+  const place = h("div");
+  const draw = () => place.replaceChildren(matrixWindow(view, draw));
+  const overview = members.length > WINDOW ? heat(view, draw) : null;
+  draw();
+  return [
+    h("h1", {}, "Who gets what at " + rs), choose,
+    h("p", { class: "dim" }, "A line for each of " + members.length + " members that announce, a column for each that receives: routes exchanged."),
+    h("p", { class: "legend" }, [["full", "as much as most"], ["part", "less than most"], ["none", "nothing, but most do"]]
+      .map(([name, text]) => [h("span", { class: "key " + name }), text])),
+    overview, place,
+  ];
+}
+
+// Everything at once, a dot for each pair; the window below follows a click.
+function heat(view, draw) {
+  const n = view.members.length;
+  const canvas = h("canvas", { class: "heat", width: n, height: n, role: "img",
+    "aria-label": "All pairs of members; the table below has the numbers" });
+  const said = h("p", { class: "dim mono" }, "\u00a0");
+  const style = getComputedStyle(document.documentElement);
+  const colours = Object.fromEntries([["full", "--full"], ["part", "--less"], ["none", "--bad"], ["empty", "--paper"], ["self", "--paper"]]
+    .map(([name, variable]) => [name, style.getPropertyValue(variable).trim()]));
+  const ink = canvas.getContext("2d");
+  for (let from = 0; from < n; from++) {
+    for (let to = 0; to < n; to++) {
+      ink.fillStyle = colours[view.kind(from, to)];
+      ink.fillRect(to, from, 1, 1);
+    }
+  }
+  const pair = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const index = (at, start, size) => Math.min(n - 1, Math.max(0, Math.floor((at - start) / size * n)));
+    return [index(event.clientY, box.top, box.height), index(event.clientX, box.left, box.width)];
+  };
+  canvas.addEventListener("mousemove", (event) => {
+    const [from, to] = pair(event);
+    said.textContent = visible(count(view.routes[to][from]) + " of AS" + view.members[from].asn + " " + view.members[from].name +
+      " at AS" + view.members[to].asn + " " + view.members[to].name);
+  });
+  canvas.addEventListener("click", (event) => {
+    const start = (index) => Math.max(0, Math.min(n - WINDOW, index - WINDOW / 2));
+    const [from, to] = pair(event);
+    view.at = { from: start(from), to: start(to) };
+    draw();
+  });
+  return h("div", {}, canvas, said);
+}
+
+function matrixWindow(view, draw) {
+  const { members, routes, rs, at } = view;
+  const shown = (start) => members.map((member, index) => ({ member, index })).slice(start, start + WINDOW);
   const cell = (from, to) => {
     if (from === to) return "";
-    const n = (answer.routes[to] || [])[from] || 0;
-    if (!n) return h("span", { class: "dim" }, "0");
-    return h("a", { href: href(["flow", rs, address(shown[from].id), address(shown[to].id)]),
-      title: n + " routes of " + shown[from].name + " at " + shown[to].name }, count(n));
+    const n = routes[to][from];
+    if (!n) return "0";
+    return h("a", { href: href(["flow", rs, address(members[from].id), address(members[to].id)]),
+      title: n + " routes of " + members[from].name + " at " + members[to].name }, count(n));
   };
-  return [
-    ...head,
-    h("p", { class: "dim" }, "A line for each member that announces, a column for each that receives: routes exchanged."),
+  const pager = (which, text) => {
+    const go = (step) => () => { at[which] = Math.max(0, at[which] + step); draw(); };
+    return h("span", {}, h("button", { type: "button", disabled: at[which] === 0, onclick: go(-WINDOW), "aria-label": text + ", before" }, "←"),
+      " " + text + " " + (at[which] + 1) + "–" + Math.min(members.length, at[which] + WINDOW) + " ",
+      h("button", { type: "button", disabled: at[which] + WINDOW >= members.length, onclick: go(WINDOW), "aria-label": text + ", next" }, "→"));
+  };
+  const jump = (which, text) => h("select", { "aria-label": text, onchange: (event) => {
+    at[which] = Math.max(0, Math.min(members.length - WINDOW, Number(event.target.value)));
+    draw();
+  } }, h("option", { value: at[which] }, text), members.map((m, index) => h("option", { value: index }, "AS" + m.asn + " " + m.name)));
+  return h("div", {},
+    members.length > WINDOW && h("div", { class: "row" }, pager("from", "announcing"), jump("from", "go to line"),
+      pager("to", "receiving"), jump("to", "go to column")),
     h("div", { class: "scroll" }, h("table", { class: "matrix" },
-      h("thead", {}, h("tr", {}, h("th", {}, ""), shown.map((m) => h("th", { scope: "col", title: m.name }, "AS" + m.asn)))),
-      h("tbody", {}, shown.map((m, from) => h("tr", {},
-        h("th", { scope: "row" }, memberLink("AS" + m.asn + " " + m.name, m.id)),
-        shown.map((_, to) => h("td", {}, cell(from, to)))))))),
-    answer.members.length > shown.length &&
-      h("p", { class: "dim" }, "The first " + shown.length + " of " + answer.members.length + " members."),
-  ];
+      h("thead", {}, h("tr", {}, h("th", {}, ""), shown(at.to).map(({ member }) => h("th", { scope: "col", title: member.name }, "AS" + member.asn)))),
+      h("tbody", {}, shown(at.from).map(({ member, index: from }) => h("tr", {},
+        h("th", { scope: "row" }, memberLink("AS" + member.asn + " " + member.name, member.id)),
+        shown(at.to).map(({ index: to }) => h("td", { class: view.kind(from, to) }, cell(from, to)))))))));
 }
 
 async function flow(path) {
   const [rs, from, to] = path;
-  const routes = [];
-  // The Adj-RIB-Out of one member, of which the routes of one other are kept.
-  for (let page = 1; page && routes.length < 1000; ) {
-    const answer = await ask("routes", { rs, to, page, per_page: 5000 });
-    routes.push(...answer.routes.filter((r) => address(r.from) === from));
-    page = answer.next_page;
-  }
   return [
     h("h1", {}, "Routes of " + from + " at " + to),
     h("p", {}, link("back to the matrix", ["matrix", rs])),
-    table(routeColumns({ explain: to }), routes),
+    await routesTable({ rs, from, to }, { explain: to }),
   ];
 }
 
@@ -453,7 +536,7 @@ async function outside() {
     h("h1", {}, "RPKI and IRR"),
     h("p", {}, count(rpki.vrps) + " VRPs and " + count(rpki.aspas) + " ASPA records in force."),
     rpki.sources.length ? table([
-      { title: "Source", cell: (s) => s.name },
+      { title: "Source", head: true, cell: (s) => s.name },
       { title: "State", cell: (s) => h("span", { class: s.state === "failed" ? "bad" : s.active ? "good" : "" }, s.state) },
       { title: "In use", cell: (s) => s.active ? "yes" : "no" },
       { title: "Serial", n: true, cell: (s) => s.serial === null ? "–" : s.serial },
@@ -463,7 +546,7 @@ async function outside() {
     ], rpki.sources) : h("p", { class: "dim" }, "No cache is configured."),
     h("h2", {}, "IRR sets"),
     irr.sets.length ? table([
-      { title: "Set", cell: (s) => s.name },
+      { title: "Set", head: true, cell: (s) => s.name },
       { title: "Source", cell: (s) => s.source },
       { title: "Origins", n: true, cell: (s) => count(s.asns) },
       { title: "IPv4", n: true, cell: (s) => count(s.prefixes.ipv4) },
@@ -474,7 +557,7 @@ async function outside() {
     ], irr.sets) : h("p", { class: "dim" }, "No IRR sets are in use."),
     irr.policies.length ? h("h2", {}, "RPSL policies") : "",
     irr.policies.length ? table([
-      { title: "Member", cell: (p) => "AS" + p.aut_num },
+      { title: "Member", head: true, cell: (p) => "AS" + p.aut_num },
       { title: "Lines", n: true, cell: (p) => count(p.lines) },
       { title: "Age", n: true, cell: (p) => ago(p.fetched) },
       { title: "State", cell: (p) => h("span", { class: p.state === "never-fetched" ? "bad" : p.stale ? "warn" : "" }, p.state) },
@@ -487,6 +570,7 @@ async function outside() {
 // ---- moving about ---------------------------------------------------------------------------
 
 const views = { "": overview, members, member, search, explain, matrix, flow, data: outside };
+const within = { member: "members", flow: "matrix" };
 const refreshing = new Set(["", "data"]);
 
 function fail(error) {
@@ -496,15 +580,18 @@ function fail(error) {
 async function show(again) {
   const mine = ++turn;
   clearTimeout(timer);
-  const [where, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [name, ...path] = where.split("/").map(decodeURIComponent);
-  const view = views[name] || overview;
-  for (const a of document.querySelectorAll("#nav a")) {
-    const target = a.getAttribute("href").slice(2);
-    if (target === name || (target === "members" && name === "member")) a.setAttribute("aria-current", "page");
-    else a.removeAttribute("aria-current");
-  }
+  let name = "";
   try {
+    const [where, query] = location.hash.replace(/^#\/?/, "").split("?");
+    const [first, ...path] = where.split("/").map(decodeURIComponent);
+    name = Object.hasOwn(views, first) ? first : "";
+    for (const a of document.querySelectorAll("#nav a")) {
+      const target = a.getAttribute("href").slice(2);
+      if (target === (within[name] || name)) a.setAttribute("aria-current", "page");
+      else a.removeAttribute("aria-current");
+    }
+    const view = views[name];
+    if (name !== "search" && document.activeElement !== searchBox) searchBox.value = "";
     const content = await view(path, new URLSearchParams(query || ""));
     if (mine !== turn) return;
     const fresh = h("div", {}, content);
@@ -515,7 +602,9 @@ async function show(again) {
   } catch (error) {
     if (mine === turn) fail(error);
   }
-  foot.textContent = "As of " + new Date().toISOString().replace("T", " ").slice(0, 19) + " UTC";
+  foot.textContent = "Keys: / search, 1 to 5 views, Tab and Enter the rest. As of " + new Date().toISOString().replace("T", " ").slice(0, 19) + " UTC";
+  // For whoever drives the page: this view is the one that is shown.
+  if (mine === turn) document.body.dataset.shown = location.hash;
   if (refreshing.has(name)) timer = setTimeout(() => { if (!document.hidden) show(true); }, REFRESH_MS);
 }
 
@@ -526,7 +615,11 @@ document.getElementById("search").addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName);
-  if (event.key === "/" && !typing) {
+  const nav = document.querySelectorAll("#nav a");
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (!typing && nav[event.key - 1]) {
+    nav[event.key - 1].click();
+  } else if (event.key === "/" && !typing) {
     event.preventDefault();
     searchBox.focus();
     searchBox.select();
