@@ -2,7 +2,7 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::App;
+use super::etag::Tag;
 use super::limits::Place;
 use super::stream;
 use crate::control::protocol::{ExplainQuery, PeerQuery, Refusal, RefusalKind, RouteQuery};
+use crate::runtime::query::RouteEntry;
 
 /// Items on a page unless asked otherwise.
 const DEFAULT_PER_PAGE: usize = 500;
@@ -203,7 +205,6 @@ impl RoutesAsked {
             limit: None,
         };
         let contradiction = [
-            (query.from.is_some() && query.to.is_some(), "from and to exclude each other"),
             (query.filtered && query.to.is_some(), "rejected routes are sent to nobody"),
             (query.covering && query.covered, "covering and covered exclude each other"),
             (
@@ -218,6 +219,28 @@ impl RoutesAsked {
             None => Ok(query),
         }
     }
+}
+
+#[derive(Serialize)]
+struct RoutesPage {
+    routes: Vec<RouteEntry>,
+    #[serde(flatten)]
+    paging: Paging,
+}
+
+/// The answer with a tag that does not look at the ages, which would be another every second.
+fn tagged(mut page: RoutesPage) -> Response {
+    let ages: Vec<_> = page.routes.iter_mut().map(|route| route.age_secs.take()).collect();
+    let mut tag = Tag::default();
+    let written = serde_json::to_writer(&mut tag, &page);
+    for (route, age) in page.routes.iter_mut().zip(ages) {
+        route.age_secs = age;
+    }
+    let mut response = Json(page).into_response();
+    if let (Ok(()), Ok(tag)) = (written, HeaderValue::from_str(&tag.weak())) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }
 
 async fn routes(
@@ -245,14 +268,8 @@ async fn routes(
     // One more than fits was looked for, to know whether there is another page.
     let next_page = (routes.len() > size).then_some(number + 1);
     routes.truncate(size);
-    #[derive(Serialize)]
-    struct Body<T> {
-        routes: Vec<T>,
-        #[serde(flatten)]
-        paging: Paging,
-    }
     let paging = Paging { page: number, per_page: size, next_page };
-    Ok(Json(Body { routes, paging }).into_response())
+    Ok(tagged(RoutesPage { routes, paging }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -306,9 +323,12 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let from_and_to =
-            RoutesAsked { from: Some("1".into()), to: Some("2".into()), ..Default::default() };
-        assert!(from_and_to.query().is_err());
+        let rejected_to = RoutesAsked {
+            filtered: Some("true".into()),
+            to: Some("2".into()),
+            ..Default::default()
+        };
+        assert!(rejected_to.query().is_err());
         let covering_nothing = RoutesAsked { covering: Some("1".into()), ..Default::default() };
         assert!(covering_nothing.query().is_err());
         let empty = RoutesAsked { prefix: Some(String::new()), ..Default::default() };

@@ -4,15 +4,12 @@
 //! that format in `servertime_short` and `servertime_ext`. In Alice a route server is a
 //! `birdwatcher` source of type `single_table` with `main_table = master`.
 
-mod shape;
+pub(super) mod shape;
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -20,44 +17,12 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 use super::limits::Place;
-use super::stream;
-use crate::control::protocol::{Refusal, RefusalKind};
-use crate::runtime::query::{PrefixMatch, RouteEntry, RouteQuery};
-use crate::runtime::status::{RouteServerStatus, SessionId, SessionStatus};
+use super::view::{Failure, TABLE, View, bad, missing, table_family};
+use crate::runtime::query::{RouteEntry, RouteQuery};
+use crate::runtime::status::SessionId;
 use shape::{Neighbours, envelope, protocol, protocol_id, protocol_short, route, time};
 
-/// What birdwatcher calls the table. IPv4 and IPv6 alone have a digit behind.
-const TABLE: &str = "master";
-
-/// `{"error": …}` without `api`, which Alice shows as an error of the route server.
-struct BirdError(StatusCode, String);
-
-impl From<Refusal> for BirdError {
-    fn from(refusal: Refusal) -> Self {
-        let status = match refusal.kind {
-            RefusalKind::NotFound => StatusCode::NOT_FOUND,
-            RefusalKind::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Self(status, refusal.to_string())
-    }
-}
-
-impl IntoResponse for BirdError {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-fn bad(text: &str) -> BirdError {
-    BirdError(StatusCode::BAD_REQUEST, text.to_owned())
-}
-
-fn missing(text: String) -> BirdError {
-    BirdError(StatusCode::NOT_FOUND, text)
-}
-
-type Answer = Result<Response, BirdError>;
+type Answer = Result<Response, Failure>;
 type Parameters = Query<HashMap<String, String>>;
 
 pub(super) fn router() -> Router<App> {
@@ -84,79 +49,21 @@ pub(super) fn router() -> Router<App> {
         .fallback(|| async { missing("there is nothing at this path".to_owned()) })
 }
 
-/// One route server as a question sees it.
-struct View {
-    app: App,
-    server: RouteServerStatus,
-    sessions: Vec<SessionStatus>,
-}
-
-impl View {
-    async fn of(app: App, name: &str) -> Result<Self, BirdError> {
-        let servers = app.operations.runtime().route_servers().await;
-        let server = servers
-            .into_iter()
-            .find(|server| &*server.name == name)
-            .ok_or_else(|| missing(format!("there is no route server {name:?}")))?;
-        let sessions = app.operations.sessions(Some(name)).await?;
-        Ok(Self { app, server, sessions })
-    }
-
-    fn by_id(&self, id: &str) -> Result<&SessionStatus, BirdError> {
-        if !allowed(id, "_:.") {
-            return Err(bad("a protocol's name has letters, digits and _ : . only"));
-        }
-        self.sessions
-            .iter()
-            .find(|session| protocol_id(session) == id)
-            .ok_or_else(|| missing(format!("there is no protocol {id:?}")))
-    }
-
-    fn by_address(&self, address: &str) -> Result<&SessionStatus, BirdError> {
-        let wanted: IpAddr = address.parse().map_err(|_| bad("not an address"))?;
-        self.sessions
-            .iter()
-            .find(|session| session.id.address == wanted)
-            .ok_or_else(|| missing(format!("there is no peer {address}")))
-    }
-
-    fn query(&self) -> RouteQuery {
-        RouteQuery { route_server: Some(self.server.name.to_string()), ..RouteQuery::default() }
-    }
-
-    /// A streamed answer: the routes that `query` gives and `keep` wants.
-    fn stream(
-        &self,
-        query: RouteQuery,
-        place: Place,
-        keep: impl Fn(&RouteEntry) -> bool + Send + 'static,
-    ) -> Response {
-        let neighbours = Arc::new(Neighbours::new(&self.sessions));
-        let walk = self.app.operations.walk(query);
-        let now = SystemTime::now();
-        let mut before = envelope(now).to_string();
-        before.pop();
-        before.push_str(",\"routes\":[");
-        let body = stream::routes(walk, place, before, "]}", move |entry| {
-            keep(&entry).then(|| route(&entry, &neighbours, now))
-        });
-        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-    }
-
-    /// How many routes `query` gives; they are counted page by page and not kept.
-    async fn count(&self, query: RouteQuery) -> Result<u64, BirdError> {
-        let mut walk = self.app.operations.walk(query);
-        let mut count = 0;
-        while let Some(page) = walk.next_page().await? {
-            count += page.len() as u64;
-        }
-        Ok(count)
-    }
-}
-
-/// Letters, digits and what `more` adds; at most 80.
-fn allowed(text: &str, more: &str) -> bool {
-    text.len() <= 80 && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+/// A streamed answer: the routes that `query` gives and `keep` wants.
+fn stream(
+    view: &View,
+    query: RouteQuery,
+    place: Place,
+    keep: impl Fn(&RouteEntry) -> bool + Send + 'static,
+) -> Response {
+    let neighbours = Neighbours::new(&view.sessions);
+    let now = SystemTime::now();
+    let mut before = envelope(now).to_string();
+    before.pop();
+    before.push_str(",\"routes\":[");
+    view.stream(query, place, before, "]}", move |entry| {
+        keep(&entry).then(|| route(&entry, &neighbours, now))
+    })
 }
 
 fn with_envelope(name: &str, payload: Value) -> Response {
@@ -168,23 +75,13 @@ fn with_envelope(name: &str, payload: Value) -> Response {
     Json(Value::Object(object)).into_response()
 }
 
-/// `None` for a name that is no table of ours; else the family, or both.
-fn table_family(name: &str) -> Result<Option<String>, BirdError> {
-    match name.strip_prefix(TABLE) {
-        Some("") => Ok(None),
-        Some("4") => Ok(Some("ipv4".to_owned())),
-        Some("6") => Ok(Some("ipv6".to_owned())),
-        _ => Err(missing(format!("there is no table {name:?}"))),
-    }
-}
-
 async fn version() -> &'static str {
     concat!(env!("CARGO_PKG_VERSION"), "\n")
 }
 
 async fn status(State(app): State<App>, Path(rs): Path<String>) -> Answer {
     let view = View::of(app, &rs).await?;
-    let daemon = view.app.operations.status().await?.daemon;
+    let daemon = &view.status.daemon;
     let status = json!({
         "current_server": time(SystemTime::now()),
         "last_reboot": time(daemon.started),
@@ -260,7 +157,7 @@ async fn routes(
         }
         _ => return Err(missing(format!("there is no list {list:?}"))),
     }
-    Ok(view.stream(query, place, |_| true))
+    Ok(stream(&view, query, place, |_| true))
 }
 
 /// What BIRD's `show route noexport` says: best routes of others that this peer has not got.
@@ -268,10 +165,10 @@ async fn not_exported(view: &View, id: &str, place: Place) -> Answer {
     let peer = view.by_id(id)?.id.clone();
     let has = exported_prefixes(view, &peer).await?;
     let query = RouteQuery { filtered: Some(false), best: true, ..view.query() };
-    Ok(view.stream(query, place, move |entry| entry.from != peer && !has.contains(&entry.prefix)))
+    Ok(stream(view, query, place, move |entry| entry.from != peer && !has.contains(&entry.prefix)))
 }
 
-async fn exported_prefixes(view: &View, to: &SessionId) -> Result<HashSet<String>, BirdError> {
+async fn exported_prefixes(view: &View, to: &SessionId) -> Result<HashSet<String>, Failure> {
     let mut walk = view.app.operations.walk(RouteQuery { to: Some(to.clone()), ..view.query() });
     let mut has = HashSet::new();
     while let Some(page) = walk.next_page().await? {
@@ -287,7 +184,7 @@ async fn table_filtered(
 ) -> Answer {
     let view = View::of(app, &rs).await?;
     let query = RouteQuery { family: table_family(&table)?, filtered: Some(true), ..view.query() };
-    Ok(view.stream(query, place, |_| true))
+    Ok(stream(&view, query, place, |_| true))
 }
 
 async fn table_peer(
@@ -302,7 +199,7 @@ async fn table_peer(
         filtered: Some(false),
         ..view.query()
     };
-    Ok(view.stream(query, place, |_| true))
+    Ok(stream(&view, query, place, |_| true))
 }
 
 async fn count(
@@ -335,7 +232,7 @@ async fn pipe_filtered(
 ) -> Answer {
     let view = View::of(app, &rs).await?;
     let query = RouteQuery { filtered: Some(true), ..pipe_query(&view, &parameters)? };
-    Ok(view.stream(query, place, |_| true))
+    Ok(stream(&view, query, place, |_| true))
 }
 
 async fn pipe_filtered_count(
@@ -350,7 +247,7 @@ async fn pipe_filtered_count(
 
 /// There are no pipes here: what a multi-table BIRD loses between two tables is what one peer
 /// had rejected.
-fn pipe_query(view: &View, parameters: &HashMap<String, String>) -> Result<RouteQuery, BirdError> {
+fn pipe_query(view: &View, parameters: &HashMap<String, String>) -> Result<RouteQuery, Failure> {
     let mut query = view.query();
     if let Some(id) = parameters.get("protocol") {
         query.from = Some(view.by_id(id)?.id.clone());
@@ -406,17 +303,6 @@ async fn net_mask_in_table(
 }
 
 fn net_answer(view: &View, prefix: &str, family: Option<String>, place: Place) -> Answer {
-    if !allowed(prefix, ":./") {
-        return Err(bad("a prefix has digits, letters a to f and : . / only"));
-    }
-    crate::control::operations::check_prefix(prefix)?;
-    let prefix_match = if prefix.contains('/') { PrefixMatch::Exact } else { PrefixMatch::Longest };
-    let query = RouteQuery {
-        prefix: Some(prefix.to_owned()),
-        prefix_match,
-        family,
-        filtered: Some(false),
-        ..view.query()
-    };
-    Ok(view.stream(query, place, |_| true))
+    let query = RouteQuery { family, filtered: Some(false), ..view.query_of(prefix)? };
+    Ok(stream(view, query, place, |_| true))
 }

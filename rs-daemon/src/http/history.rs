@@ -85,3 +85,29 @@ async fn sample(operations: &Operations) -> Sample {
     }
     sample
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_kept_and_no_more() {
+        let history = History::default();
+        let minute = |n: i64| Timestamp::from_second(n * 60).unwrap();
+        for n in 0..24 * 60 + 5 {
+            history.push(Sample {
+                at: minute(n),
+                sessions: 0,
+                received: 0,
+                accepted: 0,
+                filtered: 0,
+                updates_received: 0,
+                updates_sent: 0,
+                flaps: 0,
+            });
+        }
+        let samples = history.samples();
+        assert_eq!(samples.len(), 24 * 60);
+        assert_eq!((samples[0].at, samples[24 * 60 - 1].at), (minute(5), minute(24 * 60 + 4)));
+    }
+}

@@ -10,8 +10,6 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::App;
-
 /// Questions being answered at once; more are told 429.
 const MAX_REQUESTS: usize = 32;
 /// Longest time to the beginning of an answer.
@@ -40,8 +38,8 @@ impl Gate {
 
 /// Lets a request through, or tells it to come back. The body stays empty: that is how Alice-LG
 /// knows an overloaded birdwatcher.
-pub(super) async fn limit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let Some(place) = app.gate.enter() else {
+pub(super) async fn limit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let Some(place) = gate.enter() else {
         let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
@@ -50,4 +48,36 @@ pub(super) async fn limit(State(app): State<App>, mut request: Request, next: Ne
     timeout(ANSWER_TIMEOUT, next.run(request))
         .await
         .unwrap_or_else(|_| StatusCode::GATEWAY_TIMEOUT.into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware;
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    /// Alice-LG knows an overloaded birdwatcher by 429 without a body.
+    #[tokio::test]
+    async fn more_questions_than_places_are_told_to_come_back() {
+        let gate = Gate::new();
+        let router = Router::new()
+            .route("/", get(|| async { "answer" }))
+            .layer(middleware::from_fn_with_state(gate.clone(), limit));
+        let service = TowerToHyperService::new(router);
+        let ask = || service.call(Request::new(Body::empty()));
+        let mut places: Vec<_> = (1..MAX_REQUESTS).map(|_| gate.enter().unwrap()).collect();
+        assert_eq!(ask().await.unwrap().status(), StatusCode::OK, "the last place");
+        places.push(gate.enter().unwrap());
+        let refused = ask().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.headers().contains_key(header::RETRY_AFTER));
+        assert!(to_bytes(refused.into_body(), 1).await.unwrap().is_empty());
+        drop(places);
+        assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
+    }
 }

@@ -1,11 +1,15 @@
-//! HTTP: metrics, health, the JSON API, the birdwatcher API and the looking glass. Read-only.
+//! HTTP: metrics, health, the JSON API, the APIs of other looking glasses
+//! (birdwatcher, Bird's Eye, bgplgd) and our own. Read-only.
 //!
 //! Loopback by default, but written as if it were not: connections are counted and live for a
 //! limited time, headers must come soon and be short, answers that are long are produced page by
 //! page while the client reads, and too many questions at once are told 429.
 
 mod api;
+mod bgplgd;
+mod birdseye;
 mod birdwatcher;
+mod etag;
 mod history;
 mod limits;
 mod matrix;
@@ -13,6 +17,7 @@ mod metrics;
 mod page;
 mod progress;
 mod stream;
+mod view;
 
 use std::io;
 use std::net::SocketAddr;
@@ -59,7 +64,6 @@ const HEALTH_LIFE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 struct App {
     operations: Operations,
-    gate: Gate,
     history: History,
 }
 
@@ -90,7 +94,7 @@ impl HttpListener {
     pub async fn run(self, operations: Operations, stop: CancellationToken) {
         let history = History::default();
         tokio::spawn(history.clone().run(operations.clone(), stop.clone()));
-        let app = App { operations, gate: Gate::new(), history };
+        let app = App { operations, history };
         let (all, health) = (router(app.clone()), health_only(app));
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let health_slots = Arc::new(Semaphore::new(HEALTH_CONNECTIONS));
@@ -166,9 +170,11 @@ async fn serve_connection(stream: TcpStream, router: Router) {
 fn router(app: App) -> Router {
     let limited = Router::new()
         .route("/metrics", get(metrics::serve))
-        .nest("/api/v1", api::router())
+        .nest("/api/v1", api::router().layer(middleware::from_fn(etag::layer)))
         .nest("/birdwatcher", birdwatcher::router())
-        .layer(middleware::from_fn_with_state(app.clone(), limits::limit));
+        .nest("/birdseye", birdseye::router())
+        .nest("/bgplgd", bgplgd::router())
+        .layer(middleware::from_fn_with_state(Gate::new(), limits::limit));
     health()
         .merge(page::router())
         .merge(limited)

@@ -1,13 +1,12 @@
 //! `/`: the looking glass, three files compiled in. Nothing is fetched from elsewhere.
 
-use std::hash::Hasher;
-
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::App;
+use super::etag::{self, Tag};
 
 const HTML: &str = include_str!("page/index.html");
 const CSS: &str = include_str!("page/page.css");
@@ -28,14 +27,10 @@ pub(super) fn router() -> Router<App> {
 
 /// A file that changes only with the program: browsers ask whether it did.
 pub(super) fn file(headers: &HeaderMap, kind: &str, text: &'static str) -> Response {
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(text.as_bytes());
-    let tag = format!("\"{:016x}\"", hasher.finish());
-    let caching = [(header::CACHE_CONTROL, "no-cache".to_owned()), (header::ETAG, tag.clone())];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    if known.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag)) {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    let tag = Tag::of(text.as_bytes());
+    if etag::is_known(headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, etag::headers(&tag)).into_response();
     }
     let kind = [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8"))];
-    (kind, caching, text).into_response()
+    (kind, etag::headers(&tag), text).into_response()
 }

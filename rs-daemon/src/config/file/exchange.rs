@@ -29,7 +29,7 @@ config_table! {
 }
 
 config_table! {
-    /// Metrics, JSON API, birdwatcher API and looking glass. Read-only.
+    /// Looking glass, JSON API, the APIs of other looking glasses and metrics: see http.md. Read-only.
     HttpTable in "[http]" {
         /// Where to listen; `"off"`: nowhere.
         listen: HttpListen = "\"127.0.0.1:9180\"",

@@ -17,7 +17,7 @@ const API_VERSION: &str = "2.2.5";
 const TTL: Duration = Duration::from_secs(60);
 
 /// `api`, `ttl`, `cached_at`: what stands around every payload.
-pub(super) fn envelope(now: SystemTime) -> Value {
+pub(in crate::http) fn envelope(now: SystemTime) -> Value {
     let at = stamp(now).to_string();
     json!({
         "api": {
@@ -37,12 +37,12 @@ fn stamp(at: SystemTime) -> Timestamp {
 }
 
 /// `servertime_short` and `servertime_ext`.
-pub(super) fn time(at: SystemTime) -> String {
+pub(in crate::http) fn time(at: SystemTime) -> String {
     stamp(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Names a session with the characters that birdwatcher allows: a zone's `%` is not among them.
-pub(super) fn protocol_id(session: &SessionStatus) -> String {
+pub(in crate::http) fn protocol_id(session: &SessionStatus) -> String {
     let zone = session.id.interface.as_ref().map(|interface| {
         let plain: String =
             interface.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
@@ -70,7 +70,7 @@ fn counts(routes: &RouteCounters) -> Value {
 }
 
 /// One of `/protocols/bgp`.
-pub(super) fn protocol(session: &SessionStatus) -> Value {
+pub(in crate::http) fn protocol(session: &SessionStatus) -> Value {
     let [v4, v6] = &session.routes;
     let both = RouteCounters {
         received: v4.received + v6.received,
@@ -96,7 +96,7 @@ pub(super) fn protocol(session: &SessionStatus) -> Value {
     json!({
         "protocol": protocol_id(session),
         "bird_protocol": "BGP",
-        "table": super::TABLE,
+        "table": crate::http::view::TABLE,
         "state": state(session),
         "state_changed": time(session.since),
         "connection": connection(session.state),
@@ -132,10 +132,10 @@ fn connection(state: SessionState) -> &'static str {
 }
 
 /// One of `/protocols/short`.
-pub(super) fn protocol_short(session: &SessionStatus) -> Value {
+pub(in crate::http) fn protocol_short(session: &SessionStatus) -> Value {
     json!({
         "proto": "BGP",
-        "table": super::TABLE,
+        "table": crate::http::view::TABLE,
         "state": state(session),
         "since": time(session.since),
         "info": connection(session.state),
@@ -143,7 +143,7 @@ pub(super) fn protocol_short(session: &SessionStatus) -> Value {
 }
 
 /// What a route needs to know of the session that it came from.
-pub(super) struct Neighbours {
+pub(in crate::http) struct Neighbours {
     by_id: HashMap<SessionId, Neighbour>,
 }
 
@@ -154,9 +154,17 @@ struct Neighbour {
 }
 
 impl Neighbours {
-    pub(super) fn new(sessions: &[SessionStatus]) -> Self {
+    pub(in crate::http) fn new(sessions: &[SessionStatus]) -> Self {
+        Self::named(sessions, protocol_id)
+    }
+
+    /// With other names for the sessions.
+    pub(in crate::http) fn named(
+        sessions: &[SessionStatus],
+        name: impl Fn(&SessionStatus) -> String,
+    ) -> Self {
         let neighbour = |session: &SessionStatus| Neighbour {
-            protocol: protocol_id(session),
+            protocol: name(session),
             interface: session.id.interface.as_deref().unwrap_or_default().to_owned(),
             since: session.since,
         };
@@ -165,14 +173,26 @@ impl Neighbours {
     }
 }
 
-/// One of `routes`.
-pub(super) fn route(entry: &RouteEntry, neighbours: &Neighbours, now: SystemTime) -> Value {
-    let neighbour = neighbours.by_id.get(&entry.from);
-    let age = match (entry.age_secs, neighbour) {
+/// When a route came: where that is not known, when its session came up.
+pub(in crate::http) fn since(
+    entry: &RouteEntry,
+    neighbours: &Neighbours,
+    now: SystemTime,
+) -> SystemTime {
+    match (entry.age_secs, neighbours.by_id.get(&entry.from)) {
         (Some(secs), _) => now.checked_sub(Duration::from_secs(secs)).unwrap_or(now),
         (None, Some(neighbour)) => neighbour.since,
         (None, None) => now,
-    };
+    }
+}
+
+/// One of `routes`.
+pub(in crate::http) fn route(
+    entry: &RouteEntry,
+    neighbours: &Neighbours,
+    now: SystemTime,
+) -> Value {
+    let neighbour = neighbours.by_id.get(&entry.from);
     // Alice keeps a rejected route only if gateway or learnt_from is that of the first accepted
     // one: both are the neighbour's address, whatever the next hop.
     let address: IpAddr = entry.from.address;
@@ -184,7 +204,7 @@ pub(super) fn route(entry: &RouteEntry, neighbours: &Neighbours, now: SystemTime
         "learnt_from": address.to_string(),
         "metric": 100,
         "primary": entry.best,
-        "age": time(age),
+        "age": time(since(entry, neighbours, now)),
         "type": ["BGP", "univ"],
         "bgp": {
             "origin": origin(&entry.origin),

@@ -159,3 +159,28 @@ fn every_documented_metric_is_there() {
         assert!(text.contains(series), "{series} is missing in\n{text}");
     }
 }
+
+/// What `docs/http.md` says of the number of series. Nothing that a peer sends makes more of them.
+#[test]
+fn a_session_has_no_more_series_than_is_documented() {
+    let count = |session: SessionStatus| {
+        let text = text(&Snapshot { sessions: vec![session], ..snapshot() }).unwrap();
+        text.lines().filter(|line| line.contains("peer=\"192.0.2.10\"")).count()
+    };
+    let mut session = sample::session("rs1", 65010, "192.0.2.10");
+    let always = count(session.clone());
+    let marks = rib::Mark::ALL.map(rib::Mark::name).into_iter().chain(["transit-withheld"]);
+    let marked: Vec<_> = marks.map(|mark| (mark.to_owned(), 1)).collect();
+    let reasons = policy::RejectReason::ALL.map(policy::RejectReason::name);
+    let learned = LearnedLimit { highest: 1, days: 1, watched_secs: 1, learning: true };
+    session.limits = [Some(1); 2];
+    session.dynamic_limits = [Some(learned); 2];
+    for routes in &mut session.routes {
+        routes.filtered_by_reason = reasons.map(|reason| (reason.to_owned(), 1)).to_vec();
+        routes.marked = marked.clone();
+    }
+    let most = count(session);
+    let documented = include_str!("../../../../docs/http.md");
+    let sentence = format!("{always} series, and at most {most}");
+    assert!(documented.contains(&sentence), "docs/http.md does not say {sentence:?}");
+}

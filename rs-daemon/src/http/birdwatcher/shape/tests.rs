@@ -64,7 +64,7 @@ fn a_protocols_name_has_allowed_characters_only() {
     session.id.interface = Some("eth1.5".into());
     let id = protocol_id(&session);
     assert_eq!(id, "AS65010_fe80::65:10_eth1_5");
-    assert!(super::super::allowed(&id, "_:."));
+    assert!(crate::http::view::allowed(&id, "_:."));
     assert_eq!(protocol(&session)["neighbor_address"], "fe80::65:10");
 }
 

@@ -1,12 +1,10 @@
-//! The demo exchange in this process, asked over its real control socket and its real HTTP port.
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod ops;
+//! `rsctl`, the JSON API, metrics and the page.
 
 use std::process::Output;
 
-use ops::{EXCHANGE, get, json, rsctl};
 use serde_json::Value;
+
+use crate::{EXCHANGE, get, json, rsctl};
 
 fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -123,6 +121,8 @@ fn explain_reads_as_a_decision() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let of_address = rsctl_json(&["explain", "62.50.8.77", "--to", "AS1000010", "--rs", "rs1"]);
+    assert_eq!(of_address["prefix"], "62.50.8.0/24", "an address means its longest match");
     let given = rsctl_json(&["explain", "62.199.0.0/22", "--to", "AS1000050", "--rs", "rs1"]);
     assert_eq!(given["chosen"], serde_json::json!([0]));
     let candidate = &given["candidates"][0];
@@ -143,7 +143,7 @@ fn what_is_ambiguous_or_unknown_is_refused_with_status_1_and_usage_with_2() {
     assert_eq!(rsctl(&["routes", "300.0.0.0/8"]).status.code(), Some(1));
     assert_eq!(rsctl(&["routes", "--sideways"]).status.code(), Some(2));
     let nobody = std::path::Path::new("/nonexistent");
-    let output = ops::rsctl_at(nobody, &["status"]);
+    let output = crate::rsctl_at(nobody, &["status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("no route server answers"), "{}", said(&output));
 }
@@ -151,23 +151,23 @@ fn what_is_ambiguous_or_unknown_is_refused_with_status_1_and_usage_with_2() {
 /// At an exchange of its own, since other tests count sessions.
 #[test]
 fn a_session_is_disabled_and_enabled() {
-    let exchange = ops::start();
+    let exchange = crate::start();
     let act = |words: &[&str]| {
-        let output = ops::rsctl_at(&exchange.socket, words);
+        let output = crate::rsctl_at(&exchange.socket, words);
         assert!(output.status.success(), "{words:?}: {}", said(&output));
         text(&output)
     };
     let member =
         || -> Value { serde_json::from_str(&act(&["member", "AS1000120", "--json"])).unwrap() };
     act(&["session", "disable", "AS1000120", "--reason", "unpaid"]);
-    ops::until("disabled", || member()["state"] == "disabled");
+    crate::until("disabled", || member()["state"] == "disabled");
     assert_eq!(member()["disabled"], "unpaid");
     assert_eq!(member()["last_notification"]["sent"], true);
     act(&["session", "enable", "AS1000120"]);
-    ops::until("established", || member()["state"] == "established");
+    crate::until("established", || member()["state"] == "established");
     let flaps = member()["flaps"].as_u64().unwrap();
     act(&["session", "reset", "AS1000120", "--reason", "once"]);
-    ops::until("flap", || member()["flaps"].as_u64().unwrap() > flaps);
+    crate::until("flap", || member()["flaps"].as_u64().unwrap() > flaps);
     assert!(act(&["session", "soft-in", "AS1000110", "--rs", "rs1"]).contains("Kapok"));
     act(&["drain", "on"]);
     assert!(act(&["status"]).contains("draining"));
@@ -202,7 +202,7 @@ fn the_member_export_is_valid_by_the_schema_of_the_ix_f() {
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let export = rsctl_json(&["ixf"]);
     assert_eq!(export["member_list"].as_array().unwrap().len(), 13);
-    ops::schema::check(&schema, &schema, &export, "export");
+    crate::schema::check(&schema, &schema, &export, "export");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn the_api_refuses_with_a_reason() {
         let body: Value = serde_json::from_str(&body).unwrap();
         assert!(body["error"]["message"].is_string(), "{path}: {body}");
     }
-    assert_eq!(ops::request("POST /api/v1/status HTTP/1.0\r\n\r\n").0, 405);
+    assert_eq!(crate::request("POST /api/v1/status HTTP/1.0\r\n\r\n").0, 405);
 }
 
 /// Every path of the document answers, and every path that answers is in the document.
@@ -278,72 +278,8 @@ fn the_openapi_document_is_the_api() {
         let answer = json(&format!("/api/v1{path}{query}"));
         let schema =
             &paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        ops::schema::check(&document, schema, &answer, path);
+        crate::schema::check(&document, schema, &answer, path);
     }
-}
-
-/// Rules of Alice-LG that make it panic or drop routes when they are broken.
-#[test]
-fn birdwatcher_answers_as_alice_reads_it() {
-    let protocols = json("/birdwatcher/rs1/protocols/bgp");
-    assert!(protocols["api"]["Version"].is_string());
-    assert_eq!(protocols["api"]["result_from_cache"], false);
-    let all = protocols["protocols"].as_object().unwrap();
-    assert_eq!(all.len(), 13);
-    let iroko = &all["AS1000090_127.100.1.90"];
-    assert_eq!((&iroko["state"], &iroko["neighbor_as"]), (&"up".into(), &1_000_090.into()));
-    let count = |name: &str| iroko["routes"][name].as_u64().unwrap();
-    assert!(count("filtered") >= 5);
-
-    let lists = ["protocol", "filtered"].map(|list| {
-        let answer = json(&format!("/birdwatcher/rs1/routes/{list}/AS1000090_127.100.1.90"));
-        for name in answer.as_object().unwrap().keys() {
-            assert!(["api", "ttl", "cached_at", "routes"].contains(&name.as_str()), "{name}");
-        }
-        answer["routes"].as_array().unwrap().clone()
-    });
-    assert_eq!(
-        lists.iter().map(|l| l.len() as u64).collect::<Vec<_>>(),
-        [count("imported"), count("filtered")]
-    );
-    for route in lists.iter().flatten() {
-        assert_eq!(route["gateway"], "127.100.1.90");
-        assert_eq!(route["learnt_from"], "127.100.1.90");
-        assert!(route["bgp"]["as_path"].as_array().unwrap().iter().all(Value::is_string));
-    }
-    for route in &lists[1] {
-        let large = route["bgp"]["large_communities"].as_array().unwrap();
-        assert!(large.contains(&serde_json::json!([64500, 65520, 0])), "{route}");
-    }
-}
-
-#[test]
-fn birdwatcher_shows_what_a_neighbour_has_not_got() {
-    let answer = json("/birdwatcher/rs1/routes/noexport/AS1000010_127.100.1.10");
-    let prefixes: Vec<_> = answer["routes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|r| r["network"].as_str().unwrap())
-        .collect();
-    assert!(prefixes.contains(&"62.50.8.0/24"), "{prefixes:?}");
-    assert!(!prefixes.contains(&"62.40.0.0/22"), "{prefixes:?}");
-    for path in [
-        "status",
-        "protocols/short?uncached=true",
-        "symbols",
-        "routes/table/master4",
-        "routes/count/table/master",
-        "route/net/62.40.0.0/mask/22/table/master",
-        "routes/prefix?prefix=62.40.0.0/22",
-        "routes/table/master/peer/127.100.1.10",
-        "routes/pipe/filtered/count?table=master&pipe=x&address=127.100.1.90",
-    ] {
-        assert!(json(&format!("/birdwatcher/rs1/{path}"))["api"]["Version"].is_string(), "{path}");
-    }
-    let (status, body) = get("/birdwatcher/rs1/routes/protocol/nobody");
-    assert_eq!(status, 404);
-    assert!(!body.contains("\"api\""), "{body}");
 }
 
 /// The page is three files of our own, and nothing is fetched from elsewhere.
@@ -357,7 +293,7 @@ fn the_page_fetches_nothing_from_elsewhere() {
         assert_eq!(elsewhere, usize::from(path == "/page.js"), "{path}");
         assert!(!body.contains("innerHTML") && !body.contains("document.write"), "{path}");
     }
-    let (_, head) = ops::raw("GET / HTTP/1.0\r\n\r\n");
+    let (_, head) = crate::raw("GET / HTTP/1.0\r\n\r\n");
     assert!(head.contains("default-src 'none'"), "{head}");
 }
 
@@ -377,4 +313,47 @@ fn the_control_socket_has_limits() {
     assert!(ask(b"{\"version\":99,\"request\":{}}\n").contains("\"version\""));
     assert!(ask(&[b'x'; 70_000]).contains("\"limit\""));
     assert!(ask(b"").is_empty());
+}
+
+/// What has not changed is not sent again, and what changes by itself does not count.
+#[test]
+fn answers_have_tags() {
+    for path in ["rpki", "irr", "matrix?rs=rs2", "routes?rs=rs2&per_page=20", "openapi.json"] {
+        let ask = |tag: &str| {
+            crate::raw(&format!("GET /api/v1/{path} HTTP/1.0\r\nIf-None-Match: {tag}\r\n\r\n"))
+        };
+        let (status, head) = ask("\"other\"");
+        let tag = head.split_once("\r\netag: ").unwrap().1.split("\r\n").next().unwrap();
+        assert_eq!(status, 200, "{path}");
+        assert!(head.contains("cache-control: no-cache"), "{path}: {head}");
+        assert_eq!(ask(tag).0, 304, "{path}: {tag}");
+    }
+    // A stream is gone before its tag would be known.
+    let (status, head) = crate::raw("GET /api/v1/routes?page=all HTTP/1.0\r\n\r\n");
+    assert_eq!(status, 200);
+    assert!(!head.to_ascii_lowercase().contains("etag"), "{head}");
+}
+
+/// The numbers of the matrix are the lists that its cells open into.
+#[test]
+fn the_matrix_counts_what_the_lists_show() {
+    let matrix = json("/api/v1/matrix?rs=chaos");
+    let address = |index: usize| matrix["members"][index]["id"]["address"].as_str().unwrap();
+    let members = matrix["members"].as_array().unwrap().len();
+    assert_eq!(members, 3);
+    let mut total = 0;
+    for to in 0..members {
+        for from in 0..members {
+            let path = format!(
+                "/api/v1/routes?rs=chaos&from={}&to={}&page=all",
+                address(from),
+                address(to)
+            );
+            let list = json(&path)["routes"].as_array().unwrap().len();
+            assert_eq!(matrix["routes"][to][from], list, "{path}");
+            assert!(list == 0 || from != to, "nobody gets its own");
+            total += list;
+        }
+    }
+    assert!(total > 20, "{total}");
 }

@@ -1,6 +1,12 @@
-//! The demo exchange, started once for all tests of this file, and ways to ask it.
+//! The demo exchange in this process, started once for all tests, asked over its real control
+//! socket and its real HTTP port.
 
-pub(crate) mod schema;
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod alice;
+mod demo;
+mod looking_glasses;
+mod schema;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
