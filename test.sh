@@ -23,10 +23,11 @@ needed=(
     bzip2:bzip2 xz:xz-utils cc:gcc make:make shellcheck:shellcheck valgrind:valgrind bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
     '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
+    chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core
 )
 
-# IRRd is no Debian package: it comes from PyPI, into a virtual environment.
-irrd_version=4.5.4
+# These are no Debian packages: they come from PyPI, each into a virtual environment. Name, version.
+from_pypi=(irrd:4.5.4 schemathesis:4.32.5)
 cache=${RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rs-tests}
 
 # Seconds for each fuzz target.
@@ -52,7 +53,7 @@ step_packages() {
     missing=$(missing_packages)
     if [ -z "$missing" ]; then
         echo "no Debian package is missing"
-        install_irrd
+        install_from_pypi
         return
     fi
     if [ "$(id -u)" != 0 ]; then
@@ -70,21 +71,24 @@ step_packages() {
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
     status=$?
     [ "$ours" = yes ] && rm -f "$policy"
-    [ "$status" = 0 ] && install_irrd
+    [ "$status" = 0 ] && install_from_pypi
 }
 
 # An environment that did not become complete does not stay.
-install_irrd() {
-    local place=$cache/irrd-$irrd_version
-    if [ -x "$place/bin/irrd" ]; then
-        echo "IRRd $irrd_version is in $place"
-        return 0
-    fi
-    echo "installing IRRd $irrd_version in $place"
-    mkdir -p "$cache" && rm -rf "$place" &&
-        /usr/bin/python3 -m venv "$place" &&
-        { "$place/bin/pip" install --quiet --disable-pip-version-check "irrd==$irrd_version" ||
-            { rm -rf "$place" && return 1; }; }
+install_from_pypi() {
+    local entry name version place
+    for entry in "${from_pypi[@]}"; do
+        name=${entry%:*} version=${entry##*:} place=$cache/${entry/:/-}
+        if [ -x "$place/bin/$name" ]; then
+            echo "$name $version is in $place"
+            continue
+        fi
+        echo "installing $name $version in $place"
+        mkdir -p "$cache" && rm -rf "$place" &&
+            /usr/bin/python3 -m venv "$place" &&
+            { "$place/bin/pip" install --quiet --disable-pip-version-check "$name==$version" ||
+                { rm -rf "$place" && return 1; }; } || return 1
+    done
 }
 
 step_format() {

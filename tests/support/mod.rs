@@ -8,6 +8,7 @@
 
 pub mod bird;
 pub mod book;
+pub mod browser;
 pub mod cache;
 pub mod exabgp;
 pub mod frr;

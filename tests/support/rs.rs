@@ -54,6 +54,11 @@ pub fn programs() -> &'static Path {
     })
 }
 
+/// One of our programs, such as `rs-lab`.
+pub fn program(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
 /// A configuration, written as an operator would.
 #[derive(Debug, Clone)]
 pub struct Config {
