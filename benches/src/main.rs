@@ -73,6 +73,9 @@ pub(crate) struct Options {
     /// `slow-reader`: seconds of our daemon's SendHoldTimer; more than the hold time.
     #[arg(long, default_value_t = 20)]
     pub(crate) send_hold: u32,
+    /// Milliseconds from one scrape of our daemon's /metrics to the next while a load runs; 0: none.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) scrape: u64,
     /// Runs of each daemon; the report shows medians.
     #[arg(long, default_value_t = 1)]
     pub(crate) repeat: u32,

@@ -8,6 +8,9 @@ use std::process::Command;
 use super::{PORT, PolicyLevel, program, routing_data};
 use crate::universe::{LoadFamily, RELOAD_AS, ROUTE_SERVER_AS, Universe};
 
+/// Where it serves `/metrics`.
+pub(crate) const HTTP_PORT: u16 = 9180;
+
 pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Result<Command> {
     let config = dir.join("rs-daemon.toml");
     let mut text = String::new();
@@ -16,7 +19,7 @@ pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Resul
     let _ = write!(
         text,
         "[exchange]\nname = \"lab\"\nasn = {ROUTE_SERVER_AS}\npeering_lan = [\"{}\"]\n\
-         [control]\nsocket = \"{}\"\n[http]\nlisten = \"127.0.0.1:9180\"\n",
+         [control]\nsocket = \"{}\"\n[http]\nlisten = \"127.0.0.1:{HTTP_PORT}\"\n",
         u.lan(),
         dir.join("control.sock").display(),
     );

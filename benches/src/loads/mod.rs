@@ -8,6 +8,7 @@ mod idle;
 mod late;
 mod reload;
 mod restart;
+mod scrape;
 mod slow;
 
 use std::rc::Rc;
@@ -190,7 +191,9 @@ fn run_one(
     bench.generator.establish(0..1, bench.limit())?;
     outcome.startup_secs = bench.daemon.started.elapsed().as_secs_f64();
     outcome.startup_cpu_secs = bench.daemon.usage().cpu_secs;
-    match options.load {
+    let scraper = (options.scrape > 0 && which == Which::Us)
+        .then(|| scrape::Scraper::start(Duration::from_millis(options.scrape)));
+    let run = match options.load {
         Load::Announce => announce::run(&mut bench, outcome),
         Load::Flap => flap::run(&mut bench, outcome),
         Load::Churn => churn::run(&mut bench, outcome),
@@ -201,7 +204,11 @@ fn run_one(
         Load::SlowReader => slow::run(&mut bench, outcome),
         Load::Reload => reload::run(&mut bench, outcome),
         Load::Suite | Load::Page | Load::Instructions => Ok(()),
+    };
+    if let Some(scraper) = scraper {
+        scraper.stop(outcome)?;
     }
+    run
 }
 
 impl Bench {
