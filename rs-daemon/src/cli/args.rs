@@ -67,7 +67,7 @@ pub enum Verb {
     Routes(Routes),
     /// Why a member has, or has not, got a prefix: every check in order
     Explain {
-        /// The destination
+        /// The destination; an address means its longest match
         prefix: String,
         /// The member that should have it
         #[arg(long, value_name = "PEER")]
