@@ -68,11 +68,8 @@ $rs:101:0 $rs:65281:$x $rs:65282:0              | prepended 1 NO_EXPORT NO_ADVER
 $rs:0:$x $rs:102:0 $rs:65281:0                  | no route             | prepended 2 NO_EXPORT | prepended 2 NO_EXPORT
 ";
 
-/// The control functions of the presets, complete.
-const PRESETS: [(Preset, &str); 4] = [
-    (
-        Preset::EuroIx,
-        "
+/// What euro-ix and irix have in common: all of their control functions.
+const EURO_IX: &str = "
 do_not_announce_to_any     | 0:$rs rt:0:$rs $rs:0:0
 do_not_announce_to_peer    | 0:$peer rt:0:$peer $rs:0:$peer
 announce_to_peer           | $rs:$peer rt:$rs:$peer $rs:1:$peer
@@ -89,8 +86,11 @@ add_noexport_to_peer       | 65509:$peer $rs:65281:$peer
 add_noadvertise_to_any     | $rs:65282 $rs:65282:0
 add_noadvertise_to_peer    | 65510:$peer $rs:65282:$peer
 blackhole                  | 65535:666 $rs:666:0
-",
-    ),
+";
+
+/// The control functions of the presets, complete.
+const PRESETS: [(Preset, &str); 4] = [
+    (Preset::EuroIx, EURO_IX),
     (
         Preset::Arouteserver,
         "
@@ -112,27 +112,7 @@ add_noadvertise_to_peer    | 65282:$peer rt:65282:$peer $rs:65282:$peer
 blackhole                  | 65535:666 65534:0 $rs:666:0
 ",
     ),
-    (
-        Preset::Irix,
-        "
-do_not_announce_to_any     | 0:$rs rt:0:$rs $rs:0:0
-do_not_announce_to_peer    | 0:$peer rt:0:$peer $rs:0:$peer
-announce_to_peer           | $rs:$peer rt:$rs:$peer $rs:1:$peer
-announce_to_any            | $rs:$rs $rs:1:0
-prepend_once_to_any        | $rs:65501 $rs:101:0
-prepend_twice_to_any       | $rs:65502 $rs:102:0
-prepend_thrice_to_any      | $rs:65503 $rs:103:0
-prepend_once_to_peer       | 65504:$peer $rs:101:$peer
-prepend_twice_to_peer      | 65505:$peer $rs:102:$peer
-prepend_thrice_to_peer     | 65506:$peer $rs:103:$peer
-no_prepend_to_peer         | $rs:100:$peer
-add_noexport_to_any        | $rs:65281 $rs:65281:0
-add_noexport_to_peer       | 65509:$peer $rs:65281:$peer
-add_noadvertise_to_any     | $rs:65282 $rs:65282:0
-add_noadvertise_to_peer    | 65510:$peer $rs:65282:$peer
-blackhole                  | 65535:666 $rs:666:0
-",
-    ),
+    (Preset::Irix, EURO_IX),
     (
         Preset::Poema,
         "
