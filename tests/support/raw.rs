@@ -176,13 +176,19 @@ pub struct Speaker {
 impl Speaker {
     /// Connects (or waits for a connection), sends OPEN and starts to read.
     pub fn start(config: Config) -> Result<Self, String> {
+        let open = config.open();
+        Self::saying(config, &open)
+    }
+
+    /// The same with these octets in the place of OPEN.
+    pub fn saying(config: Config, octets: &[u8]) -> Result<Self, String> {
         let stream = if config.listen { accept(&config)? } else { connect(&config)? };
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let reader = stream.try_clone().map_err(|error| error.to_string())?;
         let shared = Arc::new(Shared::default());
         let writer = Arc::new(Mutex::new(stream));
         let speaker = Self { config, shared, writer };
-        speaker.send(&speaker.config.open())?;
+        speaker.send(octets)?;
         let (shared, writer) = (Arc::clone(&speaker.shared), Arc::clone(&speaker.writer));
         let config = speaker.config.clone();
         thread::spawn(move || {
