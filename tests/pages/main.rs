@@ -20,7 +20,7 @@ const WRITTEN_BY_PROGRAMS: [&str; 1] = ["performance.md"];
 const LEFT_OUT_BLOCKS: [(&str, &str); 4] = [
     ("first-hour.md", "$ apt install bird2 iproute2 curl"),
     ("operations.md", "$ systemctl enable --now rs-daemon"),
-    ("operations.md", "$ apt install ./rs-daemon_*.deb"),
+    ("operations.md", "$ rsctl shutdown --graceful"),
     ("introduction.md", "$ mdbook serve"),
 ];
 
