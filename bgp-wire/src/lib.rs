@@ -16,6 +16,7 @@
 mod as_path;
 mod asn;
 pub mod attributes;
+pub mod bmp;
 pub mod capability;
 mod communities;
 mod cursor;
@@ -24,6 +25,7 @@ mod fault;
 mod frame;
 pub mod iana;
 mod message;
+pub mod mrt;
 mod next_hop;
 mod nlri;
 mod notification;
