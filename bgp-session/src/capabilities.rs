@@ -7,6 +7,7 @@ use bgp_wire::{
     AddPathFamily, Asn, Capability, DecodeContext, EncodingProfile, Families, Family,
     GracefulRestartFamily, LinkLocalForm, LongLivedFamily, Notification, OpenMessage, Role,
 };
+use bytes::{Bytes, BytesMut};
 
 use crate::negotiated::{Negotiated, PeerGracefulRestart};
 use crate::{ConnectionId, SessionConfig};
@@ -243,8 +244,16 @@ pub fn negotiate(
         receives_extended_messages: has(local, |c| *c == Capability::ExtendedMessage),
         local_capabilities: local.capabilities.clone(),
         peer_capabilities: peer.capabilities.clone(),
+        sent_open: octets_of(local),
+        received_open: octets_of(peer),
         connection,
     })
+}
+
+fn octets_of(open: &OpenMessage) -> Bytes {
+    let mut octets = BytesMut::new();
+    open.encode(&mut octets);
+    octets.freeze()
 }
 
 /// RFC 4271 §6.2, RFC 6286 §2.2, RFC 6793 §4.1, RFC 9234 §4.2: the peer that is configured, and

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bgp_wire::{MAX_OCTETS, Message, MessageType, Notification, next_frame};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::context::Context;
 use crate::established::Established;
@@ -83,8 +83,9 @@ impl Connection {
             Ok(frame) => frame?,
             Err(notification) => return Some((None, Event::HeaderError(notification))),
         };
+        let octets = if kind == MessageType::Open { body.clone() } else { Bytes::new() };
         let event = match (Message::decode(kind, body), kind) {
-            (Ok(Message::Open(open)), _) => Event::Open(open),
+            (Ok(Message::Open(open)), _) => Event::Open(open, octets),
             (Ok(Message::Update(body)), _) => Event::Update(body),
             (Ok(Message::Notification(notification)), _) => Event::Notification(notification),
             (Ok(Message::Keepalive), _) => Event::Keepalive,

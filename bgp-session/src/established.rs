@@ -64,7 +64,7 @@ impl Established {
             Event::TcpConnectionFails => return Err(DownReason::ConnectionLost),
             Event::CollisionDump => return Err(DownReason::Collision),
             Event::Stop(reason) => return Err(DownReason::Stopped(reason)),
-            Event::Open(_) | Event::OpenError(_) => {
+            Event::Open(..) | Event::OpenError(_) => {
                 return Err(unexpected(fsm_error::ESTABLISHED, &event));
             }
             Event::Start { .. }

@@ -26,8 +26,8 @@ pub(crate) enum Event {
     TcpConnectionConfirmed,
     /// Event 18: TcpConnectionFails.
     TcpConnectionFails,
-    /// Event 19: BGPOpen.
-    Open(OpenMessage),
+    /// Event 19: BGPOpen, with the body that it was read from.
+    Open(OpenMessage, Bytes),
     /// Event 21: BGPHeaderErr.
     HeaderError(Notification),
     /// Event 22: BGPOpenMsgErr.
@@ -67,7 +67,7 @@ impl Event {
             Self::TcpConnectionAcked => 16,
             Self::TcpConnectionConfirmed => 17,
             Self::TcpConnectionFails => 18,
-            Self::Open(_) => 19,
+            Self::Open(..) => 19,
             Self::HeaderError(_) => 21,
             Self::OpenError(_) => 22,
             Self::CollisionDump => 23,
@@ -85,7 +85,7 @@ impl Event {
     pub(crate) fn message_code(&self) -> Option<u8> {
         use bgp_wire::iana::message;
         Some(match self {
-            Self::Open(_) | Self::OpenError(_) => message::OPEN,
+            Self::Open(..) | Self::OpenError(_) => message::OPEN,
             Self::Update(_) => message::UPDATE,
             Self::Notification(_) => message::NOTIFICATION,
             Self::Keepalive => message::KEEPALIVE,

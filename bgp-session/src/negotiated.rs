@@ -7,6 +7,7 @@ use bgp_wire::{
     Asn, Capability, DecodeContext, EncodingProfile, Families, MAX_EXTENDED_OCTETS, MAX_OCTETS,
     Role,
 };
+use bytes::Bytes;
 
 use crate::ConnectionId;
 
@@ -51,6 +52,10 @@ pub struct Negotiated {
     pub local_capabilities: Vec<Capability>,
     /// What the peer's OPEN offered.
     pub peer_capabilities: Vec<Capability>,
+    /// Our OPEN as it was sent, header included.
+    pub sent_open: Bytes,
+    /// The peer's OPEN as it came, header included.
+    pub received_open: Bytes,
     /// The connection that carries the session.
     pub connection: ConnectionId,
 }

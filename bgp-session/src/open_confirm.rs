@@ -63,7 +63,7 @@ impl OpenConfirm {
             Event::TcpConnectionFails => Err(DownReason::ConnectionLost),
             Event::CollisionDump => Err(DownReason::Collision),
             Event::Stop(reason) => Err(DownReason::Stopped(reason)),
-            Event::Open(_)
+            Event::Open(..)
             | Event::OpenError(_)
             | Event::Update(_)
             | Event::RouteRefresh(_)

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bgp_wire::iana::fsm_error;
-use bgp_wire::{MessageType, Notification, OpenMessage};
+use bgp_wire::{MessageType, Notification, OpenMessage, encode_message};
+use bytes::BytesMut;
 
 use crate::capabilities::negotiate;
 use crate::connection::Progress;
@@ -40,9 +41,13 @@ impl OpenSent {
         event: Event,
     ) -> Result<Progress, DownReason> {
         match event {
-            Event::Open(peer) => {
-                let negotiated = negotiate(cx.config, &self.local, &peer, id)
+            Event::Open(peer, octets) => {
+                let mut negotiated = negotiate(cx.config, &self.local, &peer, id)
                     .map_err(DownReason::NotificationSent)?;
+                // What monitoring shows is what came, not what we would have written.
+                let mut received = BytesMut::new();
+                encode_message(MessageType::Open, &octets, &mut received);
+                negotiated.received_open = received.freeze();
                 let state = OpenConfirm::new(cx, self.local, peer, negotiated);
                 Ok(Progress::OpenConfirm(state))
             }

@@ -49,7 +49,7 @@ pub use encode::{
 };
 pub use fault::{Fault, FaultAction, FaultKind};
 pub use frame::{HEADER_OCTETS, MAX_EXTENDED_OCTETS, MAX_OCTETS, next_frame};
-pub use message::{Message, MessageType, encode_keepalive};
+pub use message::{Message, MessageType, encode_keepalive, encode_message};
 pub use next_hop::NextHop;
 pub use nlri::Nlri;
 pub use notification::Notification;

@@ -92,6 +92,13 @@ pub fn encode_keepalive(out: &mut BytesMut) {
     finish(out, mark);
 }
 
+/// Writes a message of a type from its body, which is at most 65,516 octets.
+pub fn encode_message(kind: MessageType, body: &[u8], out: &mut BytesMut) {
+    let mark = begin(out, kind);
+    out.put_slice(body);
+    finish(out, mark);
+}
+
 /// Writes a header whose length [`finish`] fills in; gives the place where it starts.
 ///
 /// ```text

@@ -13,7 +13,9 @@ use bytes::{BufMut, BytesMut};
 use crate::attributes::{encode_all, mp_reach};
 use crate::iana::{attribute, flag};
 use crate::message::put_u16_at;
-use crate::{Asn, Family, LinkLocalForm, MessageType, NextHop, PathAttributes, Prefix};
+use crate::{
+    Asn, Family, LinkLocalForm, MessageType, NextHop, PathAttributes, Prefix, encode_message,
+};
 
 /// Timestamp, type, subtype and length.
 const HEADER_OCTETS: usize = 12;
@@ -248,9 +250,7 @@ pub fn message(
     let mark = begin(time, kind::BGP4MP_ET, subtype, out);
     out.put_u32(time.subsec_micros());
     ends.put(reading.four_octet_as, out);
-    let inner = crate::message::begin(out, message);
-    out.put_slice(body);
-    crate::message::finish(out, inner);
+    encode_message(message, body, out);
     finish(mark, out);
 }
 

@@ -1,6 +1,7 @@
 //! Adj-RIB-In: routes come, are replaced and go.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bgp_wire::{Families, Family, Prefix};
 use policy::{AttributeVerdict, ExportPlan, NoTrace, RejectReason, Slot, Verdict, VerdictClass};
@@ -12,6 +13,7 @@ use crate::limit::Reservation;
 use crate::marks::Marks;
 use crate::shard::OUTDATED;
 use crate::table::DestinationId;
+use crate::watch::{Change, Seen};
 use crate::{AttributeSet, Generation, Ingest, PeerLimit, Shard, ShardOutput};
 
 /// The judge of one attribute set: what does not depend on the prefix is at hand.
@@ -62,6 +64,7 @@ pub(crate) struct Judged {
 
 /// Facts about the routes of one ingest.
 struct Arrival {
+    received: Instant,
     slot: Slot,
     generation: Generation,
     set: Arc<AttributeSet>,
@@ -69,6 +72,20 @@ struct Arrival {
     received_ms: u64,
     rounds: [u16; 2],
     limit: Arc<PeerLimit>,
+}
+
+impl Arrival {
+    /// What a watcher is told of it.
+    fn seen(&self, prefix: Prefix, accepted: (bool, bool)) -> Seen<'_> {
+        Seen {
+            source: self.slot,
+            prefix,
+            set: Some(&self.set),
+            pre: Change::Reach,
+            accepted,
+            received: Some(self.received),
+        }
+    }
 }
 
 impl Shard {
@@ -86,6 +103,7 @@ impl Shard {
         let Some(set) = ingest.set else { return };
         let Some(peer) = self.peers.get(ingest.slot) else { return };
         let arrival = Arrival {
+            received: ingest.received,
             slot: ingest.slot,
             generation: ingest.generation,
             llgr_stale: set.is_llgr_stale(),
@@ -138,6 +156,7 @@ impl Shard {
         counters.subtract(family, candidate);
         counters.add(family, &judged.plan, judged.marks);
         let room = recount(candidate, &judged.plan, family, &arrival.limit);
+        let accepted = (candidate.judged.is_ok(), judged.plan.is_ok());
         candidate.set = Arc::clone(&arrival.set);
         candidate.judged = judged.plan;
         candidate.marks = judged.marks;
@@ -145,6 +164,7 @@ impl Shard {
         candidate.received_ms = arrival.received_ms;
         candidate.flags.llgr_stale = arrival.llgr_stale;
         self.say_room(arrival.slot, arrival.generation, room);
+        self.see(&arrival.seen(prefix, accepted));
         self.touch(family, id);
     }
 
@@ -171,6 +191,7 @@ impl Shard {
             return;
         }
         self.counters.slot_mut(arrival.slot).add(family, &judged, marks);
+        let accepted = (false, judged.is_ok());
         if let Some(destination) = self.tables[f].get_mut(id) {
             destination.candidates.push(Candidate {
                 set: Arc::clone(&arrival.set),
@@ -185,6 +206,9 @@ impl Shard {
         let segment = self.tables[f].segment_of(id);
         if let Some(peer) = self.peers.get_mut(arrival.slot) {
             peer.occupy(family, segment);
+        }
+        if let Some(destination) = self.tables[f].get(id) {
+            self.see(&arrival.seen(destination.prefix, accepted));
         }
         self.touch(family, id);
     }
@@ -218,6 +242,8 @@ impl Shard {
     fn remove(&mut self, family: Family, id: DestinationId, at: usize) {
         let Some(destination) = self.tables[family.index()].get_mut(id) else { return };
         let candidate = destination.candidates.remove(at);
+        let prefix = destination.prefix;
+        self.see_gone(prefix, &candidate);
         self.forget(family, &candidate);
         self.touch(family, id);
     }
@@ -239,6 +265,7 @@ impl Shard {
     pub(crate) fn judge_again(&mut self, family: Family, id: DestinationId) {
         let Self { tables, policy, data, counters, peers, version, events, .. } = self;
         let Some(destination) = tables[family.index()].get_mut(id) else { return };
+        let mut turned: SmallVec<[(Arc<AttributeSet>, bool); 1]> = SmallVec::new();
         for candidate in &mut destination.candidates {
             let Judged { plan: judged, marks } =
                 Judge::new(&candidate.set, policy, data).judge(&destination.prefix);
@@ -258,10 +285,24 @@ impl Shard {
                     events.extend(room.iter().map(say));
                 }
             }
+            if candidate.judged.is_ok() != judged.is_ok() {
+                turned.push((Arc::clone(&candidate.set), judged.is_ok()));
+            }
             candidate.judged = judged;
             candidate.marks = marks;
         }
         destination.version = *version;
+        let prefix = destination.prefix;
+        for (set, accepted) in turned {
+            self.see(&Seen {
+                source: set.source(),
+                prefix,
+                set: Some(&set),
+                pre: Change::None,
+                accepted: (!accepted, accepted),
+                received: None,
+            });
+        }
     }
 
     /// Marks a destination to be judged again before it is decided.

@@ -31,6 +31,7 @@ mod shard;
 mod table;
 mod turn;
 mod view;
+mod watch;
 mod work;
 
 pub use attribute_set::AttributeSet;
@@ -44,3 +45,4 @@ pub use marks::Mark;
 pub use output::{Batch, Frame, ShardOutput};
 pub use shard::Shard;
 pub use view::{AnyCommunity, Cursor, Page, PrefixMatch, RouteFilter, RouteView};
+pub use watch::{Change, Watch, Watched, WatchedPage, WatchedRoute};

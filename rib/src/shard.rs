@@ -14,6 +14,7 @@ use crate::peer_sets::PeerSetTable;
 use crate::peers::{PeerSlot, Peers, Rank, StaleAction};
 use crate::resync::NlriRequest;
 use crate::table::{DestinationId, Table};
+use crate::watch::Watcher;
 use crate::work::{Rejudge, SweepCursor};
 use crate::{Changed, Generation, PeerState, ShardConfig, ShardInput, ShardOutput};
 
@@ -57,6 +58,8 @@ pub struct Shard {
     pub(crate) oldest: Option<Instant>,
     /// The first ingest of all: received times are kept relative to it.
     pub(crate) started: Option<Instant>,
+    /// Some while somebody watches.
+    pub(crate) watcher: Option<Box<Watcher>>,
 }
 
 /// The version of a destination that must be judged again.
@@ -89,6 +92,7 @@ impl Shard {
             walk_budget: 0,
             oldest: None,
             started: None,
+            watcher: None,
         }
     }
 
@@ -100,6 +104,7 @@ impl Shard {
             ShardInput::Ingest(ingest) => self.ingest(ingest),
             ShardInput::EndOfRib { slot, generation, family } => {
                 if self.is_current(slot, generation) {
+                    self.see_end_of_rib(slot, generation, family);
                     self.sweep(slot, Families::only(family), StaleAction::Remove);
                 }
             }

@@ -94,8 +94,11 @@ impl Shard {
             vacant = destination.is_vacant();
         }
         table.segments[segment].owed = owed;
+        if self.watcher.is_some() {
+            self.see_first(family, id);
+        }
         if vacant {
-            table.remove(id);
+            self.tables[f].remove(id);
         }
     }
 

@@ -173,7 +173,11 @@ impl Shard {
                 at += 1;
             }
             if !gone.is_empty() {
-                gone.iter().for_each(|candidate| self.forget(family, candidate));
+                let prefix = destination.prefix;
+                for candidate in &gone {
+                    self.see_gone(prefix, candidate);
+                    self.forget(family, candidate);
+                }
                 self.touch(family, id);
             }
             if changed {
