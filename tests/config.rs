@@ -58,6 +58,12 @@ fn summary(config: &Config, text: &mut String) {
     line(0, "engine", &config.engine);
     line(0, "dynamic limits", &config.dynamic_limits);
     line(0, "rpki", &config.rpki);
+    if !config.bmp.collectors.is_empty() {
+        line(0, "bmp", &config.bmp);
+    }
+    if let Some(mrt) = &config.mrt {
+        line(0, "mrt", mrt);
+    }
     line(0, "irr", &config.irr);
     for server in &config.route_servers {
         line(0, "route server", &server.name);

@@ -21,6 +21,8 @@ pub struct SlotCounters {
     pub refused: [u64; 2],
     /// Announced NLRI ever.
     pub announcements: [u64; 2],
+    /// Announced NLRI that were not eligible for anybody when they came, ever.
+    pub rejected: [u64; 2],
     /// Withdrawn NLRI ever.
     pub withdrawals: [u64; 2],
 }

@@ -153,6 +153,7 @@ impl Shard {
         }
         let counters = self.counters.slot_mut(arrival.slot);
         counters.announcements[f] += 1;
+        counters.rejected[f] += u64::from(judged.plan.is_err());
         counters.subtract(family, candidate);
         counters.add(family, &judged.plan, judged.marks);
         let room = recount(candidate, &judged.plan, family, &arrival.limit);
@@ -185,6 +186,7 @@ impl Shard {
         let counted = judged.is_ok() || !arrival.limit.counts_accepted_only();
         let counters = self.counters.slot_mut(arrival.slot);
         counters.announcements[f] += 1;
+        counters.rejected[f] += u64::from(judged.is_err());
         if counted && !self.count(arrival, family) {
             // The place may have been taken for nothing: deciding frees it.
             self.touch(family, id);

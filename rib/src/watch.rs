@@ -112,6 +112,8 @@ pub(crate) struct Watcher {
     events: Vec<Watched>,
     /// The first candidates that were told.
     told: HashMap<Prefix, Arc<AttributeSet>, RandomState>,
+    /// How many, by family.
+    told_count: [u64; 2],
 }
 
 /// A candidate before and after, in view of its session.
@@ -140,10 +142,19 @@ impl Watcher {
             return;
         }
         match &set {
-            Some(set) => self.told.insert(prefix, Arc::clone(set)),
-            None => self.told.remove(&prefix),
-        };
+            Some(set) => self.tell_first(prefix, Arc::clone(set)),
+            None => {
+                self.told.remove(&prefix);
+                self.told_count[prefix.family().index()] -= 1;
+            }
+        }
         self.events.push(Watched::Loc { prefix, set });
+    }
+
+    fn tell_first(&mut self, prefix: Prefix, set: Arc<AttributeSet>) {
+        if self.told.insert(prefix, set).is_none() {
+            self.told_count[prefix.family().index()] += 1;
+        }
     }
 }
 
@@ -159,7 +170,13 @@ impl Shard {
         watcher.watch = watch;
         if !watch.loc_rib {
             watcher.told = HashMap::default();
+            watcher.told_count = [0; 2];
         }
+    }
+
+    /// How many prefixes have a first candidate that was told, by [`Family::index`].
+    pub fn watched_first(&self) -> [u64; 2] {
+        self.watcher.as_ref().map_or([0; 2], |watcher| watcher.told_count)
     }
 
     /// What is watched.
@@ -199,8 +216,9 @@ impl Shard {
             looked_at += 1;
         }
         if let Some(watcher) = self.watcher.as_deref_mut().filter(|w| w.watch.loc_rib) {
-            let first = page.routes.iter().filter(|route| route.best);
-            watcher.told.extend(first.map(|route| (route.prefix, Arc::clone(&route.set))));
+            for route in page.routes.iter().filter(|route| route.best) {
+                watcher.tell_first(route.prefix, Arc::clone(&route.set));
+            }
         }
         page
     }

@@ -3,6 +3,7 @@
 //! The only crate, beside `rtr-client`, that reads clocks and sockets. `rs-daemon` and `rsctl`
 //! are thin binaries over this library, so that tests reach everything.
 
+mod bmp;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -65,6 +65,7 @@ pub(crate) fn random_size(random: &mut Random, shards: usize) -> Size {
             turn_budget: random.pick(&[1, 4, 20, 1000]),
             idle_work: random.pick(&[1, 8, 100]),
             read_turn_octets: random.pick(&[50, 500, 100_000]),
+            bmp_tap_octets: Limits::default().bmp_tap_octets,
             repeatable: true,
         },
         shard: ShardConfig {

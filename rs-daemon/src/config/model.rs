@@ -39,6 +39,10 @@ pub struct Config {
     pub rpki: Rpki,
     /// IRR data, when configured.
     pub irr: Option<Irr>,
+    /// What BMP collectors are told.
+    pub bmp: Bmp,
+    /// MRT files, when configured.
+    pub mrt: Option<Mrt>,
     /// The route servers, in the order of the files.
     pub route_servers: Vec<RouteServer>,
     /// The members, in the order of the files.
@@ -189,6 +193,66 @@ pub struct Irr {
     pub cache: Option<PathBuf>,
     /// RPSL files to read instead of asking a server.
     pub dump: Vec<PathBuf>,
+}
+
+/// `[bmp]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bmp {
+    /// What the daemon is called there.
+    pub sys_name: String,
+    /// Between Statistics Reports; `None`: there are none.
+    pub statistics: Option<Duration>,
+    /// The collectors.
+    pub collectors: Vec<BmpCollector>,
+}
+
+/// `[[bmp.collector]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BmpCollector {
+    /// What it is called in logs and metrics; unique.
+    pub name: Arc<str>,
+    /// `host:port`.
+    pub address: String,
+    /// The tables that it is told.
+    pub views: Vec<BmpView>,
+    /// The route servers that it is told of; `None`: all.
+    pub route_servers: Option<Vec<Arc<str>>>,
+    /// The members whose Adj-RIB-Out it is told; `None`: all.
+    pub adj_rib_out_members: Option<Vec<Asn>>,
+    /// What may wait for it.
+    pub queue_octets: usize,
+    /// The first wait before connecting again.
+    pub retry: Duration,
+    /// The longest one.
+    pub retry_max: Duration,
+}
+
+/// A table that a BMP collector is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BmpView {
+    /// What members send.
+    AdjRibInPre,
+    /// What policy lets through of that.
+    AdjRibInPost,
+    /// The best route of each prefix.
+    LocRib,
+    /// What members are sent.
+    AdjRibOut,
+}
+
+/// `[mrt]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mrt {
+    /// Where the files go.
+    pub directory: PathBuf,
+    /// Between tables; `None`: only when asked for.
+    pub tables: Option<Duration>,
+    /// How long a file of UPDATEs is; `None`: there is none.
+    pub updates: Option<Duration>,
+    /// The route servers whose tables and UPDATEs are written; `None`: all.
+    pub route_servers: Option<Vec<Arc<str>>>,
+    /// Tables have path identifiers.
+    pub add_path: bool,
 }
 
 /// `[[route_server]]`.

@@ -231,7 +231,7 @@ macro_rules! text_values {
 }
 pub(super) use text_values;
 
-text_values!(Prefix, IpAddr, Ipv4Addr, Ipv6Addr, Duration);
+text_values!(Prefix, IpAddr, Ipv4Addr, Ipv6Addr, Duration, Interval);
 
 impl FromText for IpAddr {
     fn kind() -> &'static str {
@@ -334,6 +334,30 @@ impl FromText for Duration {
                 .ok_or_else(wrong)?;
         }
         Ok(Self::from_secs(seconds))
+    }
+}
+
+/// A duration that is not zero, or `"off"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interval(pub(super) Option<Duration>);
+
+impl FromText for Interval {
+    fn kind() -> &'static str {
+        "a duration, or \"off\""
+    }
+
+    fn example() -> &'static str {
+        "write a number and s, m, h or d: \"90s\", \"5m\", \"1h\"; or \"off\""
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        match Duration::from_text(text)? {
+            Duration::ZERO => Err(format!("\"{text}\" is no interval")),
+            interval => Ok(Self(Some(interval))),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use super::shard_thread::ShardThread;
 use super::slots::SlotTable;
 use super::supervisor::Supervisor;
 use super::worker::{self, Command};
+use crate::bmp::{Collectors, Tap};
 use crate::config::{Config, SessionKey};
 use crate::irr::RpslPolicies;
 use crate::net::NetError;
@@ -110,6 +111,7 @@ impl Daemon {
             route_servers: ArcSwap::from_pointee(shared(&config, &policies)),
             stats: EngineStats::default(),
             limits: options.limits,
+            bmp: Arc::new(Tap::new(options.limits.bmp_tap_octets)),
         });
         let mut threads = Vec::new();
         let (events, shard_events) = mpsc::unbounded_channel();
@@ -125,6 +127,7 @@ impl Daemon {
                 Arc::clone(&engine.stats.shards),
             );
             thread.limits = options.limits;
+            thread.bmp = Arc::clone(&engine.bmp);
             threads.push(spawn(format!("rs-shard-{index}"), move || thread.run())?);
         }
         let mut commands = Vec::new();
@@ -158,6 +161,7 @@ impl Daemon {
             data_status: ArcSwap::default(),
             learned: ArcSwap::default(),
             state_written: AtomicBool::new(true),
+            bmp_collectors: Collectors::default(),
             stopped,
         });
         let handle = RuntimeHandle::new(Arc::clone(&inner));

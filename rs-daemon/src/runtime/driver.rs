@@ -38,7 +38,7 @@ pub(super) struct Driver {
     connecting: Option<AbortHandle>,
     inbound: Option<Inbound>,
     /// Of the established session, also while it goes down.
-    negotiated: Option<Box<Negotiated>>,
+    pub(super) negotiated: Option<Box<Negotiated>>,
     /// What the shards were told of it.
     pub(super) peer_state: Option<PeerState>,
     /// The socket of the established connection was full when we looked last.
@@ -50,6 +50,7 @@ pub(super) struct Driver {
     pub(super) disabled: Option<String>,
     pub(super) malformed: MalformedCounters,
     pub(super) since: SystemTime,
+    pub(super) established_at: SystemTime,
     pub(super) last_down: Option<End>,
     pub(super) last_notification: Option<NotificationStatus>,
     pub(super) received_octets: u64,
@@ -135,6 +136,7 @@ impl Driver {
             disabled: None,
             malformed: MalformedCounters::default(),
             since: SystemTime::now(),
+            established_at: SystemTime::now(),
             last_down: None,
             last_notification: None,
             received_octets: 0,
@@ -347,6 +349,9 @@ impl Driver {
             address: self.config.key.address,
             limit: std::sync::Arc::clone(&self.config.limit),
         };
+        // Ahead of the shards, which may say something of the session at once.
+        self.established_at = SystemTime::now();
+        self.say_up(peer, negotiated, generation, &connection);
         let shards = &peer.worker.shards;
         shards.push_all(peer.route_server, || ShardInput::Up {
             slot,
@@ -409,6 +414,7 @@ impl Driver {
         });
         sweep(peer, unnamed);
         self.stale = stale;
+        self.say_down(peer, generation, reason);
         self.note_end(now, reason);
     }
 

@@ -13,6 +13,7 @@ use super::placement::Placement;
 use super::recovery::Recovery;
 use super::shard_thread::ShardStats;
 use super::to_shards::Inboxes;
+use crate::bmp::Tap;
 
 /// See the module. Nothing here is process-wide: several daemons run in one process, as in tests.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Engine {
     pub(crate) route_servers: ArcSwap<Vec<Arc<RouteServerShared>>>,
     pub(crate) stats: EngineStats,
     pub(crate) limits: Limits,
+    /// What BMP collectors are to be told.
+    pub(crate) bmp: Arc<Tap>,
 }
 
 /// What the workers need of one route server.

@@ -27,6 +27,7 @@ use super::status::{
 use super::supervisor::Request;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
+use crate::bmp::Collectors;
 use crate::config::{Config, SessionKey};
 
 /// Why a request could not be answered.
@@ -79,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) learned: ArcSwap<HashMap<SessionKey, [Option<LearnedLimit>; 2]>>,
     /// Whether what is to survive a restart could be written when it was tried last.
     pub(crate) state_written: AtomicBool,
+    pub(crate) bmp_collectors: Collectors,
     pub(crate) stopped: watch::Sender<bool>,
 }
 

@@ -100,6 +100,23 @@ pub(crate) const MEMBERS_FILE: Duration = Duration::from_secs(1);
 /// Time between copies of what is known of the sources of routing data.
 pub(crate) const DATA_STATUS: Duration = Duration::from_secs(5);
 
+/// Octets of changes that may wait for the BMP station, which passes them on to all collectors.
+/// *When full:* changes are left out and counted, and every collector is disconnected and told
+/// everything anew. No member and no shard waits.
+pub(crate) const BMP_TAP_OCTETS: usize = 64 << 20;
+
+/// Routes that a shard lists for a BMP collector or an MRT table between two turns.
+pub(crate) const MONITOR_PAGE: usize = 1_000;
+
+/// A BMP collector that takes nothing for so long is disconnected, however little waits for it.
+pub(crate) const BMP_WRITE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long connecting to a BMP collector may take.
+pub(crate) const BMP_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a clean shutdown waits for BMP collectors to take what is left for them.
+pub(crate) const BMP_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The bounds that a simulation lowers, so that an exchange of a few members meets them, and what
 /// else it needs otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +141,8 @@ pub struct Limits {
     pub idle_work: usize,
     /// `READ_TURN_OCTETS`.
     pub read_turn_octets: usize,
+    /// `BMP_TAP_OCTETS`.
+    pub bmp_tap_octets: usize,
     /// Sets of NLRI are taken in the same order in every run.
     pub repeatable: bool,
 }
@@ -141,6 +160,7 @@ impl Default for Limits {
             turn_budget: TURN_BUDGET,
             idle_work: IDLE_WORK,
             read_turn_octets: READ_TURN_OCTETS,
+            bmp_tap_octets: BMP_TAP_OCTETS,
             repeatable: false,
         }
     }

@@ -18,10 +18,11 @@ mod inbox;
 mod lane;
 mod learned;
 mod learning;
-mod limits;
+pub(crate) mod limits;
 mod linger;
 mod listener;
 mod log_limit;
+mod monitored;
 mod outbound;
 mod peer_config;
 mod placement;
@@ -46,6 +47,11 @@ mod worker;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use handle::Inner;
+pub(crate) use lane::Doorbell;
+pub(crate) use to_shards::ShardMessage;
+pub(crate) use worker::Command;
+
 pub use daemon::{Daemon, Options, StartError};
 pub use exchanged::Exchanged;
 pub use handle::{HandleError, RuntimeHandle};
@@ -53,6 +59,6 @@ pub use run::{run, serve};
 
 /// Locks. A thread that panicked with the lock held has ended the process or left a value that is
 /// as good as any: no lock here guards an invariant over several fields.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

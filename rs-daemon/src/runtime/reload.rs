@@ -106,7 +106,9 @@ impl Supervisor {
         if let Some(sources) = &mut self.sources {
             sources.reconfigure(&new);
         }
-        self.inner.config.store(Arc::new(new));
+        let new = Arc::new(new);
+        self.inner.config.store(Arc::clone(&new));
+        self.monitor(&new);
         tracing::info!(
             added = report.added.len(),
             removed = report.removed.len(),

@@ -201,6 +201,11 @@ impl Peer {
         self.driver.borrow().peer_state.clone()
     }
 
+    /// Says to the BMP station that the session is up, if it is.
+    pub(crate) fn tell_station(self: &Rc<Self>) {
+        self.driver.borrow().tell_station(self);
+    }
+
     /// Notes that the delivery loop has something to finish here.
     pub(crate) fn touch(self: &Rc<Self>, touched: &mut Vec<Rc<Self>>) {
         if !self.touched.replace(true) {

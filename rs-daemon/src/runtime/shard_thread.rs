@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bgp_wire::{Family, Nlri};
 use policy::Slot;
-use rib::{Batch, Generation, Shard, ShardOutput};
+use rib::{Batch, Generation, Shard, ShardOutput, Watch};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::dirty::{NlriSet, nlri_set};
@@ -17,6 +17,7 @@ use super::lane::LaneSender;
 use super::limits::{Limits, TURNS_WITHOUT_WORK};
 use super::placement::Placement;
 use super::to_shards::ShardMessage;
+use crate::bmp::{Event, Tap};
 
 /// While something lags, the thread looks that often whether a lane has room again.
 const LAGGED_RETRY: Duration = Duration::from_millis(2);
@@ -66,6 +67,7 @@ pub(crate) struct ShardThread {
     pub(crate) events: UnboundedSender<ShardEvent>,
     pub(crate) stats: Arc<ShardStats>,
     pub(crate) limits: Limits,
+    pub(crate) bmp: Arc<Tap>,
     lagging: Vec<Lagging>,
     taken: VecDeque<Costed<ShardMessage>>,
     outputs: Vec<ShardOutput>,
@@ -94,6 +96,7 @@ impl ShardThread {
             events,
             stats,
             limits: Limits::default(),
+            bmp: Arc::default(),
             taken: VecDeque::new(),
             outputs: Vec::new(),
             without_work: 0,
@@ -185,6 +188,10 @@ impl ShardThread {
         let mut outputs = std::mem::take(&mut self.outputs);
         for route_server in 0..self.shards.len() {
             self.shards[route_server].finish_turn(&mut outputs);
+            let watched = self.shards[route_server].watched();
+            if watched != Watch::default() {
+                self.tell_station(route_server, watched, &outputs);
+            }
             for output in outputs.drain(..) {
                 self.publish(route_server, output);
             }
@@ -195,6 +202,38 @@ impl ShardThread {
                 self.send_lagged(worker);
             }
             self.lanes[worker].flush();
+        }
+    }
+
+    /// For BMP: what changed in the tables that are watched, and what members are told.
+    fn tell_station(&mut self, route_server: usize, watched: Watch, outputs: &[ShardOutput]) {
+        let shard = self.index;
+        let changes = self.shards[route_server].take_watched();
+        if !changes.is_empty() {
+            self.bmp.push_routes(Event::Routes { route_server, shard, changes });
+        }
+        if !watched.adj_rib_out {
+            return;
+        }
+        for output in outputs {
+            match output {
+                ShardOutput::Batch(batch) => {
+                    let batch = Arc::clone(batch);
+                    self.bmp.push_routes(Event::Batch { route_server, shard, batch });
+                }
+                &ShardOutput::Up { slot, generation } => {
+                    self.bmp.push(Event::Taking { route_server, shard, slot, generation });
+                }
+                &ShardOutput::ResyncEnd {
+                    slot,
+                    generation,
+                    table: true,
+                    more: false,
+                    refresh: false,
+                    ..
+                } => self.bmp.push(Event::Walked { route_server, shard, slot, generation }),
+                _ => {}
+            }
         }
     }
 

@@ -79,6 +79,7 @@ impl Simulation {
             route_servers: ArcSwap::from_pointee(vec![Arc::new(server)]),
             stats: EngineStats::default(),
             limits,
+            bmp: Arc::default(),
         });
         let now = Rc::new(Cell::new(now));
         let (events, received) = mpsc::unbounded_channel();

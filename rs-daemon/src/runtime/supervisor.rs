@@ -31,6 +31,7 @@ use super::slots::{SlotTable, is_clear};
 use super::state_file;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
+use crate::bmp;
 use crate::config::{self, Config, MemberSession, SessionKey};
 use crate::data::{DataChange, Sources};
 use crate::irr::RpslPolicies;
@@ -77,6 +78,8 @@ pub(crate) struct Supervisor {
     writing: Option<JoinHandle<()>>,
     /// Some while a prefix limit is dynamic.
     pub(super) learning: Option<Learning>,
+    /// Some since a BMP collector was configured first.
+    bmp: Option<bmp::Service>,
     options: Options,
 }
 
@@ -101,6 +104,7 @@ impl Supervisor {
             restarting: Vec::new(),
             writing: None,
             learning,
+            bmp: None,
             options,
         }
     }
@@ -150,6 +154,7 @@ impl Supervisor {
         let servers = 0..config.route_servers.len();
         self.restarting = servers.map(|index| restarting_until(&config, index)).collect();
         self.begin_recovery(&config);
+        self.monitor(&config);
         for session in config.sessions() {
             self.add(&config, session, true);
         }
@@ -314,6 +319,21 @@ impl Supervisor {
         let worker = self.inner.engine.placement.worker_of(route_server, slot);
         // A worker ends before the supervisor only if it panicked, which is logged where it did.
         let _ = self.inner.workers[worker].send(command);
+    }
+
+    // Monitoring.
+
+    /// Puts what is said of monitoring in force.
+    pub(super) fn monitor(&mut self, config: &Arc<Config>) {
+        if self.bmp.is_none() && !config.bmp.collectors.is_empty() {
+            match bmp::Service::start(Arc::clone(&self.inner)) {
+                Ok(service) => self.bmp = Some(service),
+                Err(error) => tracing::error!(%error, "BMP: cannot start a thread"),
+            }
+        }
+        if let Some(bmp) = &self.bmp {
+            bmp.configure(Arc::clone(config));
+        }
     }
 
     // Listeners.
@@ -582,6 +602,9 @@ impl Supervisor {
             if tokio::time::timeout(SHUTDOWN_TIMEOUT * 2, finished).await.is_err() {
                 tracing::warn!("a worker takes too long to stop");
             }
+        }
+        if let Some(bmp) = self.bmp.take() {
+            bmp.stop().await;
         }
         for inbox in &*self.inner.engine.inboxes {
             inbox.push(0, ShardMessage::Stop);

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Snapshot { only: Option<(usize, Slot)>, answer: oneshot::Sender<Vec<SessionStatus>> },
     /// What the shards were told of the sessions of a route server that are up.
     Established { route_server: usize, answer: oneshot::Sender<Vec<(Slot, PeerState)>> },
+    /// Tells the BMP station of every session that is up.
+    TellStation,
     /// Ends all sessions and the thread.
     Shutdown { kind: ShutdownKind, text: Option<String>, done: oneshot::Sender<()> },
 }
@@ -160,6 +162,7 @@ impl Worker {
                 Command::Established { route_server, answer } => {
                     let _ = answer.send(self.established(route_server));
                 }
+                Command::TellStation => self.all().iter().for_each(|peer| peer.tell_station()),
                 Command::Shutdown { kind, text, done } => {
                     self.shutdown(kind, text).await;
                     let _ = done.send(());

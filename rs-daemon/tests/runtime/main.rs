@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backpressure;
+mod bmp;
+mod collector;
 mod exchange;
 mod graceful;
 mod limits;

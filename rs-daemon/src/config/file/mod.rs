@@ -1,10 +1,12 @@
 //! What the user typed: one file for each table, read with the place of every value.
 
+pub(super) mod bmp;
 pub(super) mod communities;
 pub(super) mod exchange;
 pub(super) mod import_policy;
 pub(super) mod irr;
 pub(super) mod member;
+pub(super) mod mrt;
 pub(super) mod route_server;
 pub(super) mod rpki;
 pub(super) mod session;
@@ -15,11 +17,13 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use self::{
+    bmp::{BmpCollectorTable, BmpTable},
     communities::CommunitiesTable,
     exchange::{ControlTable, EngineTable, ExchangeTable, HttpTable},
     import_policy::{FamilyNumbers, ImportTable, IrrExtraTable, LimitsTable, PrefixLengthTable},
     irr::IrrTable,
     member::{MemberTable, SessionTable},
+    mrt::MrtTable,
     route_server::{ExportTable, RouteServerTable},
     rpki::{RpkiCacheTable, RpkiTable},
     state::{DynamicLimitsTable, StateTable},
@@ -52,6 +56,10 @@ config_table! {
         rpki: RpkiTable = "none",
         /// See `[irr]`.
         irr: IrrTable = "none",
+        /// See `[bmp]`.
+        bmp: BmpTable = "none",
+        /// See `[mrt]`.
+        mrt: MrtTable = "none",
         /// See `[[route_server]]`.
         route_server: Vec<Located<RouteServerTable>> = "none",
         /// See `[[member]]`.
@@ -72,6 +80,9 @@ pub(super) fn tables() -> Vec<TableDoc> {
         RpkiTable::doc(),
         RpkiCacheTable::doc(),
         IrrTable::doc(),
+        BmpTable::doc(),
+        BmpCollectorTable::doc(),
+        MrtTable::doc(),
         RouteServerTable::doc(),
         ImportTable::doc(),
         LimitsTable::doc(),
@@ -96,6 +107,8 @@ pub(super) struct Document {
     pub(super) dynamic_limits: Option<DynamicLimitsTable>,
     pub(super) rpki: Option<RpkiTable>,
     pub(super) irr: Option<IrrTable>,
+    pub(super) bmp: Option<BmpTable>,
+    pub(super) mrt: Option<MrtTable>,
     pub(super) route_servers: Vec<RouteServerTable>,
     pub(super) members: Vec<MemberTable>,
 }
@@ -206,6 +219,8 @@ impl Document {
         once(&mut self.dynamic_limits, root.dynamic_limits, "[dynamic_limits]", reports);
         once(&mut self.rpki, root.rpki, "[rpki]", reports);
         once(&mut self.irr, root.irr, "[irr]", reports);
+        once(&mut self.bmp, root.bmp, "[bmp]", reports);
+        once(&mut self.mrt, root.mrt, "[mrt]", reports);
         let servers = root.route_server.into_iter().flat_map(|servers| servers.value);
         self.route_servers.extend(servers.map(|server| server.value));
         let members = root.member.into_iter().flat_map(|members| members.value);

@@ -8,6 +8,7 @@ mod checks;
 mod import;
 mod limits;
 mod member;
+mod monitoring;
 mod route_server;
 mod session;
 
@@ -59,7 +60,6 @@ pub(super) fn resolve(document: &Document, reports: &mut Reports) -> Config {
         .collect();
     let config = Config {
         files: Vec::new(),
-        exchange,
         http: http(document.http.as_ref()),
         control: control(document.control.as_ref()),
         engine: engine(document.engine.as_ref(), reports),
@@ -67,6 +67,12 @@ pub(super) fn resolve(document: &Document, reports: &mut Reports) -> Config {
         dynamic_limits: dynamic_limits(document.dynamic_limits.as_ref(), reports),
         rpki: document.rpki.as_ref().map_or_else(Rpki::default, |table| rpki(table, reports)),
         irr,
+        bmp: monitoring::bmp(document.bmp.as_ref(), &exchange, &route_servers, reports),
+        mrt: document
+            .mrt
+            .as_ref()
+            .and_then(|table| monitoring::mrt(table, &route_servers, reports)),
+        exchange,
         route_servers,
         members: Vec::new(),
         next_member: u32::try_from(members.len()).unwrap_or(u32::MAX),
