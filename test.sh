@@ -21,6 +21,7 @@ needed=(
     gobgpd:gobgpd exabgp:exabgp stayrtr:stayrtr promtool:prometheus ip:iproute2 ping:iputils-ping kill:procps
     curl:curl unshare:util-linux
     bzip2:bzip2 xz:xz-utils cc:gcc make:make shellcheck:shellcheck valgrind:valgrind bgpq4:bgpq4 redis-server:redis-server setpriv:util-linux
+    /usr/sbin/pmbmpd:pmacct tshark:tshark bgpdump:bgpdump
     '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
     chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod http;
 pub mod import;
 pub mod irr;
+mod mrt;
 pub mod net;
 pub mod runtime;
 pub mod start;

@@ -1,8 +1,8 @@
 //! Real daemons as members of an exchange whose route server is ours, in namespaces on one bridge.
 //!
 //! Needs root, Debian's bird2, openbgpd, frr, gobgpd and exabgp, for the IRR postgresql, redis-server,
-//! bgpq4 and IRRd of PyPI, for the API schemathesis of PyPI, for the page chromium; fails without them.
-//! `test.sh` installs them and runs this.
+//! bgpq4 and IRRd of PyPI, for the API schemathesis of PyPI, for the page chromium, for monitoring
+//! pmacct, tshark and bgpdump; fails without them. `test.sh` installs them and runs this.
 
 #![expect(clippy::unwrap_used, reason = "clippy does not take a test's helpers for tests")]
 

@@ -153,8 +153,8 @@ impl Sessions {
         generation: Generation,
     ) -> Families {
         let session = self.up.get_mut(&place).filter(|s| s.up.generation == generation);
-        let done = session.filter(|_| true).map(|s| (s.walked.done(shard), s.up.families));
-        done.filter(|(all, _)| *all).map_or(Families::NONE, |(_, families)| families)
+        let Some(session) = session else { return Families::NONE };
+        if session.walked.done(shard) { session.up.families } else { Families::NONE }
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use crate::runtime::status::BmpCollectorStatus;
+
 /// Numbers of one collector, from the start of the process or since it was configured.
 #[derive(Debug)]
 pub(crate) struct CollectorCounters {
@@ -37,6 +39,22 @@ impl CollectorCounters {
             lost_changes: AtomicU64::new(0),
             sent_octets: AtomicU64::new(0),
             queued_octets: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn status(&self) -> BmpCollectorStatus {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        BmpCollectorStatus {
+            name: self.name.to_string(),
+            address: self.address.clone(),
+            views: self.views.iter().map(|view| (*view).to_owned()).collect(),
+            connected: self.connected.load(Ordering::Relaxed),
+            synced: self.synced.load(Ordering::Relaxed),
+            connections: number(&self.connections),
+            too_slow: number(&self.too_slow),
+            lost_changes: number(&self.lost_changes),
+            sent_octets: number(&self.sent_octets),
+            queued_octets: number(&self.queued_octets),
         }
     }
 

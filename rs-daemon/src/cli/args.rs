@@ -108,6 +108,14 @@ pub enum Verb {
         #[command(subcommand)]
         refresh: Option<IrrVerb>,
     },
+    /// BMP collectors: who is connected, what they were told, what waits
+    Bmp,
+    /// MRT files
+    Mrt {
+        /// What to do
+        #[command(subcommand)]
+        action: MrtVerb,
+    },
     /// The policy in force at a route server
     Policy {
         /// The route server
@@ -238,6 +246,17 @@ pub enum IrrVerb {
     Refresh,
 }
 
+/// What to do about MRT files.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum MrtVerb {
+    /// Write the tables of what all members send, now
+    Dump {
+        /// Of this route server only
+        #[arg(value_name = "RS")]
+        route_server: Option<String>,
+    },
+}
+
 /// A switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
@@ -317,6 +336,10 @@ impl Verb {
             Self::Shutdown { graceful } => Command::Shutdown { graceful: *graceful },
             Self::Rpki => Command::Rpki,
             Self::Irr { refresh } => Command::Irr { refresh: refresh.is_some() },
+            Self::Bmp => Command::Bmp,
+            Self::Mrt { action: MrtVerb::Dump { route_server } } => {
+                Command::MrtDump { route_server: route_server.clone() }
+            }
             Self::Policy { route_server, markdown } => {
                 Command::Policy { route_server: route_server.clone(), markdown: *markdown }
             }

@@ -15,9 +15,9 @@ use crate::runtime::query::{
     ReloadReport, RouteEntry,
 };
 use crate::runtime::status::{
-    DaemonStatus, IrrSetStatus, IrrStatus, LearnedLimit, ListenerStatus, NegotiatedStatus,
-    NotificationStatus, RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
-    SessionState, SessionStatus,
+    BmpCollectorStatus, DaemonStatus, IrrSetStatus, IrrStatus, LearnedLimit, ListenerStatus,
+    NegotiatedStatus, NotificationStatus, RouteCounters, RouteServerStatus, RpkiSourceStatus,
+    RpslPolicyStatus, SessionState, SessionStatus,
 };
 
 /// Runs `write` and compares with `golden/NAME.txt`.
@@ -343,4 +343,26 @@ fn irr_table() {
         policy(65040, PolicyState::NeverFetched, 0, None),
     ]);
     golden("irr-rpsl", |look| outside::write_irr(&all, look));
+}
+
+#[test]
+fn bmp_table() {
+    let collector = |name: &str, connected, synced| BmpCollectorStatus {
+        name: name.into(),
+        address: "192.0.2.10:1790".into(),
+        views: vec!["adj-rib-in-pre".into(), "loc-rib".into()],
+        connected,
+        synced,
+        connections: 2,
+        too_slow: 1,
+        lost_changes: 0,
+        sent_octets: 1_234_567,
+        queued_octets: if synced { 0 } else { 4096 },
+    };
+    let all = [
+        collector("archive", true, true),
+        collector("noc", true, false),
+        collector("lab", false, false),
+    ];
+    golden("bmp", |look| outside::write_bmp(&all, look));
 }

@@ -8,7 +8,7 @@ use super::text::{age, counted, plain, stamp};
 use crate::control::answers::RpkiAnswer;
 use crate::irr::PolicyState;
 use crate::runtime::query::{DiffReport, MemberDiff, ReloadReport};
-use crate::runtime::status::{IrrSetStatus, IrrStatus, RpslPolicyStatus};
+use crate::runtime::status::{BmpCollectorStatus, IrrSetStatus, IrrStatus, RpslPolicyStatus};
 
 fn or_dash<T: ToString>(value: Option<T>) -> Cell {
     value.map_or_else(|| Cell::from("-"), |value| Cell::from(value.to_string()))
@@ -50,6 +50,42 @@ pub(super) fn write_rpki(rpki: &RpkiAnswer, look: &mut Look<'_>) -> io::Result<(
             Cell::from(source.aspas),
             Cell::from(age(source.last_sync.and_then(stamp), look.now)),
             source.last_error.as_ref().map_or_else(Cell::default, |e| Cell::styled(e, Style::Bad)),
+        ]);
+    }
+    table.write(look.paint, look.out)
+}
+
+pub(super) fn write_bmp(collectors: &[BmpCollectorStatus], look: &mut Look<'_>) -> io::Result<()> {
+    if collectors.is_empty() {
+        return writeln!(look.out, "no BMP collector is configured");
+    }
+    let mut table = Table::new([
+        Column::Left("COLLECTOR"),
+        Column::Left("ADDRESS"),
+        Column::Left("STATE"),
+        Column::Right("SENT"),
+        Column::Right("QUEUED"),
+        Column::Right("CONNECTIONS"),
+        Column::Right("TOO SLOW"),
+        Column::Right("LOST"),
+        Column::Left("VIEWS"),
+    ]);
+    for collector in collectors {
+        let (state, style) = match (collector.connected, collector.synced) {
+            (false, _) => ("away", Style::Bad),
+            (true, false) => ("telling tables", Style::Warn),
+            (true, true) => ("up to date", Style::Good),
+        };
+        table.push([
+            Cell::from(&collector.name),
+            Cell::from(&collector.address),
+            Cell::styled(state, style),
+            Cell::from(collector.sent_octets),
+            Cell::from(collector.queued_octets),
+            Cell::from(collector.connections),
+            Cell::from(collector.too_slow),
+            Cell::from(collector.lost_changes),
+            Cell::from(&collector.views.join(" ")),
         ]);
     }
     table.write(look.paint, look.out)

@@ -109,7 +109,7 @@ fn is_report(verb: &Verb) -> bool {
 
 /// Whether an answer is a list even when it has one item, or none.
 fn is_list(verb: &Verb) -> bool {
-    matches!(verb, Verb::Members { .. } | Verb::Routes(_) | Verb::Irr { refresh: None })
+    matches!(verb, Verb::Members { .. } | Verb::Routes(_) | Verb::Irr { refresh: None } | Verb::Bmp)
 }
 
 fn json(
@@ -165,6 +165,7 @@ fn table(
         Verb::Reload => outside::write_diff(&asker.one(request)?, "did", look)?,
         Verb::Rpki => outside::write_rpki(&asker.one(request)?, look)?,
         Verb::Irr { refresh: None } => outside::write_irr(&asker.all(request)?, look)?,
+        Verb::Bmp => outside::write_bmp(&asker.all(request)?, look)?,
         Verb::Policy { .. } | Verb::Ixf | Verb::AsSet { .. } | Verb::ClientConfig { .. } => {
             let document: Document = asker.one(request)?;
             writeln!(look.out, "{}", document.text.trim_end())?;

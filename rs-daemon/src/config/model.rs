@@ -252,7 +252,7 @@ pub struct Mrt {
     /// The route servers whose tables and UPDATEs are written; `None`: all.
     pub route_servers: Option<Vec<Arc<str>>>,
     /// Tables have path identifiers.
-    pub add_path: bool,
+    pub path_identifiers: bool,
 }
 
 /// `[[route_server]]`.

@@ -17,7 +17,7 @@ use crate::runtime::query::{
     Cursor, DiffReport, Explanation, PrefixMatch, RouteEntry, RouteQuery as Query, SessionAction,
     ShutdownKind,
 };
-use crate::runtime::status::{IrrSetStatus, RpslPolicyStatus, SessionStatus};
+use crate::runtime::status::{BmpCollectorStatus, IrrSetStatus, RpslPolicyStatus, SessionStatus};
 use crate::runtime::{Exchanged, HandleError, RuntimeHandle};
 
 /// Routes asked of the shards at once: a shard answers a page in well under a millisecond.
@@ -276,6 +276,22 @@ impl Operations {
     pub async fn irr_refresh(&self) -> Result<Done, Refusal> {
         self.runtime.irr_refresh().await?;
         Ok(Done { message: "the IRR sets are being fetched again".to_owned() })
+    }
+
+    /// BMP collectors.
+    #[must_use]
+    pub fn bmp(&self) -> Vec<BmpCollectorStatus> {
+        self.runtime.monitoring().bmp
+    }
+
+    /// Writes MRT tables now.
+    ///
+    /// # Errors
+    /// When none are configured, there is no such route server, or a file cannot be written.
+    pub async fn mrt_dump(&self, route_server: Option<String>) -> Result<Done, Refusal> {
+        let files = self.runtime.mrt_dump(route_server).await?;
+        let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+        Ok(Done { message: format!("written: {}", names.join(", ")) })
     }
 
     /// The policy of a route server, as a listing or as a document for members.

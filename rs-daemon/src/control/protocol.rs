@@ -78,6 +78,13 @@ pub enum Command {
         /// Ask the servers now.
         refresh: bool,
     },
+    /// `BmpCollectorStatus`, one for each collector.
+    Bmp,
+    /// `Done`: write MRT tables now.
+    MrtDump {
+        /// Of this route server only.
+        route_server: Option<String>,
+    },
     /// `Document`.
     Policy {
         /// Of which route server.

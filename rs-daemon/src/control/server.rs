@@ -223,6 +223,7 @@ fn acts(command: &Command) -> bool {
             | Command::Drain { .. }
             | Command::Shutdown { .. }
             | Command::Irr { refresh: true }
+            | Command::MrtDump { .. }
     )
 }
 
@@ -327,6 +328,14 @@ async fn answer(
             for policy in operations.rpsl() {
                 lines.item(&policy).await?;
             }
+        }
+        Command::Bmp => {
+            for collector in operations.bmp() {
+                lines.item(&collector).await?;
+            }
+        }
+        Command::MrtDump { route_server } => {
+            lines.item(&operations.mrt_dump(route_server).await?).await?;
         }
         Command::Policy { route_server, markdown } => {
             lines.item(&operations.policy(&route_server, markdown).await?).await?;

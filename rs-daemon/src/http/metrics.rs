@@ -5,6 +5,7 @@
 //! codes, of which each session tells a bounded number apart.
 
 mod family;
+mod monitoring;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use super::App;
 use crate::control::answers::StatusAnswer;
 use crate::irr::PolicyState;
 use crate::runtime::status::{
-    DataStatus, DirectionCounters, EngineCounters, SessionState, SessionStatus,
+    DataStatus, DirectionCounters, EngineCounters, MonitoringStatus, SessionState, SessionStatus,
 };
 use family::{Family, Labels, unix_secs};
 
@@ -30,6 +31,7 @@ pub(super) struct Snapshot {
     pub(super) sessions: Vec<SessionStatus>,
     pub(super) engine: EngineCounters,
     pub(super) data: DataStatus,
+    pub(super) monitoring: MonitoringStatus,
 }
 
 pub(super) async fn serve(State(app): State<App>) -> Response {
@@ -41,7 +43,8 @@ pub(super) async fn serve(State(app): State<App>) -> Response {
         }
     };
     let runtime = operations.runtime();
-    let snapshot = Snapshot { status, sessions, engine: runtime.counters(), data: runtime.data() };
+    let (engine, data) = (runtime.counters(), runtime.data());
+    let snapshot = Snapshot { status, sessions, engine, data, monitoring: runtime.monitoring() };
     match text(&snapshot) {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -54,6 +57,7 @@ pub(super) fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
     families.extend(servers(snapshot));
     families.extend(engine(snapshot));
     families.extend(outside(snapshot));
+    families.extend(monitoring::families(&snapshot.monitoring));
     families.retain(|family| !family.get_metric().is_empty());
     families.extend(ProcessCollector::for_self().collect());
     TextEncoder::new().encode_to_string(&families)

@@ -112,6 +112,7 @@ impl Daemon {
             stats: EngineStats::default(),
             limits: options.limits,
             bmp: Arc::new(Tap::new(options.limits.bmp_tap_octets)),
+            mrt: Arc::default(),
         });
         let mut threads = Vec::new();
         let (events, shard_events) = mpsc::unbounded_channel();
@@ -162,6 +163,7 @@ impl Daemon {
             learned: ArcSwap::default(),
             state_written: AtomicBool::new(true),
             bmp_collectors: Collectors::default(),
+            mrt: Arc::default(),
             stopped,
         });
         let handle = RuntimeHandle::new(Arc::clone(&inner));

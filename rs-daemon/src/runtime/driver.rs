@@ -51,6 +51,7 @@ pub(super) struct Driver {
     pub(super) malformed: MalformedCounters,
     pub(super) since: SystemTime,
     pub(super) established_at: SystemTime,
+    state: State,
     pub(super) last_down: Option<End>,
     pub(super) last_notification: Option<NotificationStatus>,
     pub(super) received_octets: u64,
@@ -137,6 +138,7 @@ impl Driver {
             malformed: MalformedCounters::default(),
             since: SystemTime::now(),
             established_at: SystemTime::now(),
+            state: State::Idle,
             last_down: None,
             last_notification: None,
             received_octets: 0,
@@ -305,7 +307,7 @@ impl Driver {
                 }
                 Output::RouteRefresh(refresh) => self.on_route_refresh(peer, now, refresh),
                 Output::Down(reason) => self.down(peer, now, &reason),
-                Output::StateChanged(state) => self.state_changed(state),
+                Output::StateChanged(state) => self.state_changed(peer, state),
             }
         }
     }
@@ -315,6 +317,7 @@ impl Driver {
     }
 
     fn update(&mut self, peer: &Rc<Peer>, now: Instant, body: &Bytes) {
+        self.record_update(peer, body);
         let Some(inbound) = &mut self.inbound else { return };
         let servers = peer.worker.engine.route_servers.load();
         let Some(server) = servers.get(peer.route_server) else { return };
@@ -428,7 +431,9 @@ impl Driver {
         self.last_down = Some(end);
     }
 
-    fn state_changed(&mut self, state: State) {
+    fn state_changed(&mut self, peer: &Peer, state: State) {
+        let before = std::mem::replace(&mut self.state, state);
+        self.record_state(peer, before, state);
         self.since = SystemTime::now();
         tracing::debug!(%state, "state");
     }

@@ -14,6 +14,7 @@ use super::recovery::Recovery;
 use super::shard_thread::ShardStats;
 use super::to_shards::Inboxes;
 use crate::bmp::Tap;
+use crate::mrt;
 
 /// See the module. Nothing here is process-wide: several daemons run in one process, as in tests.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Engine {
     pub(crate) limits: Limits,
     /// What BMP collectors are to be told.
     pub(crate) bmp: Arc<Tap>,
+    /// What MRT files are to hold.
+    pub(crate) mrt: Arc<mrt::Tap>,
 }
 
 /// What the workers need of one route server.

@@ -21,14 +21,15 @@ use super::query::{
 };
 use super::registry::{Registry, id, key};
 use super::status::{
-    DaemonStatus, DataStatus, EngineCounters, LearnedLimit, RouteServerStatus, SessionId,
-    SessionStatus,
+    DaemonStatus, DataStatus, EngineCounters, LearnedLimit, MonitoringStatus, RouteServerStatus,
+    SessionId, SessionStatus,
 };
 use super::supervisor::Request;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::bmp::Collectors;
 use crate::config::{Config, SessionKey};
+use crate::mrt;
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     /// Whether what is to survive a restart could be written when it was tried last.
     pub(crate) state_written: AtomicBool,
     pub(crate) bmp_collectors: Collectors,
+    pub(crate) mrt: Arc<mrt::Counters>,
     pub(crate) stopped: watch::Sender<bool>,
 }
 
@@ -370,6 +372,29 @@ impl RuntimeHandle {
     /// Fetches every IRR set again now.
     pub async fn irr_refresh(&self) -> Result<(), HandleError> {
         self.request(|answer| Request::IrrRefresh { answer }).await
+    }
+
+    /// BMP collectors and MRT files.
+    pub fn monitoring(&self) -> MonitoringStatus {
+        let collectors = self.inner.bmp_collectors.load();
+        MonitoringStatus {
+            bmp: collectors.iter().map(|collector| collector.status()).collect(),
+            bmp_lost: self.inner.engine.bmp.lost_total(),
+            mrt: self.inner.mrt.status(),
+        }
+    }
+
+    /// Writes MRT tables now: of a route server, or of all that `[mrt]` names. Their files.
+    pub async fn mrt_dump(
+        &self,
+        route_server: Option<String>,
+    ) -> Result<Vec<PathBuf>, HandleError> {
+        if let Some(name) = &route_server
+            && self.inner.config.load().route_server(name).is_none()
+        {
+            return Err(HandleError::NoRouteServer(name.clone()));
+        }
+        self.request(|answer| Request::MrtDump { route_server, answer }).await
     }
 
     /// When a configuration was last loaded, and whether the last attempt succeeded.

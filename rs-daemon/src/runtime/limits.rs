@@ -117,6 +117,17 @@ pub(crate) const BMP_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a clean shutdown waits for BMP collectors to take what is left for them.
 pub(crate) const BMP_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Octets of records that may wait for the writer of MRT files. *When full:* records are left out
+/// and counted.
+pub(crate) const MRT_TAP_OCTETS: usize = 32 << 20;
+
+/// Records are handed to the disk when there are so many octets of them, or after a second.
+pub(crate) const MRT_BUFFER_OCTETS: usize = 256 << 10;
+
+/// After a file could not be written: how long nothing is tried. What comes meanwhile is lost and
+/// counted.
+pub(crate) const MRT_RETRY: Duration = Duration::from_secs(10);
+
 /// The bounds that a simulation lowers, so that an exchange of a few members meets them, and what
 /// else it needs otherwise.
 #[derive(Clone, Copy, Debug)]

@@ -80,6 +80,7 @@ impl Simulation {
             stats: EngineStats::default(),
             limits,
             bmp: Arc::default(),
+            mrt: Arc::default(),
         });
         let now = Rc::new(Cell::new(now));
         let (events, received) = mpsc::unbounded_channel();

@@ -353,6 +353,63 @@ pub struct DaemonStatus {
     pub shard_inbox: Vec<u64>,
 }
 
+/// Who monitors the route servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonitoringStatus {
+    /// BMP collectors, in the order of the configuration.
+    pub bmp: Vec<BmpCollectorStatus>,
+    /// How often changes found no room on their way to the collectors.
+    pub bmp_lost: u64,
+    /// MRT files, where configured.
+    pub mrt: Option<MrtStatus>,
+}
+
+/// A BMP collector. Numbers are since it was configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BmpCollectorStatus {
+    /// Its name.
+    pub name: String,
+    /// Its address and port.
+    pub address: String,
+    /// The tables that it is told.
+    pub views: Vec<String>,
+    /// There is a connection.
+    pub connected: bool,
+    /// It has been told the tables, and now hears of changes only.
+    pub synced: bool,
+    /// Connections that came about.
+    pub connections: u64,
+    /// Of these, ended by us because it took its octets too slowly.
+    pub too_slow: u64,
+    /// Of these, ended by us because changes were lost.
+    pub lost_changes: u64,
+    /// Octets sent.
+    pub sent_octets: u64,
+    /// Octets that wait to be sent.
+    pub queued_octets: u64,
+}
+
+/// MRT files. Numbers are since the start of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MrtStatus {
+    /// What was tried last with a file succeeded.
+    pub writable: bool,
+    /// Records written.
+    pub records: u64,
+    /// Octets of them.
+    pub octets: u64,
+    /// Records lost.
+    pub dropped: u64,
+    /// Failures to make, write or rename a file.
+    pub errors: u64,
+    /// When a table was completed last.
+    #[serde(with = "super::shape::maybe_time")]
+    pub last_table: Option<SystemTime>,
+    /// When a file of UPDATEs was completed last.
+    #[serde(with = "super::shape::maybe_time")]
+    pub last_updates: Option<SystemTime>,
+}
+
 /// A histogram with fixed bounds, cumulative as Prometheus wants it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct HistogramSnapshot {

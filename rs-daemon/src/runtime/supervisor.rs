@@ -35,6 +35,7 @@ use crate::bmp;
 use crate::config::{self, Config, MemberSession, SessionKey};
 use crate::data::{DataChange, Sources};
 use crate::irr::RpslPolicies;
+use crate::mrt;
 
 /// While slots wait to be free, shards are asked that often.
 const SLOT_CHECK: Duration = Duration::from_millis(250);
@@ -55,6 +56,11 @@ pub(crate) enum Request {
     Drain { on: bool, answer: oneshot::Sender<Result<(), HandleError>> },
     /// Fetch every IRR set again.
     IrrRefresh { answer: oneshot::Sender<Result<(), HandleError>> },
+    /// Write MRT tables.
+    MrtDump {
+        route_server: Option<String>,
+        answer: oneshot::Sender<Result<Vec<PathBuf>, HandleError>>,
+    },
     /// New routing data.
     Data { data: RoutingData, changed: Changed },
     /// The end.
@@ -80,6 +86,8 @@ pub(crate) struct Supervisor {
     pub(super) learning: Option<Learning>,
     /// Some since a BMP collector was configured first.
     bmp: Option<bmp::Service>,
+    /// Some since MRT files were configured first.
+    mrt: Option<mrt::Service>,
     options: Options,
 }
 
@@ -105,6 +113,7 @@ impl Supervisor {
             writing: None,
             learning,
             bmp: None,
+            mrt: None,
             options,
         }
     }
@@ -243,6 +252,7 @@ impl Supervisor {
                 let none = || HandleError::Invalid("no IRR source is configured".to_owned());
                 let _ = answer.send(asked.then_some(()).ok_or_else(none));
             }
+            Request::MrtDump { route_server, answer } => self.mrt_dump(route_server, answer),
             Request::Data { data, changed } => {
                 self.distribute(&data, |_| Some(changed.clone()));
             }
@@ -334,6 +344,36 @@ impl Supervisor {
         if let Some(bmp) = &self.bmp {
             bmp.configure(Arc::clone(config));
         }
+        if self.mrt.is_none() && config.mrt.is_some() {
+            match mrt::Service::start(Arc::clone(&self.inner)) {
+                Ok(service) => self.mrt = Some(service),
+                Err(error) => tracing::error!(%error, "MRT: cannot start a thread"),
+            }
+        }
+        if let Some(mrt) = &self.mrt {
+            mrt.configure(Arc::clone(config));
+        }
+    }
+
+    /// Nothing waits for the tables but who asked for them.
+    fn mrt_dump(
+        &self,
+        route_server: Option<String>,
+        answer: oneshot::Sender<Result<Vec<PathBuf>, HandleError>>,
+    ) {
+        let Some(mrt) = &self.mrt else {
+            let error = mrt::TableError::NotConfigured;
+            let _ = answer.send(Err(HandleError::Invalid(error.to_string())));
+            return;
+        };
+        let (dumped, dumping) = oneshot::channel();
+        mrt.dump(route_server, dumped);
+        tokio::spawn(async move {
+            let dumped = dumping.await.map_err(|_| HandleError::Stopping);
+            // Who asked may have gone.
+            let invalid = |error: mrt::TableError| HandleError::Invalid(error.to_string());
+            let _ = answer.send(dumped.and_then(|done| done.map_err(invalid)));
+        });
     }
 
     // Listeners.
@@ -605,6 +645,9 @@ impl Supervisor {
         }
         if let Some(bmp) = self.bmp.take() {
             bmp.stop().await;
+        }
+        if let Some(mrt) = self.mrt.take() {
+            mrt.stop().await;
         }
         for inbox in &*self.inner.engine.inboxes {
             inbox.push(0, ShardMessage::Stop);

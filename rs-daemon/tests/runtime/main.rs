@@ -8,6 +8,7 @@ mod collector;
 mod exchange;
 mod graceful;
 mod limits;
+mod mrt;
 mod program;
 mod reload;
 mod sessions;

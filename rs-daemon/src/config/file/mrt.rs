@@ -23,6 +23,6 @@ config_table! {
         route_servers: Vec<Located<String>> = "all",
         /// Whether tables have the path identifiers under which members with ADD-PATH know the
         /// routes (RFC 8050).
-        add_path: bool = "false",
+        path_identifiers: bool = "false",
     }
 }

@@ -53,7 +53,6 @@ fn collector(
     servers: &[RouteServer],
     reports: &mut Reports,
 ) -> Option<BmpCollector> {
-    let address = value(&table.address)?.0;
     let views = views(table, reports);
     if let Some(members) = &table.adj_rib_out_members
         && !views.contains(&BmpView::AdjRibOut)
@@ -66,12 +65,14 @@ fn collector(
         reports.error(queue.at, message, "write a number of MiB from 1 to 65536");
     }
     let (retry, retry_max) = retries(table, reports);
+    let route_servers = route_servers(&table.route_servers, servers, reports);
+    let address = value(&table.address)?.0;
     let members = table.adj_rib_out_members.as_ref().map(|list| &list.value);
     Some(BmpCollector {
         name: value(&table.name).unwrap_or_else(|| address.clone()).into(),
         address,
         views,
-        route_servers: route_servers(&table.route_servers, servers, reports),
+        route_servers,
         adj_rib_out_members: members.map(|list| list.iter().map(|one| one.value).collect()),
         queue_octets: value(&table.queue_mib).unwrap_or(QUEUE_MIB) as usize * (1 << 20),
         retry,
@@ -111,13 +112,6 @@ fn retries(table: &BmpCollectorTable, reports: &mut Reports) -> (Duration, Durat
 }
 
 pub(super) fn mrt(table: &MrtTable, servers: &[RouteServer], reports: &mut Reports) -> Option<Mrt> {
-    let mrt = Mrt {
-        directory: value(&table.directory)?,
-        tables: interval(table.tables, Some(TABLES)),
-        updates: interval(table.updates, Some(UPDATES)),
-        route_servers: route_servers(&table.route_servers, servers, reports),
-        add_path: value(&table.add_path).unwrap_or(false),
-    };
     for (given, name) in [(table.tables, "tables"), (table.updates, "updates")] {
         let Some(given) = given else { continue };
         if given.value.0.is_some_and(|interval| interval > DAY) {
@@ -125,7 +119,14 @@ pub(super) fn mrt(table: &MrtTable, servers: &[RouteServer], reports: &mut Repor
             reports.error(given.at, message, "write up to \"1d\", or \"off\"");
         }
     }
-    Some(mrt)
+    let route_servers = route_servers(&table.route_servers, servers, reports);
+    Some(Mrt {
+        directory: value(&table.directory)?,
+        tables: interval(table.tables, Some(TABLES)),
+        updates: interval(table.updates, Some(UPDATES)),
+        route_servers,
+        path_identifiers: value(&table.path_identifiers).unwrap_or(false),
+    })
 }
 
 fn interval(given: Option<Located<Interval>>, default: Option<Duration>) -> Option<Duration> {

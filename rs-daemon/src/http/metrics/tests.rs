@@ -2,8 +2,9 @@ use super::*;
 use crate::control::answers::RpkiAnswer;
 use crate::control::sample;
 use crate::runtime::status::{
-    DaemonStatus, HistogramSnapshot, IrrSetStatus, LearnedLimit, ListenerStatus, NotificationCount,
-    RouteCounters, RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
+    BmpCollectorStatus, DaemonStatus, HistogramSnapshot, IrrSetStatus, LearnedLimit,
+    ListenerStatus, MrtStatus, NotificationCount, RouteCounters, RouteServerStatus,
+    RpkiSourceStatus, RpslPolicyStatus,
 };
 
 fn snapshot() -> Snapshot {
@@ -37,6 +38,17 @@ fn snapshot() -> Snapshot {
             ..EngineCounters::default()
         },
         data: data(),
+        monitoring: MonitoringStatus {
+            bmp: vec![BmpCollectorStatus {
+                name: "archive".into(),
+                connected: true,
+                too_slow: 2,
+                sent_octets: 99,
+                ..BmpCollectorStatus::default()
+            }],
+            bmp_lost: 0,
+            mrt: Some(MrtStatus { writable: true, dropped: 3, ..MrtStatus::default() }),
+        },
     }
 }
 
@@ -135,6 +147,11 @@ fn every_documented_metric_is_there() {
         r#"rs_prefix_limit_highest{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 12"#,
         r#"rs_prefix_limit_learning{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 0"#,
         "rs_state_write_success 1",
+        r#"rs_bmp_connected{collector="archive"} 1"#,
+        r#"rs_bmp_disconnects_total{collector="archive",reason="too-slow"} 2"#,
+        r#"rs_bmp_sent_bytes_total{collector="archive"} 99"#,
+        "rs_mrt_writable 1",
+        "rs_mrt_dropped_total 3",
         r#"action="treat-as-withdraw"} 0"#,
         r#"rs_restart_awaits{route_server="rs1"} 3"#,
         "rs_held{",
