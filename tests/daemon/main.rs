@@ -13,5 +13,6 @@ mod path_hiding;
 mod real_tables;
 mod refused;
 mod rpki;
+mod rude;
 mod tables;
 mod transparency;

@@ -1,0 +1,228 @@
+//! Members and strangers who are slow, silent or too many, and what the others notice of it.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rs_tests::support::raw::Speaker;
+use rs_tests::support::wait::{ensure, eventually};
+use rs_tests::support::wire::message;
+use socket2::{Domain, Socket, Type};
+
+use crate::exchange::{ARRIVE, Exchange, holds, route};
+
+const ROUTE_REFRESH: u8 = 5;
+
+/// A connection may take so long to its OPEN; a busy machine adds to it.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection from 127.0.0.n that has said nothing.
+fn connection(exchange: &Exchange, n: u8) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, n], 0)).into()).unwrap();
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], exchange.port)).into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(true).unwrap();
+    stream
+}
+
+/// Whether the other side has ended it, after what it said.
+fn ended(mut stream: &TcpStream) -> bool {
+    let mut octets = [0; 4096];
+    loop {
+        match stream.read(&mut octets) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// Two members who must notice nothing.
+struct Honest {
+    sender: Speaker,
+    receiver: Speaker,
+    sent: u8,
+}
+
+impl Honest {
+    fn new(exchange: &Exchange) -> Self {
+        Self { sender: exchange.speaker(2), receiver: exchange.speaker(3), sent: 0 }
+    }
+
+    /// A new route comes through, and nothing else has changed.
+    fn serve(&mut self, what: &str) {
+        let other = route(2, "203.0.113.0/24", &(300_000 + u32::from(self.sent)).to_string());
+        self.sent += 1;
+        self.sender.announce(&other);
+        self.receiver.wait_routes(what, ARRIVE, |seen| {
+            ensure(seen.contains(&other), || format!("expected {other:?}\n    seen {seen:?}"))
+        });
+        for speaker in [&self.sender, &self.receiver] {
+            assert_eq!(speaker.status().closed, None, "{what}");
+        }
+    }
+}
+
+/// RFC 4271 §6.8 leaves it open: connections that say nothing must not keep the member out.
+#[test]
+fn silent_connections_do_not_block_an_open_and_end_after_five_seconds() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let began = Instant::now();
+    let silent = connection(&exchange, 4);
+    let member = exchange.speaker(4);
+    assert!(!ended(&silent) || began.elapsed() >= OPEN_TIMEOUT, "it has its five seconds");
+    eventually("the silent one is ended", ARRIVE, || ensure(ended(&silent), || "open".to_owned()));
+    assert_eq!(member.status().closed, None);
+}
+
+/// Two may be on their way; who opens more is refused, and is let in when they are gone.
+#[test]
+fn a_flood_from_a_members_address_is_refused_beyond_two() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let all: Vec<TcpStream> = (0..100).map(|_| connection(&exchange, 4)).collect();
+    eventually("all but two are refused", ARRIVE, || {
+        let left = all.iter().filter(|stream| !ended(stream)).count();
+        ensure(left <= 2, || format!("{left} are open"))
+    });
+    honest.serve("beside a flood");
+    eventually("the two end for want of an OPEN", ARRIVE, || {
+        let left = all.iter().filter(|stream| !ended(stream)).count();
+        ensure(left == 0, || format!("{left} are open"))
+    });
+    exchange.speaker(4);
+}
+
+/// RFC 4271 §6.8: of many connections with an OPEN one becomes the session.
+#[test]
+fn a_flood_of_opens_leaves_one_session() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let config = exchange.speaker_config(4);
+    let all: Vec<Speaker> = (0..50).filter_map(|_| Speaker::start(config.clone()).ok()).collect();
+    eventually("one is left", ARRIVE, || {
+        let open: Vec<_> = all.iter().filter(|speaker| speaker.status().closed.is_none()).collect();
+        let established = open.iter().filter(|speaker| speaker.status().established).count();
+        ensure(open.len() == 1 && established == 1, || {
+            format!("{} are open, {established} of them established", open.len())
+        })
+    });
+    honest.serve("beside a flood of OPENs");
+}
+
+/// Nobody is known at that address: nothing of it stays.
+#[test]
+fn strangers_in_hundreds_leave_nothing_behind() {
+    let exchange = Exchange::new(&["", ""]);
+    let mut honest = Honest::new(&exchange);
+    let files = || fs::read_dir(format!("/proc/{}/fd", exchange.server.id())).unwrap().count();
+    let before = files();
+    let all: Vec<TcpStream> = (0..400).map(|_| connection(&exchange, 99)).collect();
+    honest.serve("beside strangers");
+    eventually("all are refused", ARRIVE, || {
+        let left = all.iter().filter(|stream| !ended(stream)).count();
+        ensure(left == 0, || format!("{left} are open"))
+    });
+    eventually("file descriptors are as before", ARRIVE, || {
+        // The control socket and HTTP may have one each for a moment.
+        ensure(files() <= before + 2, || format!("{} file descriptors, before {before}", files()))
+    });
+    let refused = exchange.metric("rs_connections_refused_total", &["reason=\"unconfigured\""]);
+    assert_eq!(refused, Ok(400.0));
+}
+
+/// An OPEN of one octet at a time is no OPEN when its time is over.
+#[test]
+fn an_open_that_trickles_is_ended_in_time() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let mut slow = connection(&exchange, 4);
+    let began = Instant::now();
+    let open = exchange.speaker_config(4).open();
+    for octet in &open {
+        // Its own pace, not a wait for something to happen.
+        thread::sleep(Duration::from_millis(300));
+        if slow.write_all(&[*octet]).is_err() || ended(&slow) {
+            break;
+        }
+    }
+    assert!(ended(&slow), "{:?} for {} octets", began.elapsed(), open.len());
+    assert!(began.elapsed() >= OPEN_TIMEOUT, "it has its five seconds");
+    honest.serve("beside an OPEN that trickles");
+    exchange.speaker(4);
+}
+
+/// RFC 4271 §6.5: octets of a message that does not end are no KEEPALIVE.
+#[test]
+fn a_message_that_never_ends_does_not_keep_a_session_alive() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let mut config = exchange.speaker_config(4);
+    config.hold_time = 3;
+    let mut stream = connection(&exchange, 4);
+    stream.write_all(&config.open()).unwrap();
+    stream.write_all(&message(4, &[])).unwrap();
+    // The head of an UPDATE of 4,096 octets, and then an octet now and then.
+    stream.write_all(&[&[0xff; 16][..], &[0x10, 0x00, 2]].concat()).unwrap();
+    let began = Instant::now();
+    while began.elapsed() < ARRIVE {
+        thread::sleep(Duration::from_millis(100));
+        if stream.write_all(&[0]).is_err() || ended(&stream) {
+            break;
+        }
+    }
+    assert!(ended(&stream), "the hold time of 3 s is over");
+    honest.serve("beside a message that never ends");
+}
+
+/// RFC 2918: requests that come faster than they can be answered are answered together.
+#[test]
+fn a_storm_of_route_refreshes_is_answered_with_few_tables() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let table: Vec<_> = (0..=255).map(|n| route(2, &format!("45.0.{n}.0/24"), "300000")).collect();
+    table.iter().for_each(|route| honest.sender.announce(route));
+    let member = exchange.speaker(4);
+    holds("the table", &member, &table);
+    let before = member.status().updates;
+    let requests = 2_000;
+    let storm = message(ROUTE_REFRESH, &[0, 1, 0, 1]).repeat(requests);
+    member.send(&storm).unwrap();
+    honest.serve("beside a storm of ROUTE-REFRESH");
+    member.wait_routes("still served", ARRIVE, |seen| {
+        ensure(seen.len() == table.len() + 1, || format!("{} routes", seen.len()))
+    });
+    assert_eq!(member.status().closed, None);
+    // Each of them answered alone would be a table of at least one UPDATE.
+    let answers = member.status().updates - before;
+    assert!(answers < requests as u64, "{answers} UPDATEs for {requests} requests");
+}
+
+/// All routes go and come again, over and over: in the end the others hold what was said last.
+#[test]
+fn a_member_that_changes_everything_all_the_time_leaves_exact_tables() {
+    const ROUNDS: usize = 40;
+    let gone = |n: usize, round: usize| (n + round).is_multiple_of(3);
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let member = exchange.speaker(4);
+    let prefixes: Vec<String> = (0..=255).map(|n| format!("45.0.{n}.0/24")).collect();
+    for round in 0..ROUNDS {
+        for (n, prefix) in prefixes.iter().enumerate() {
+            if gone(n, round) {
+                member.withdraw(prefix);
+            } else {
+                member.announce(&route(4, prefix, &(300_000 + round).to_string()));
+            }
+        }
+    }
+    let last = ROUNDS - 1;
+    let left = prefixes.iter().enumerate().filter(|(n, _)| !gone(*n, last));
+    let expected: Vec<_> =
+        left.map(|(_, prefix)| route(4, prefix, &(300_000 + last).to_string())).collect();
+    holds("what was said last", &honest.receiver, &expected);
+    honest.serve("beside all that");
+}
