@@ -175,7 +175,7 @@ mod tests {
         updates.add(&record(HOUR - 5, "c"));
         updates.add(&record(HOUR + 900, "d"));
         let complete = file("updates.20261122.040000.mrt", "abc");
-        assert_eq!(files(&path), [complete.clone()]);
+        assert_eq!(files(&path), std::slice::from_ref(&complete));
         // An interval passes without a record: no file for it.
         updates.rotate(Duration::from_secs(HOUR + 1800));
         updates.rotate(Duration::from_secs(HOUR + 2700));
