@@ -14,5 +14,6 @@ mod link_local;
 mod looking_glass;
 mod md5;
 mod metrics;
+mod monitoring;
 mod path_hiding;
 mod restart;
