@@ -68,7 +68,7 @@ async fn run(inner: Arc<Inner>, mut controls: UnboundedReceiver<Control>) {
                     statistics = config.bmp.statistics.map(ticks);
                     station.configure(&config);
                     let on = !config.bmp.collectors.is_empty();
-                    hear_of_sessions(&inner, on);
+                    hear_of_sessions(&inner, on, &mut station);
                     if !on {
                         station.forget_sessions();
                     }
@@ -100,14 +100,13 @@ async fn run(inner: Arc<Inner>, mut controls: UnboundedReceiver<Control>) {
 }
 
 /// Has the workers say which sessions are up and what becomes of them, or has them stop.
-fn hear_of_sessions(inner: &Inner, on: bool) {
+fn hear_of_sessions(inner: &Inner, on: bool, station: &mut Station) {
     let was = inner.engine.bmp.is_on();
     inner.engine.bmp.switch(on);
     if on && !was {
-        for worker in &*inner.workers {
-            // A worker that is gone has no sessions.
-            let _ = worker.send(Command::TellStation);
-        }
+        let told = inner.workers.iter().map(|worker| worker.send(Command::TellStation));
+        // A worker that is gone has no sessions.
+        station.hear_from(told.filter(Result::is_ok).count());
     }
 }
 

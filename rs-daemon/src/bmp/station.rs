@@ -38,6 +38,10 @@ pub(super) struct Station {
     pub(super) room: Rc<Notify>,
     notices: UnboundedSender<Notice>,
     events: VecDeque<Event>,
+    /// Workers that have not yet named the sessions that were up when they were asked.
+    unheard: usize,
+    /// Collectors that are connected and wait for that: a dump names its sessions at the start.
+    early: Vec<(u64, Rc<Queue>)>,
 }
 
 /// A configured collector.
@@ -113,6 +117,8 @@ impl Station {
             room: Rc::default(),
             notices,
             events: VecDeque::new(),
+            unheard: 0,
+            early: Vec::new(),
         }
     }
 
@@ -209,12 +215,30 @@ impl Station {
 
     pub(super) fn on_notice(&mut self, notice: Notice) {
         match notice {
+            Notice::Connected { collector, queue } if self.unheard > 0 => {
+                self.early.push((collector, queue));
+            }
             Notice::Connected { collector, queue } => self.connected(collector, queue),
             Notice::Disconnected { collector } => {
+                self.early.retain(|(early, _)| *early != collector);
                 if let Some(collector) = self.collectors.get_mut(&collector) {
                     collector.link = None;
                 }
                 self.watch();
+            }
+        }
+    }
+
+    /// So many workers were asked for their sessions.
+    pub(super) fn hear_from(&mut self, workers: usize) {
+        self.unheard = workers;
+    }
+
+    fn heard_all_of_a_worker(&mut self) {
+        self.unheard = self.unheard.saturating_sub(1);
+        if self.unheard == 0 {
+            for (collector, queue) in std::mem::take(&mut self.early) {
+                self.connected(collector, queue);
             }
         }
     }
@@ -314,6 +338,7 @@ impl Station {
                     self.say_up(place, generation);
                 }
             }
+            Event::AllUp => self.heard_all_of_a_worker(),
             Event::Down { route_server, slot, generation, reason, at } => {
                 if let Some(session) = self.sessions.remove((route_server, slot), generation) {
                     let header = session.header(Rib::AdjRibInPre, since_epoch(at));

@@ -24,6 +24,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
 
+use crate::bmp::Event;
+
 use super::engine::Engine;
 use super::lane::{Doorbell, Lane};
 use super::limits::{READ_BUFFER_OCTETS, SHUTDOWN_TIMEOUT};
@@ -162,7 +164,10 @@ impl Worker {
                 Command::Established { route_server, answer } => {
                     let _ = answer.send(self.established(route_server));
                 }
-                Command::TellStation => self.all().iter().for_each(|peer| peer.tell_station()),
+                Command::TellStation => {
+                    self.all().iter().for_each(|peer| peer.tell_station());
+                    self.engine.bmp.push(Event::AllUp);
+                }
                 Command::Shutdown { kind, text, done } => {
                     self.shutdown(kind, text).await;
                     let _ = done.send(());
