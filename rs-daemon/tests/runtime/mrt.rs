@@ -99,7 +99,7 @@ fn a_table_has_all_routes_and_can_be_asked_for() {
     rs.until(12, "20 routes", |s| s.routes[0].received == 20);
     let written = rs.ask(rs.handle.mrt_dump(None)).unwrap();
     let [path] = &written[..] else { panic!("{written:?}") };
-    assert_eq!(files(&rs.directory.path().join("mrt/rs1")), [path.clone()]);
+    assert_eq!(files(&rs.directory.path().join("mrt/rs1")), std::slice::from_ref(path));
     let all = records(path);
     assert_eq!(all.len(), 1 + 3010);
     assert_eq!((all[0].0, all[0].1), (13, 1), "PEER_INDEX_TABLE");

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The exchange of the first hour, as it stands before anything is changed.
 sh lan.sh
 rs-daemon --config rs.toml --log-format human 2> rs.log &
