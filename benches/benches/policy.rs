@@ -9,8 +9,9 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use policy::{
     IrrSets, Kind, MemberIrr, NoTrace, PeerPolicy, Policy, PolicyConfig, RouteSet, RoutingData,
-    Slot, VerdictClass, Vrp, VrpTable,
+    Slot, VerdictClass, VrpTable,
 };
+use rs_benches::cases::outside::{asked, spread, vrps};
 
 const VRPS: u32 = 450_000;
 const MEMBERS: u16 = 1000;
@@ -21,25 +22,6 @@ fn main() {
     divan::main();
 }
 
-/// A /24 of 1.0.0.0/8 to 223.0.0.0/8, or a /32 of 2000::/3, spread as allocations are: evenly
-/// enough.
-fn prefix(index: u32) -> Prefix {
-    let spread = index.wrapping_mul(2_654_435_761);
-    let (family, bits, len) = if index.is_multiple_of(4) {
-        (Family::V6, u128::from(spread >> 3 | 1 << 29) << 96, 32)
-    } else {
-        (Family::V4, u128::from(spread % 0xDE00_0000 + 0x0100_0000) << 96, 24)
-    };
-    Prefix::from_bits(family, bits, len).expect("the length fits the family")
-}
-
-fn vrps() -> VrpTable {
-    VrpTable::from_vrps((0..VRPS).map(|index| {
-        let prefix = prefix(index);
-        Vrp { prefix, max_len: prefix.len(), asn: Asn(1 + index % 20_000) }
-    }))
-}
-
 fn exchange() -> (Policy, RoutingData) {
     let mut config = PolicyConfig::new(Kind::Regular, RS);
     for slot in 0..MEMBERS {
@@ -48,11 +30,11 @@ fn exchange() -> (Policy, RoutingData) {
         config.peers.push(Some(peer));
     }
     let irr = IrrSets::from_members((0..u32::from(MEMBERS)).map(|member| {
-        let objects = (member * OBJECTS..(member + 1) * OBJECTS).map(prefix);
+        let objects = (member * OBJECTS..(member + 1) * OBJECTS).map(spread);
         let routes = RouteSet::new([Asn(1000 + member)], objects);
         (member, MemberIrr::fetched("AS-SET", 0, routes))
     }));
-    let data = RoutingData { vrps: Arc::new(vrps()), irr: Arc::new(irr), ..Default::default() };
+    let data = RoutingData { vrps: Arc::new(vrps(VRPS)), irr: Arc::new(irr), ..Default::default() };
     (Policy::new(config).expect("the configuration is right"), data)
 }
 
@@ -74,9 +56,8 @@ const BATCH: u32 = 1000;
 /// every look-up misses the processor's caches. Half of them are in the table.
 #[divan::bench(args = ["neighbours", "scattered"])]
 fn rov_lookup(bencher: Bencher<'_, '_>, order: &str) {
-    let table = vrps();
-    let mut asked: Vec<Prefix> =
-        (0..2 * VRPS).map(|index| prefix(index.wrapping_mul(7919) % (2 * VRPS))).collect();
+    let table = vrps(VRPS);
+    let mut asked = asked(2 * VRPS, VRPS);
     if order == "neighbours" {
         asked.sort_unstable();
     }
@@ -96,7 +77,7 @@ fn rov_lookup(bencher: Bencher<'_, '_>, order: &str) {
 fn prefix_verdict(bencher: Bencher<'_, '_>) {
     let (policy, data) = exchange();
     let verdict = policy.attribute_verdict(Slot(0), &route(&[]), &mut NoTrace);
-    let asked: Vec<Prefix> = (0..BATCH).map(|index| prefix(index % OBJECTS)).collect();
+    let asked: Vec<Prefix> = (0..BATCH).map(|index| spread(index % OBJECTS)).collect();
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         asked
             .iter()
@@ -138,11 +119,11 @@ fn compile_a_thousand_members(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 5)]
 fn build_the_vrp_table(bencher: Bencher<'_, '_>) {
-    bencher.bench(vrps);
+    bencher.bench(|| vrps(VRPS));
 }
 
 #[divan::bench(sample_count = 5)]
 fn compare_two_vrp_tables(bencher: Bencher<'_, '_>) {
-    let (old, new) = (vrps(), vrps());
+    let (old, new) = (vrps(VRPS), vrps(VRPS));
     bencher.bench(|| VrpTable::changed_prefixes(black_box(&old), black_box(&new)));
 }

@@ -1,15 +1,11 @@
 //! The table's hot paths at the size of a large exchange: from an ingested UPDATE to encoded
 //! batches, partition and diff, and walks. `cargo bench -p rs-benches --bench rib`.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Instant;
-
-use bgp_wire::{AsPath, Asn, Community, Families, Family, NextHop, Nlri, PathAttributes};
+use bgp_wire::{Families, Family};
 use divan::{Bencher, counter::ItemsCount};
 use policy::Slot;
-use rib::{AttributeSet, Generation, Ingest, Scope, ShardInput};
-use rs_benches::cases::exchange::{GENERATION, address, asn, ingests, peer, prefix, run, shard};
+use rib::{Generation, Scope, ShardInput};
+use rs_benches::cases::exchange::{GENERATION, contested, ingests, peer, run, shard};
 
 fn main() {
     divan::main();
@@ -30,39 +26,13 @@ fn ingest_to_encoded(bencher: Bencher<'_, '_>, (members, per_member): (u16, u32)
 /// One UPDATE of one prefix, one turn: what a single change costs at 1,024 members.
 #[divan::bench(args = [1, 2, 4, 8, 16])]
 fn partition_and_diff(bencher: Bencher<'_, '_>, candidates: u16) {
-    const MEMBERS: u16 = 1024;
-    let mut shard = shard(MEMBERS);
+    let (mut shard, variants) = contested(candidates);
     let mut out = Vec::new();
-    // Each candidate is for its own part of the members, so that none ends the walk early.
-    let set = |slot: u16, variant: u32| {
-        let IpAddr::V4(next_hop) = address(slot) else { unreachable!() };
-        let path = AsPath::from_sequence(&[asn(slot), Asn(3000 + variant)]);
-        let mut attributes = PathAttributes::new(path, NextHop::V4(next_hop));
-        attributes.communities =
-            (0..40).map(|n| Community::new(0, asn(slot * 61 + n).0 as u16)).collect();
-        AttributeSet::new(Slot(slot), attributes)
-    };
-    let ingest = |set: &Arc<AttributeSet>| {
-        ShardInput::Ingest(Ingest {
-            slot: set.source(),
-            generation: GENERATION,
-            epoch: 1,
-            set: Some(Arc::clone(set)),
-            reach: vec![Nlri::from(prefix(1))],
-            unreach: Vec::new(),
-            received: Instant::now(),
-        })
-    };
-    for slot in 0..candidates {
-        shard.handle(ingest(&set(slot, 0)));
-    }
-    shard.finish_turn(&mut out);
-    let variants = [set(0, 1), set(0, 2)];
     let mut n = 0;
     bencher.bench_local(|| {
         n += 1;
         out.clear();
-        shard.handle(ingest(&variants[n % 2]));
+        shard.handle(ShardInput::Ingest(variants[n % 2].clone()));
         shard.finish_turn(&mut out);
         out.len()
     });

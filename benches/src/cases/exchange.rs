@@ -139,6 +139,31 @@ pub fn ingests(members: u16, per_member: u32, variant: u32) -> Vec<Ingest> {
     ingests
 }
 
+/// A destination of 1,024 members with this many candidates, each for its own part of the members
+/// so that none ends the walk early; and two versions of the first candidate's announcement, each
+/// a change after the other.
+pub fn contested(candidates: u16) -> (Shard, [Ingest; 2]) {
+    let announcement = |slot: u16, variant: u32| {
+        let path = AsPath::from_sequence(&[asn(slot), Asn(3000 + variant)]);
+        let mut attributes = PathAttributes::new(path, NextHop::V4(next_hop(slot)));
+        attributes.communities =
+            (0..40).map(|n| Community::new(0, asn(slot * 61 + n).0 as u16)).collect();
+        Ingest {
+            slot: Slot(slot),
+            generation: GENERATION,
+            epoch: 1,
+            set: Some(AttributeSet::new(Slot(slot), attributes)),
+            reach: vec![Nlri::from(prefix(1))],
+            unreach: Vec::new(),
+            received: Instant::now(),
+        }
+    };
+    let mut shard = shard(1024);
+    let candidates = (0..candidates).map(|slot| announcement(slot, 0)).collect();
+    run(&mut shard, candidates, usize::MAX);
+    (shard, [announcement(0, 1), announcement(0, 2)])
+}
+
 /// Gives all of it to a shard, ending a turn after every so many.
 pub fn run(shard: &mut Shard, ingests: Vec<Ingest>, turn: usize) -> Vec<ShardOutput> {
     let mut out = Vec::new();

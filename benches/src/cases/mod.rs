@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a case that cannot be set up measures nothing")]
 
 pub mod exchange;
+pub mod outside;
 mod policy;
 mod table;
 mod wire;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bgp_wire::{Asn, Family, Prefix};
 use policy::{
     IrrSets, Kind, MemberIrr, NoTrace, PeerPolicy, Policy, PolicyConfig, RouteSet, RoutingData,
-    Slot, Verdict, VerdictClass, Vrp, VrpTable,
+    Slot, Verdict, VerdictClass,
 };
 
 use super::exchange::{RS, address, asn, attributes};
+use super::outside::{asked, spread, vrps};
 use super::{Case, Run};
 
 const MEMBERS: u16 = 1000;
@@ -41,31 +42,8 @@ pub(super) const IRR_LOOKUP: Case =
 pub(super) const PREFIX_VERDICT: Case =
     Case { name: "prefix-verdict", items: LOOKUPS, item: "prefix", prepare: prefix_verdict };
 
-/// A /24 of 1.0.0.0 to 223.0.0.0 or a /32 of 2000::/3, spread as allocations are: evenly enough.
-fn spread(index: u32) -> Prefix {
-    let spread = index.wrapping_mul(2_654_435_761);
-    let (family, bits, len) = if index.is_multiple_of(4) {
-        (Family::V6, u128::from(spread >> 3 | 1 << 29) << 96, 32)
-    } else {
-        (Family::V4, u128::from(spread % 0xDE00_0000 + 0x0100_0000) << 96, 24)
-    };
-    Prefix::from_bits(family, bits, len).expect("the length fits the family")
-}
-
-fn vrps() -> VrpTable {
-    VrpTable::from_vrps((0..VRPS).map(|index| {
-        let prefix = spread(index);
-        Vrp { prefix, max_len: prefix.len(), asn: Asn(1 + index % 20_000) }
-    }))
-}
-
 fn objects() -> RouteSet {
     RouteSet::new([asn(0)], (0..OBJECTS).map(spread))
-}
-
-/// Half of what is asked for is in the tables, in an order that is none.
-fn asked(known: u32) -> Vec<Prefix> {
-    (0..LOOKUPS).map(|index| spread(index.wrapping_mul(7919) % (2 * known))).collect()
 }
 
 /// A regular route server with everything checked.
@@ -100,7 +78,7 @@ fn plan() -> Run {
 }
 
 fn rov_lookup() -> Run {
-    let (table, asked) = (vrps(), asked(VRPS));
+    let (table, asked) = (vrps(VRPS), asked(LOOKUPS, VRPS));
     Box::new(move || {
         let invalid =
             |prefix: &&Prefix| table.validate(prefix, Some(Asn(7))) == policy::RovState::Invalid;
@@ -109,19 +87,19 @@ fn rov_lookup() -> Run {
 }
 
 fn irr_lookup() -> Run {
-    let (objects, asked) = (objects(), asked(OBJECTS));
+    let (objects, asked) = (objects(), asked(LOOKUPS, OBJECTS));
     Box::new(move || asked.iter().filter(|prefix| objects.covering(prefix).is_some()).count())
 }
 
 fn prefix_verdict() -> Run {
     let policy = regular();
     let irr = IrrSets::from_members([(0, MemberIrr::fetched("AS-SET", 0, objects()))]);
-    let data = RoutingData { vrps: Arc::new(vrps()), irr: Arc::new(irr), ..Default::default() };
+    let data = RoutingData { vrps: Arc::new(vrps(VRPS)), irr: Arc::new(irr), ..Default::default() };
     // Its own AS alone in the path, which the IRR set names as origin.
     let mut own = attributes(0, 1, MEMBERS, 0);
     own.as_path = bgp_wire::AsPath::from_sequence(&[asn(0)]);
     let verdict = policy.attribute_verdict(Slot(0), &own, &mut NoTrace);
-    let asked = asked(OBJECTS);
+    let asked = asked(LOOKUPS, OBJECTS);
     Box::new(move || {
         let accepted = |prefix: &&Prefix| {
             let verdict = policy.prefix_verdict(Slot(0), &verdict, prefix, &data, &mut NoTrace);

@@ -1,14 +1,13 @@
 //! The shard, and what follows it: partition and diff, whole tables, walks, the fan-out.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use bgp_wire::{AsPath, Asn, Community, Families, Family, NextHop, Nlri, PathAttributes};
+use bgp_wire::{Families, Family};
 use policy::Slot;
-use rib::{AttributeSet, Batch, Generation, Ingest, Scope, Shard, ShardInput, ShardOutput};
+use rib::{Batch, Generation, Ingest, Scope, Shard, ShardInput, ShardOutput};
 use rs_daemon::runtime::fan_out::FanOut;
 
-use super::exchange::{GENERATION, PROFILE, address, asn, ingests, peer, prefix, run, shard};
+use super::exchange::{GENERATION, PROFILE, contested, ingests, peer, run, shard};
 use super::{Case, Run};
 
 /// UPDATEs between the ends of two turns.
@@ -69,37 +68,12 @@ fn finish(shard: &mut Shard, out: &mut Vec<ShardOutput>) {
 }
 
 fn partition_and_diff() -> Run {
-    const CANDIDATES: u16 = 8;
-    let mut shard = shard(1024);
-    let set = |slot: u16, variant: u32| {
-        let std::net::IpAddr::V4(next_hop) = address(slot) else { unreachable!("IPv4 members") };
-        let path = AsPath::from_sequence(&[asn(slot), Asn(3000 + variant)]);
-        let mut attributes = PathAttributes::new(path, NextHop::V4(next_hop));
-        attributes.communities =
-            (0..40).map(|n| Community::new(0, asn(slot * 61 + n).0 as u16)).collect();
-        AttributeSet::new(Slot(slot), attributes)
-    };
-    let ingest = |set: &Arc<AttributeSet>| {
-        ShardInput::Ingest(Ingest {
-            slot: set.source(),
-            generation: GENERATION,
-            epoch: 1,
-            set: Some(Arc::clone(set)),
-            reach: vec![Nlri::from(prefix(1))],
-            unreach: Vec::new(),
-            received: Instant::now(),
-        })
-    };
+    let (mut shard, variants) = contested(8);
     let mut out = Vec::new();
-    for slot in 0..CANDIDATES {
-        shard.handle(ingest(&set(slot, 0)));
-    }
-    shard.finish_turn(&mut out);
-    let variants = [set(0, 1), set(0, 2)];
     Box::new(move || {
         out.clear();
         for n in 0..CHANGES {
-            shard.handle(ingest(&variants[(n % 2) as usize]));
+            shard.handle(ShardInput::Ingest(variants[(n % 2) as usize].clone()));
             shard.finish_turn(&mut out);
         }
         delivered(&out)
