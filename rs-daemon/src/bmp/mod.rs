@@ -27,7 +27,7 @@ mod tap;
 use bgp_session::{DownReason, StopReason};
 use bgp_wire::bmp::PeerDown;
 
-pub(crate) use service::Service;
+pub(crate) use service::{Service, start};
 pub(crate) use status::Collectors;
 pub(crate) use tap::{Event, SessionUp, Tap};
 

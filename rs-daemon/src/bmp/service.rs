@@ -1,60 +1,27 @@
 //! The thread that the station lives on.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
-use tokio::task::LocalSet;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::MissedTickBehavior;
 
 use super::station::Station;
-use crate::config::Config;
 use crate::runtime::limits::BMP_CLOSE_TIMEOUT;
+use crate::runtime::side_thread::{Control, SideThread};
 use crate::runtime::{Command, Inner};
 
-/// What the station is asked.
-#[derive(Debug)]
-enum Control {
-    Configure(Arc<Config>),
-    Stop(oneshot::Sender<()>),
+/// A running station, which is only ever configured.
+pub(crate) type Service = SideThread<Infallible>;
+
+/// Starts the station. Nothing is monitored before it is configured.
+pub(crate) fn start(inner: Arc<Inner>) -> io::Result<Service> {
+    SideThread::start("rs-bmp", |controls| run(inner, controls))
 }
 
-/// A running station.
-#[derive(Debug)]
-pub(crate) struct Service {
-    control: UnboundedSender<Control>,
-}
-
-impl Service {
-    /// Starts the thread. Nothing is monitored before the first [`Self::configure`].
-    pub(crate) fn start(inner: Arc<Inner>) -> io::Result<Self> {
-        let (control, controls) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("rs-bmp".to_owned()).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(inner, controls));
-        })?;
-        Ok(Self { control })
-    }
-
-    /// Puts a configuration in force.
-    pub(crate) fn configure(&self, config: Arc<Config>) {
-        // An error means that it is gone, which it has logged.
-        let _ = self.control.send(Control::Configure(config));
-    }
-
-    /// Ends it, when collectors were told.
-    pub(crate) async fn stop(self) {
-        let (done, finished) = oneshot::channel();
-        if self.control.send(Control::Stop(done)).is_ok() {
-            let _ = finished.await;
-        }
-    }
-}
-
-async fn run(inner: Arc<Inner>, mut controls: UnboundedReceiver<Control>) {
+async fn run(inner: Arc<Inner>, mut controls: UnboundedReceiver<Control<Infallible>>) {
     let tap = Arc::clone(&inner.engine.bmp);
     let (notices, mut noticed) = mpsc::unbounded_channel();
     let (answers, mut numbers) = mpsc::unbounded_channel();
@@ -73,6 +40,7 @@ async fn run(inner: Arc<Inner>, mut controls: UnboundedReceiver<Control>) {
                         station.forget_sessions();
                     }
                 }
+                Some(Control::Request(never)) => match never {},
                 Some(Control::Stop(done)) => {
                     // What happened last is told, too.
                     station.take_events();

@@ -17,7 +17,7 @@ mod updates;
 use bgp_session::State;
 use bgp_wire::mrt;
 
-pub(crate) use service::Service;
+pub(crate) use service::{Dump, Service, start};
 pub(crate) use status::Counters;
 pub(crate) use table::TableError;
 pub(crate) use tap::Tap;

@@ -4,12 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
-use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 
 use super::files::adopt;
@@ -19,6 +17,7 @@ use super::updates::Updates;
 use crate::config::{Config, Mrt};
 use crate::runtime::Inner;
 use crate::runtime::limits::MRT_RETRY;
+use crate::runtime::side_thread::{Control, SideThread};
 
 /// How often it is looked at the clock, and what is buffered goes to the disk.
 const TICK: Duration = Duration::from_secs(1);
@@ -26,49 +25,19 @@ const TICK: Duration = Duration::from_secs(1);
 /// The tables that were written, or why not.
 pub(crate) type Dumped = Result<Vec<PathBuf>, TableError>;
 
-/// What the writer is asked.
+/// Tables are to be written now: of a route server, or of all that are configured for it.
 #[derive(Debug)]
-enum Control {
-    Configure(Arc<Config>),
-    Dump { route_server: Option<String>, answer: oneshot::Sender<Dumped> },
-    Stop(oneshot::Sender<()>),
+pub(crate) struct Dump {
+    pub(crate) route_server: Option<String>,
+    pub(crate) answer: oneshot::Sender<Dumped>,
 }
 
 /// A running writer.
-#[derive(Debug)]
-pub(crate) struct Service {
-    control: UnboundedSender<Control>,
-}
+pub(crate) type Service = SideThread<Dump>;
 
-impl Service {
-    /// Starts the thread. Nothing is written before the first [`Self::configure`].
-    pub(crate) fn start(inner: Arc<Inner>) -> io::Result<Self> {
-        let (control, controls) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("rs-mrt".to_owned()).spawn(move || {
-            LocalSet::new().block_on(&runtime, Writer::new(inner).run(controls));
-        })?;
-        Ok(Self { control })
-    }
-
-    /// Puts a configuration in force.
-    pub(crate) fn configure(&self, config: Arc<Config>) {
-        // An error means that it is gone, which it has logged.
-        let _ = self.control.send(Control::Configure(config));
-    }
-
-    /// Writes tables now: of a route server, or of all that are configured for it.
-    pub(crate) fn dump(&self, route_server: Option<String>, answer: oneshot::Sender<Dumped>) {
-        let _ = self.control.send(Control::Dump { route_server, answer });
-    }
-
-    /// Ends it, when its files are complete.
-    pub(crate) async fn stop(self) {
-        let (done, finished) = oneshot::channel();
-        if self.control.send(Control::Stop(done)).is_ok() {
-            let _ = finished.await;
-        }
-    }
+/// Starts the writer. Nothing is written before it is configured.
+pub(crate) fn start(inner: Arc<Inner>) -> io::Result<Service> {
+    SideThread::start("rs-mrt", |controls| Writer::new(inner).run(controls))
 }
 
 /// See the module.
@@ -99,7 +68,7 @@ impl Writer {
         }
     }
 
-    async fn run(mut self, mut controls: UnboundedReceiver<Control>) {
+    async fn run(mut self, mut controls: UnboundedReceiver<Control<Dump>>) {
         let tap = Arc::clone(&self.inner.engine.mrt);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,7 +77,7 @@ impl Writer {
             tokio::select! {
                 control = controls.recv() => match control {
                     Some(Control::Configure(config)) => self.configure(config),
-                    Some(Control::Dump { route_server, answer }) => {
+                    Some(Control::Request(Dump { route_server, answer })) => {
                         self.dump(route_server.as_deref(), Some(answer), failures.clone());
                     }
                     Some(Control::Stop(done)) => {

@@ -36,6 +36,7 @@ mod session_status;
 mod session_task;
 mod shape;
 mod shard_thread;
+pub(crate) mod side_thread;
 pub mod simulation;
 mod slots;
 mod state_file;

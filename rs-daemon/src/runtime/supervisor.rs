@@ -336,7 +336,7 @@ impl Supervisor {
     /// Puts what is said of monitoring in force.
     pub(super) fn monitor(&mut self, config: &Arc<Config>) {
         if self.bmp.is_none() && !config.bmp.collectors.is_empty() {
-            match bmp::Service::start(Arc::clone(&self.inner)) {
+            match bmp::start(Arc::clone(&self.inner)) {
                 Ok(service) => self.bmp = Some(service),
                 Err(error) => tracing::error!(%error, "BMP: cannot start a thread"),
             }
@@ -345,7 +345,7 @@ impl Supervisor {
             bmp.configure(Arc::clone(config));
         }
         if self.mrt.is_none() && config.mrt.is_some() {
-            match mrt::Service::start(Arc::clone(&self.inner)) {
+            match mrt::start(Arc::clone(&self.inner)) {
                 Ok(service) => self.mrt = Some(service),
                 Err(error) => tracing::error!(%error, "MRT: cannot start a thread"),
             }
@@ -367,7 +367,7 @@ impl Supervisor {
             return;
         };
         let (dumped, dumping) = oneshot::channel();
-        mrt.dump(route_server, dumped);
+        mrt.request(mrt::Dump { route_server, answer: dumped });
         tokio::spawn(async move {
             let dumped = dumping.await.map_err(|_| HandleError::Stopping);
             // Who asked may have gone.
