@@ -1,7 +1,8 @@
-//! A session made up for tests.
+//! A session and a route made up for tests.
 
 use std::time::{Duration, SystemTime};
 
+use crate::runtime::query::RouteEntry;
 use crate::runtime::status::{
     MalformedCounters, MessageCounters, RouteCounters, SessionId, SessionState, SessionStatus,
 };
@@ -45,5 +46,33 @@ pub(crate) fn session(route_server: &str, asn: u32, address: &str) -> SessionSta
         held: false,
         lagging: false,
         worker: 0,
+    }
+}
+
+/// From AS65010's session with a link-local address; a test says what it is about.
+pub(crate) fn route(prefix: &str) -> RouteEntry {
+    RouteEntry {
+        prefix: prefix.into(),
+        from: session("rs1", 65010, "fe80::65:10").id,
+        from_asn: 65010,
+        next_hop: "2001:db8::1 fe80::1".into(),
+        gateway: "2001:db8::1".parse().unwrap(),
+        as_path: "65010".into(),
+        origin: "igp".into(),
+        med: None,
+        communities: Vec::new(),
+        extended_communities: Vec::new(),
+        large_communities: Vec::new(),
+        otc: None,
+        atomic_aggregate: false,
+        aggregator: None,
+        unknown: Vec::new(),
+        path_id: None,
+        reject: None,
+        best: true,
+        stale: false,
+        age_secs: Some(60),
+        rov: None,
+        irr: None,
     }
 }

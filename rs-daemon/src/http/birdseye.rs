@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use super::App;
 use super::birdwatcher::shape::{self, Neighbours};
 use super::limits::Place;
-use super::view::{Failure, TABLE, View, bad, missing, table_family};
+use super::symbols::{self, Shape};
+use super::view::{Failure, View, bad, missing, table_family};
 use crate::runtime::query::{RouteEntry, RouteQuery};
 use crate::runtime::status::{NegotiatedStatus, SessionStatus};
 
@@ -37,9 +38,7 @@ pub(super) fn router() -> Router<App> {
         .route("/{rs}/status", get(status))
         .route("/{rs}/protocols/bgp", get(protocols))
         .route("/{rs}/protocol/{protocol}", get(protocol))
-        .route("/{rs}/symbols", get(symbols))
-        .route("/{rs}/symbols/tables", get(tables))
-        .route("/{rs}/symbols/protocols", get(protocol_names))
+        .merge(symbols::router(Shape { name: protocol_name, answer }))
         .route("/{rs}/routes/{list}/{of}", get(routes))
         .route("/{rs}/routes/count/{list}/{of}", get(count))
         .route("/{rs}/routes/lc-zwild/protocol/{protocol}/{x}/{y}", get(with_large_community))
@@ -162,30 +161,6 @@ fn capabilities(agreed: &NegotiatedStatus) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(agreed, word)| agreed.then_some(word))
     .collect()
-}
-
-fn table_names() -> Value {
-    json!([TABLE, format!("{TABLE}4"), format!("{TABLE}6")])
-}
-
-fn names(view: &View) -> Value {
-    view.sessions.iter().map(protocol_name).collect()
-}
-
-async fn symbols(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    let view = View::of(app, &rs).await?;
-    let symbols = json!({ "routing table": table_names(), "protocol": names(&view) });
-    Ok(answer("symbols", symbols))
-}
-
-async fn tables(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    View::of(app, &rs).await?;
-    Ok(answer("symbols", table_names()))
-}
-
-async fn protocol_names(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    let view = View::of(app, &rs).await?;
-    Ok(answer("symbols", names(&view)))
 }
 
 /// The question that a list is: `protocol` what came from a member, rejected or not, `export` what

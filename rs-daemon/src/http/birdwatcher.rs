@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 use super::limits::Place;
-use super::view::{Failure, TABLE, View, bad, missing, table_family};
+use super::symbols::{self, Shape};
+use super::view::{Failure, View, bad, missing, table_family};
 use crate::runtime::query::{RouteEntry, RouteQuery};
 use crate::runtime::status::SessionId;
 use shape::{Neighbours, envelope, protocol, protocol_id, protocol_short, route, time};
@@ -32,9 +33,7 @@ pub(super) fn router() -> Router<App> {
         .route("/{rs}/protocols", get(protocols))
         .route("/{rs}/protocols/bgp", get(protocols))
         .route("/{rs}/protocols/short", get(protocols_short))
-        .route("/{rs}/symbols", get(symbols))
-        .route("/{rs}/symbols/tables", get(symbol_tables))
-        .route("/{rs}/symbols/protocols", get(symbol_protocols))
+        .merge(symbols::router(Shape { name: protocol_id, answer: with_envelope }))
         .route("/{rs}/routes/{list}/{of}", get(routes))
         .route("/{rs}/routes/prefix", get(routes_prefix))
         .route("/{rs}/routes/table/{table}/filtered", get(table_filtered))
@@ -103,30 +102,6 @@ async fn protocols_short(State(app): State<App>, Path(rs): Path<String>) -> Answ
     let view = View::of(app, &rs).await?;
     let all = view.sessions.iter().map(|session| (protocol_id(session), protocol_short(session)));
     Ok(with_envelope("protocols", Value::Object(all.collect())))
-}
-
-fn tables() -> Value {
-    json!([TABLE, format!("{TABLE}4"), format!("{TABLE}6")])
-}
-
-fn protocol_ids(view: &View) -> Value {
-    view.sessions.iter().map(protocol_id).collect()
-}
-
-async fn symbols(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    let view = View::of(app, &rs).await?;
-    let symbols = json!({ "routing table": tables(), "protocol": protocol_ids(&view) });
-    Ok(with_envelope("symbols", symbols))
-}
-
-async fn symbol_tables(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    View::of(app, &rs).await?;
-    Ok(with_envelope("symbols", tables()))
-}
-
-async fn symbol_protocols(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    let view = View::of(app, &rs).await?;
-    Ok(with_envelope("symbols", protocol_ids(&view)))
 }
 
 async fn routes(

@@ -17,7 +17,7 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 const SAMPLES: usize = 24 * 60;
 
 /// The exchange at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Sample {
     at: Timestamp,
     sessions: u64,
@@ -63,13 +63,7 @@ impl History {
 async fn sample(operations: &Operations) -> Sample {
     let mut sample = Sample {
         at: Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
-        sessions: 0,
-        received: 0,
-        accepted: 0,
-        filtered: 0,
-        updates_received: 0,
-        updates_sent: 0,
-        flaps: 0,
+        ..Sample::default()
     };
     for session in operations.runtime().sessions().await {
         sample.sessions +=
@@ -95,16 +89,7 @@ mod tests {
         let history = History::default();
         let minute = |n: i64| Timestamp::from_second(n * 60).unwrap();
         for n in 0..24 * 60 + 5 {
-            history.push(Sample {
-                at: minute(n),
-                sessions: 0,
-                received: 0,
-                accepted: 0,
-                filtered: 0,
-                updates_received: 0,
-                updates_sent: 0,
-                flaps: 0,
-            });
+            history.push(Sample { at: minute(n), ..Sample::default() });
         }
         let samples = history.samples();
         assert_eq!(samples.len(), 24 * 60);

@@ -17,6 +17,7 @@ mod metrics;
 mod page;
 mod progress;
 mod stream;
+mod symbols;
 mod view;
 
 use std::io;

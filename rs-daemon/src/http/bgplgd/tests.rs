@@ -3,28 +3,14 @@ use crate::control::sample;
 
 fn entry() -> RouteEntry {
     RouteEntry {
-        prefix: "203.0.113.0/24".into(),
-        from: sample::session("rs1", 65010, "fe80::65:10").id,
-        from_asn: 65010,
-        next_hop: "2001:db8::1 fe80::1".into(),
-        gateway: "2001:db8::1".parse().unwrap(),
         as_path: "65010 {65012,65013}".into(),
         origin: "incomplete".into(),
         med: Some(7),
         communities: vec!["0:123".into()],
         extended_communities: vec!["rt:64500:100".into()],
-        large_communities: Vec::new(),
-        otc: None,
-        atomic_aggregate: false,
-        aggregator: None,
-        unknown: Vec::new(),
-        path_id: None,
-        reject: None,
-        best: true,
-        stale: false,
         age_secs: Some(3723),
         rov: Some("valid".into()),
-        irr: None,
+        ..sample::route("203.0.113.0/24")
     }
 }
 

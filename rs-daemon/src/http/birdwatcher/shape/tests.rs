@@ -3,28 +3,11 @@ use crate::control::sample;
 
 fn entry() -> RouteEntry {
     RouteEntry {
-        prefix: "203.0.113.0/24".into(),
-        from: sample::session("rs1", 65010, "fe80::65:10").id,
-        from_asn: 65010,
-        next_hop: "2001:db8::1 fe80::1".into(),
-        gateway: "2001:db8::1".parse().unwrap(),
         as_path: "65010 65011 {65012 65013}".into(),
-        origin: "igp".into(),
-        med: None,
         communities: vec!["0:123".into(), "65535:666".into()],
         extended_communities: vec!["rt:64500:100".into(), "generic:0x43000000:0x1".into()],
         large_communities: vec!["64500:1:2".into()],
-        otc: None,
-        atomic_aggregate: false,
-        aggregator: None,
-        unknown: Vec::new(),
-        path_id: None,
-        reject: None,
-        best: true,
-        stale: false,
-        age_secs: Some(60),
-        rov: None,
-        irr: None,
+        ..sample::route("203.0.113.0/24")
     }
 }
 
