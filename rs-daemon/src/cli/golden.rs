@@ -43,6 +43,7 @@ fn counters(received: u64, filtered: u64, exported: u64) -> RouteCounters {
         accepted: received - filtered,
         filtered,
         exported,
+        refused: 0,
         filtered_by_reason: Vec::new(),
         marked: Vec::new(),
     }

@@ -216,6 +216,12 @@ fn counters(session: &SessionStatus, facts: &mut Facts<'_, '_>) -> io::Result<()
     if !bad.is_empty() {
         facts.line("malformed (RFC 7606)", bad.join(", "))?;
     }
+    for (routes, family) in session.routes.iter().zip(["ipv4", "ipv6"]) {
+        if routes.refused > 0 {
+            let refused = counted(routes.refused, "announcement", "announcements");
+            facts.line(&format!("above the limit, {family}"), format!("{refused} not taken"))?;
+        }
+    }
     if session.held {
         let text = "sent nothing yet: after our restart other members' routes are missing";
         facts.line("graceful restart", text)?;

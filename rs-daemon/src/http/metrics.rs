@@ -171,6 +171,10 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "Received routes by what was done to them; transit routes withheld from the session.",
     );
     let mut limit = Family::gauge("rs_prefix_limit", "Most routes the session may announce.");
+    let mut refused = Family::counter(
+        "rs_prefix_limit_refused_total",
+        "Announcements not taken because the prefix limit was reached (action block).",
+    );
     let mut highest = Family::gauge(
         "rs_prefix_limit_highest",
         "Most prefixes announced lately, which a dynamic limit follows from.",
@@ -199,6 +203,7 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
             }
             if let Some(most) = session.limits[index] {
                 limit.add(labels.with("family", name), f64::from(most));
+                refused.add_count(labels.with("family", name), counts.refused);
             }
             if let Some(learned) = session.dynamic_limits[index] {
                 highest.add(labels.with("family", name), f64::from(learned.highest));
@@ -206,7 +211,7 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
             }
         }
     }
-    [routes, filtered, marked, limit, highest, learning].map(Family::finish).into()
+    [routes, filtered, marked, limit, refused, highest, learning].map(Family::finish).into()
 }
 
 fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {

@@ -562,6 +562,7 @@ fn slot_routes(shards: &[Counted], slot: Slot, family: Family) -> RouteCounters 
         routes.received += u64::from(counts.received[f]);
         routes.accepted += u64::from(counts.accepted[f]);
         routes.filtered += u64::from(counts.filtered_total(family));
+        routes.refused += counts.refused[f];
         for reason in RejectReason::ALL {
             let filtered = u64::from(counts.filtered(family, reason));
             add_named(&mut routes.filtered_by_reason, reason.name(), filtered);
@@ -588,6 +589,7 @@ fn add(sum: &mut RouteCounters, one: &RouteCounters) {
     sum.accepted += one.accepted;
     sum.filtered += one.filtered;
     sum.exported += one.exported;
+    sum.refused += one.refused;
     for (name, count) in &one.filtered_by_reason {
         add_named(&mut sum.filtered_by_reason, name, *count);
     }

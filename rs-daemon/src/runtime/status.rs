@@ -266,6 +266,9 @@ pub struct RouteCounters {
     pub filtered: u64,
     /// In Adj-RIB-Out.
     pub exported: u64,
+    /// Announced above the prefix limit and therefore not in Adj-RIB-In (action `block`), ever.
+    #[serde(default)]
+    pub refused: u64,
     /// Filtered, by reason (kebab-case name, number), zeros left out.
     pub filtered_by_reason: Vec<(String, u64)>,
     /// Received, by what was done to them on their way in (kebab-case name, number), zeros left

@@ -122,6 +122,7 @@ fn a_route_that_turns_unacceptable_leaves_room() {
 fn a_reload_raises_a_limit_and_asks_for_what_was_refused() {
     let (rs, mut owner, mut other, good) = filled("block", "received");
     owner.announce(&owner.attributes(), &prefixes(good..good + 30));
+    rs.until(11, "all thirty refused", |s| s.routes[0].refused == 30);
     let raised = "max_prefixes = { v4 = 200, action = \"block\", count = \"received\", restart_after = \"1s\" }";
     rs.rewrite(&(head(rs.port, "shards = 1\nworkers = 2") + &member(11, raised) + &member(12, "")));
     rs.ask(rs.handle.reload(None)).unwrap();

@@ -77,6 +77,7 @@ pub(in crate::http) fn protocol(session: &SessionStatus) -> Value {
         accepted: v4.accepted + v6.accepted,
         filtered: v4.filtered + v6.filtered,
         exported: v4.exported + v6.exported,
+        refused: v4.refused + v6.refused,
         filtered_by_reason: Vec::new(),
         marked: Vec::new(),
     };

@@ -18,6 +18,7 @@ fn snapshot() -> Snapshot {
         accepted: 10,
         filtered: 2,
         exported: 400,
+        refused: 5,
         filtered_by_reason: vec![("bogon-prefix".into(), 2)],
         marked: vec![("transit-scrubbed".into(), 3)],
     };
@@ -144,6 +145,7 @@ fn every_documented_metric_is_there() {
         r#"rs_filtered_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",reason="bogon-prefix"} 2"#,
         r#"rs_marked_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",mark="transit-scrubbed"} 3"#,
         r#"rs_prefix_limit{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 100"#,
+        r#"rs_prefix_limit_refused_total{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 5"#,
         r#"rs_prefix_limit_highest{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 12"#,
         r#"rs_prefix_limit_learning{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 0"#,
         "rs_state_write_success 1",
