@@ -1,6 +1,7 @@
 //! RPKI data from an RTR cache, version 2 with ASPA, that come, change and expire under a running
 //! exchange.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,14 @@ use crate::exchange::{ARRIVE, Exchange, asn, holds, route};
 
 /// Longer than any test.
 const A_DAY: u32 = 86_400;
+/// A start never goes on without data.
+const LONG: Duration = Duration::from_secs(600);
 
-/// Members 2 and 3 at a route server that checks by ROV and ASPA with this cache's data.
-fn exchange(cache: &str) -> Exchange {
+/// Members 2 and 3 at a route server that checks by ROV and ASPA with this cache's data, which it
+/// waits for at its start.
+fn exchange(cache: &str, wait: Duration) -> Exchange {
     Exchange::with(&["", ""], |config| {
+        let _ = writeln!(config.exchange, "data_wait = \"{}s\"", wait.as_secs());
         config.import = config.import.replace("rpki = \"off\"", "aspa = \"reject\"");
         *config = config.clone().text(&format!("[[rpki.cache]]\naddress = \"{cache}\""));
     })
@@ -62,7 +67,7 @@ fn updates(members: [&Speaker; 2]) -> u64 {
 fn aspas_that_come_and_go_decide_again_about_routes_that_are_there() {
     let mut cache = Cache::start(A_DAY);
     cache.serve(&Data::default());
-    let exchange = exchange(&cache.address().to_string());
+    let exchange = exchange(&cache.address().to_string(), LONG);
     let [sender, receiver] = [2, 3].map(|n| exchange.speaker(n));
     let behind = route(2, "198.51.100.0/24", "65010");
     let own = route(2, "203.0.113.0/24", "");
@@ -113,7 +118,7 @@ fn aspas_that_come_and_go_decide_again_about_routes_that_are_there() {
 fn data_of_a_cache_that_is_gone_expire() {
     let mut cache = Cache::start(3);
     cache.serve(&Data::default().vrp("198.51.100.0/24", 24, 65099).aspa(65010, &[65099]));
-    let exchange = exchange(&cache.address().to_string());
+    let exchange = exchange(&cache.address().to_string(), LONG);
     let [sender, receiver] = [2, 3].map(|n| exchange.speaker(n));
     let by_rov = route(2, "198.51.100.0/24", "");
     let by_aspa = route(2, "203.0.113.0/24", "65010");
@@ -131,13 +136,14 @@ fn data_of_a_cache_that_is_gone_expire() {
 #[test]
 fn a_start_waits_for_the_first_end_of_data() {
     let mut cache = Cache::start(A_DAY);
-    let exchange = exchange(&cache.address().to_string());
+    let exchange = exchange(&cache.address().to_string(), LONG);
     eventually("the cache is asked, and again", ARRIVE, || {
         ensure(cache.asked() >= 2, || format!("asked {} times", cache.asked()))
     });
     assert!(!is_ready(&exchange), "members are let in after the data");
     cache.serve(&Data::default().vrp("198.51.100.0/24", 24, 65099).aspa(65010, &[65099]));
-    wait_ready(&exchange, ARRIVE);
+    // It asks after longer and longer pauses.
+    wait_ready(&exchange, Duration::from_secs(90));
     let [sender, receiver] = [2, 3].map(|n| exchange.speaker(n));
     sender.announce(&route(2, "198.51.100.0/24", ""));
     sender.announce(&route(2, "203.0.113.0/24", "65010"));
@@ -154,10 +160,10 @@ fn a_start_waits_for_the_first_end_of_data() {
 fn a_start_goes_on_without_a_cache_that_says_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let begun = Instant::now();
-    let exchange = exchange(&silent.local_addr().unwrap().to_string());
+    let exchange = exchange(&silent.local_addr().unwrap().to_string(), Duration::from_secs(5));
     assert!(!is_ready(&exchange), "it waits");
-    wait_ready(&exchange, Duration::from_secs(60));
-    assert!(begun.elapsed() > Duration::from_secs(10), "it has given the cache some time");
+    wait_ready(&exchange, ARRIVE);
+    assert!(begun.elapsed() >= Duration::from_secs(5), "it has given the cache some time");
     exchange.speaker(2);
     assert!(exchange.server.log().contains("without all RPKI"), "it says so");
 }

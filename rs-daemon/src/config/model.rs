@@ -119,6 +119,8 @@ pub struct Exchange {
     pub peering_lan: Vec<Prefix>,
     /// Scope of link-local addresses written without one.
     pub interface: Option<Arc<str>>,
+    /// How long a start waits for the first answer of RPKI caches and IRR sources.
+    pub data_wait: Duration,
 }
 
 /// `[http]`.

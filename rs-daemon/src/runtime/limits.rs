@@ -85,10 +85,6 @@ pub(crate) const LINGERING_PER_SESSION: usize = 4;
 /// How long a clean shutdown waits for NOTIFICATIONs to leave.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a start waits for the first answer of RPKI caches and IRR sources before members are
-/// let in. *When over:* they are let in, and what depends on the missing data is decided without.
-pub(crate) const DATA_WAIT: Duration = Duration::from_secs(20);
-
 /// After our own restart: how long members with graceful restart are told nothing while the routes
 /// of others of them are missing (the selection deferral timer of RFC 4724 §4.1). *When over:* they
 /// are told what there is.

@@ -19,7 +19,7 @@ use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
 use super::learning::note_written;
 use super::learning::{LOOK, Learning};
-use super::limits::{DATA_STATUS, DATA_WAIT, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT};
+use super::limits::{DATA_STATUS, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT};
 use super::listener::Listener;
 use super::locked;
 use super::peer_config::{PeerConfig, limit_config};
@@ -464,7 +464,7 @@ impl Supervisor {
             }
         };
         tokio::select! {
-            synced = sources.wait_synced(DATA_WAIT) => if !synced {
+            synced = sources.wait_synced(config.exchange.data_wait) => if !synced {
                 tracing::warn!("going on without all RPKI and IRR data");
             },
             kind = shutdown => return Some(kind),

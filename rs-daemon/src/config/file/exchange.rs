@@ -1,6 +1,6 @@
 //! `[exchange]`, `[http]`, `[control]` and `[engine]`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bgp_wire::{Asn, Prefix};
 
@@ -25,6 +25,9 @@ config_table! {
         peering_lan: Vec<Located<Prefix>> = "[]",
         /// Scope of link-local addresses that are written without `%interface`.
         interface: InterfaceName = "none",
+        /// How long a start waits for the first answer of RPKI caches and IRR sources before it
+        /// listens, and judges without what is missing.
+        data_wait: Duration = "\"20s\"",
     }
 }
 

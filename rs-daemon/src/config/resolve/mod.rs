@@ -96,6 +96,9 @@ fn values<T: Clone>(list: &Option<Located<Vec<Located<T>>>>) -> Vec<T> {
     list.iter().map(|element| element.value.clone()).collect()
 }
 
+/// Four attempts at a cache that does not answer, and little of an outage if it never does.
+const DEFAULT_DATA_WAIT: Duration = Duration::from_secs(20);
+
 fn exchange(table: Option<&ExchangeTable>, reports: &mut Reports) -> Exchange {
     let Some(table) = table else {
         if !reports.may_hide(None, "exchange") {
@@ -108,6 +111,7 @@ fn exchange(table: Option<&ExchangeTable>, reports: &mut Reports) -> Exchange {
             short_asn: None,
             peering_lan: Vec::new(),
             interface: None,
+            data_wait: DEFAULT_DATA_WAIT,
         };
     };
     let asn = value(&table.asn).unwrap_or_default();
@@ -117,6 +121,7 @@ fn exchange(table: Option<&ExchangeTable>, reports: &mut Reports) -> Exchange {
         short_asn: short_asn(table.short_asn, asn, reports),
         peering_lan: values(&table.peering_lan),
         interface: value(&table.interface).map(|name| Arc::from(name.0)),
+        data_wait: value(&table.data_wait).unwrap_or(DEFAULT_DATA_WAIT),
     }
 }
 
