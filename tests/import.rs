@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use policy::{Kind, Role};
+use bgp_wire::{Families, Family};
+use policy::{Kind, MoreSpecifics, Role};
 use rs_daemon::{
     config::{self, CheckMode, Config, Limit, LimitAction},
     import::{self, Imported, Target},
@@ -58,6 +59,79 @@ fn arouteserver_sample() {
     assert_eq!(config.route_servers[0].limits.action, LimitAction::Block);
     assert!(!imported.notes.iter().any(|note| note.contains("s3cret")), "{:?}", imported.notes);
     assert_blessed("arouteserver.ok", &imported);
+}
+
+/// Where arouteserver's default is not ours, it is written: what the file does not say stays as it
+/// was there.
+#[test]
+fn what_arouteservers_files_do_not_say_is_its_default() {
+    let general = "cfg: { rs_as: 64500, router_id: 192.0.2.1 }";
+    let clients = "clients: [{ asn: 64501, ip: [192.0.2.10, \"2001:db8::10\"] }]";
+    let imported = import::arouteserver(general, clients, None).unwrap();
+    let config = load(&imported);
+    let server = &config.route_servers[0];
+    assert_eq!((server.import.irr, server.import.rpki), (CheckMode::Reject, CheckMode::Off));
+    assert_eq!(server.import.irr_more_specifics, MoreSpecifics::Exact);
+    assert!(!server.import.graceful_shutdown);
+    assert!(server.import.transit_free.is_empty());
+    assert_eq!((server.limits.v4, server.limits.v6), (Limit::Off, Limit::Off));
+    let families: Vec<_> = config.sessions().map(|session| session.families).collect();
+    assert_eq!(families, [Family::V4, Family::V6].map(Families::only), "one each");
+    let said =
+        |what: &str| assert!(imported.notes.iter().any(|note| note.contains(what)), "{what}");
+    said("never_via_route_servers.peering_db");
+}
+
+/// Each option that needs more than a copy.
+#[test]
+fn arouteservers_options_one_by_one() {
+    let both = |general: &str, client: &str| {
+        let general = format!("cfg:\n  rs_as: 64500\n  router_id: 192.0.2.1\n{general}");
+        let clients = format!(
+            "asns: {{ AS1000010: {{ as_sets: [AS-ALICE] }} }}\nclients:\n- asn: 1000010\n  \
+             ip: \"2001:db8::10\"\n{client}"
+        );
+        import::arouteserver(&general, &clients, None).unwrap()
+    };
+    let said = |imported: &Imported, what: &str| {
+        assert!(imported.notes.iter().any(|note| note.contains(what)), "{what}: {imported:?}");
+    };
+    let rpki = |reject: bool| {
+        format!(
+            "  filtering: {{ rpki_bgp_origin_validation: {{ enabled: True, reject_invalid: \
+             {reject} }}, max_prefix: {{ action: warning, general_limit_ipv6: 0 }} }}\n"
+        )
+    };
+    // Invalid routes were announced to nobody even when they were not rejected.
+    for reject in [true, false] {
+        let config = load(&both(&rpki(reject), ""));
+        assert_eq!(config.route_servers[0].import.rpki, CheckMode::Reject);
+        assert_eq!(config.route_servers[0].limits.v6, Limit::Fixed(u32::MAX), "0 is none");
+    }
+    let general = "  rfc8950: True\n  graceful_shutdown: { enabled: True }\n  \
+                   rfc1997_wellknown_communities: { policy: rfc1997 }\n  filtering:\n    \
+                   transit_free: { asns: \"174, 701\" }\n    roles: { enabled: True }\n    \
+                   irrdb: { enforce_origin_in_as_set: False, enforce_prefix_in_as_set: False }\n";
+    let client = "  16bit_mapped_asn: 64601\n  cfg:\n    graceful_shutdown: { enabled: False }\n    \
+                  filtering:\n      allow_as_set: True\n      max_prefix: { limit_ipv6: 5 }\n      \
+                  irrdb: { as_sets: [], enforce_origin_in_as_set: False }\n      \
+                  black_list_pref: [{ prefix: \"2001:db8:1::\", length: 48, exact: True }]\n";
+    let imported = both(general, client);
+    let config = load(&imported);
+    let session = config.sessions().next().unwrap();
+    let member = &config.members[0];
+    assert_eq!(session.families, Families::BOTH, "IPv4 with IPv6 next hops");
+    assert!(config.route_servers[0].export.honour_well_known);
+    assert!(config.route_servers[0].import.graceful_shutdown);
+    assert!(!session.import.graceful_shutdown && !session.import.reject_as_sets);
+    assert!(session.role_rfc9234);
+    assert_eq!(session.import.irr, CheckMode::Tag, "the other half is the general file's");
+    assert_eq!(member.as_set.len(), 1, "of the AS, as the client's own list is empty");
+    assert_eq!(member.alias, Some(64601));
+    assert!(config.route_servers[0].import.transit_free.is_empty(), "no action, no check");
+    said(&imported, "transit_free has no action");
+    said(&imported, "its limits are not enforced");
+    said(&imported, "2001:db8:1::/48: `exact`");
 }
 
 /// Addresses and a router identifier of its own: what the files of several servers do not say.

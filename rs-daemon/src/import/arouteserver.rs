@@ -48,7 +48,7 @@ pub fn arouteserver_as(
     let mut lines = Lines::default();
     let custom = communities::custom(&mut settings, &mut notes);
     general::write(target, &mut settings, &found, &extra_bogons, &mut lines, &mut notes)?;
-    let defaults = filtering::Defaults::read(&general);
+    let defaults = filtering::Defaults::read(&general, target);
     clients::write(target, found, &defaults, &custom, &mut lines, &mut notes);
     if target.kind == Kind::Chaos {
         let note = "a chaos server refuses nothing: filtering and communities are left out";

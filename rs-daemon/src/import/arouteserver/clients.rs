@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     filtering::{self, Defaults},
-    general::add_path,
+    general::{add_path, extended_next_hop},
 };
 use crate::{
     config::is_as_set,
@@ -129,7 +129,8 @@ fn member(
     let called = bag.text("name").or_else(|| bag.text("description"));
     lines.optional("name", called.map(quoted));
     let sets = bag.list("cfg.filtering.irrdb.as_sets").or_else(|| bag.list("as_sets"));
-    let sets = sets.map_or(as_sets, |sets| {
+    // An empty list is as good as none: those of the AS hold.
+    let sets = sets.filter(|sets| !sets.is_empty()).map_or(as_sets, |sets| {
         sets.into_iter().filter_map(Value::as_str).map(str::to_owned).collect()
     });
     let (sets, others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| is_as_set(set));
@@ -146,6 +147,14 @@ fn member(
     for path in ["add_path", "cfg.add_path"] {
         lines.optional("add_path", bag.truth(path).map(add_path));
     }
+    lines.optional("alias", bag.number("16bit_mapped_asn"));
+    let extended = extended_next_hop(&mut bag);
+    lines.optional("extended_next_hop", extended);
+    // Of one family each, unless IPv4 has IPv6 next hops.
+    let apart = !extended.unwrap_or(defaults.extended_next_hop);
+    if target.kind != Kind::Transitable {
+        lines.optional("role_rfc9234", bag.truth("cfg.filtering.roles.enabled"));
+    }
     if is_sponsor(target, &mut bag) {
         lines.key("role", quoted("transit-sponsor"));
     }
@@ -158,6 +167,9 @@ fn member(
         lines.line("\n  [[member.session]]");
         lines.key("  address", format_args!("\"{address}\"{mac}"));
         lines.optional("  password", password.as_ref());
+        if apart && address.is_ipv6() {
+            lines.key("  families", strings(["v6"]));
+        }
         if *target != Target::default() {
             lines.key("  route_servers", strings([&target.name]));
         }

@@ -1,9 +1,11 @@
 //! `filtering`: the same keys in general.yml and, as exceptions, for each client.
 
+use policy::Kind;
 use serde_json::Value;
 
 use crate::import::{
-    arouteserver::bogons::prefix,
+    Target,
+    arouteserver::{bogons::prefix, general::extended_next_hop},
     bag::Bag,
     write::{Lines, inline, list, quoted, strings},
 };
@@ -11,21 +13,40 @@ use crate::import::{
 /// The file that holds for everybody.
 pub(super) const GENERAL: &str = "general.yml";
 
-/// What the general file says where a client's exception gives only half.
+/// What the general file says, where a client's exception depends on it.
 #[derive(Clone, Debug)]
 pub(super) struct Defaults {
+    /// This is the general file: arouteserver's own defaults are written, as ours differ.
+    general: bool,
     v4: (u64, u64),
     v6: (u64, u64),
     tag_as_set: bool,
+    origin: bool,
+    prefix: bool,
+    limits: bool,
+    /// Who may announce transit-free networks is a sponsor, and that is all there is to say.
+    sponsors: bool,
+    /// IPv4 with IPv6 next hops (RFC 8950).
+    pub(super) extended_next_hop: bool,
 }
 
 impl Defaults {
-    /// Ours, for the general file itself.
-    pub(super) fn ours() -> Self {
-        Self { v4: (8, 24), v6: (12, 48), tag_as_set: true }
+    /// arouteserver's, for the general file itself.
+    pub(super) fn arouteservers() -> Self {
+        Self {
+            general: true,
+            v4: (8, 24),
+            v6: (12, 48),
+            tag_as_set: true,
+            origin: true,
+            prefix: true,
+            limits: false,
+            sponsors: false,
+            extended_next_hop: false,
+        }
     }
 
-    pub(super) fn read(general: &Value) -> Self {
+    pub(super) fn read(general: &Value, target: &Target) -> Self {
         let mut bag = Bag::new("", general);
         let mut range = |family: &str, default: (u64, u64)| {
             let path = format!("cfg.filtering.{family}_pref_len");
@@ -35,8 +56,19 @@ impl Defaults {
             )
         };
         let (v4, v6) = (range("ipv4", (8, 24)), range("ipv6", (12, 48)));
-        let tag_as_set = bag.truth("cfg.filtering.irrdb.tag_as_set").unwrap_or(true);
-        Self { v4, v6, tag_as_set }
+        let mut irrdb =
+            |key: &str| bag.truth(&format!("cfg.filtering.irrdb.{key}")).unwrap_or(true);
+        Self {
+            general: false,
+            v4,
+            v6,
+            tag_as_set: irrdb("tag_as_set"),
+            origin: irrdb("enforce_origin_in_as_set"),
+            prefix: irrdb("enforce_prefix_in_as_set"),
+            limits: bag.text("cfg.filtering.max_prefix.action").is_some(),
+            sponsors: target.kind == Kind::Transitable,
+            extended_next_hop: extended_next_hop(&mut bag).unwrap_or(false),
+        }
     }
 }
 
@@ -50,9 +82,11 @@ pub(super) fn write(
 ) {
     lengths(bag, defaults, lines);
     paths(bag, lines, notes, name);
+    networks(bag, defaults, lines, notes, name);
     irr(bag, defaults, lines, notes, name);
-    rpki(bag, lines);
-    limits(bag, lines, notes, name);
+    rpki(bag, defaults, lines, notes, name);
+    limits(bag, defaults, lines, notes, name);
+    graceful_shutdown(bag, defaults, lines, notes, name);
 }
 
 fn lengths(bag: &mut Bag<'_>, defaults: &Defaults, lines: &mut Lines) {
@@ -69,6 +103,8 @@ fn lengths(bag: &mut Bag<'_>, defaults: &Defaults, lines: &mut Lines) {
 fn paths(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &str) {
     lines.optional("as_path_max", bag.number("cfg.filtering.max_as_path_len"));
     lines.optional("bogon_asns", bag.truth("cfg.filtering.reject_invalid_as_in_as_path"));
+    let sets = bag.truth("cfg.filtering.allow_as_set");
+    lines.optional("reject_as_sets", sets.map(|allowed| !allowed));
     match bag.text("cfg.filtering.next_hop.policy") {
         None => {}
         Some(policy @ ("strict" | "same-as")) => lines.key("next_hop", quoted(policy)),
@@ -77,21 +113,42 @@ fn paths(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &s
              same member, or use \"lan\""
         )),
     }
+}
+
+/// Networks that must not stand in a path. Without an action arouteserver looks for none.
+fn networks(
+    bag: &mut Bag<'_>,
+    defaults: &Defaults,
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+    name: &str,
+) {
     let action = bag.text("cfg.filtering.transit_free.action");
     let asns = bag.asns("cfg.filtering.transit_free.asns");
     match action {
-        Some("reject") | None => lines.optional("transit_free", asns.map(list)),
+        Some("reject") => lines.optional("transit_free", asns.map(list)),
+        None if defaults.general => {
+            lines.key("transit_free", "[]");
+            if asns.is_some() {
+                notes.push(format!(
+                    "{name}: filtering.transit_free has no action: its ASNs are not looked for"
+                ));
+            }
+        }
+        None => lines.optional("transit_free", asns.map(list)),
         Some(other) => {
             lines.key("transit_free", "[]");
-            notes.push(format!(
-                "{name}: filtering.transit_free.action = {other}: such paths are accepted and not \
-                 tagged; who gives transit is a `transit-sponsor` on a transitable server"
-            ));
+            if !defaults.sponsors {
+                notes.push(format!(
+                    "{name}: filtering.transit_free.action = {other}: such paths are accepted and \
+                     not tagged; who gives transit is a `transit-sponsor` on a transitable server"
+                ));
+            }
         }
     }
     lines
         .optional("never_via_rs", bag.asns("cfg.filtering.never_via_route_servers.asns").map(list));
-    if bag.truth("cfg.filtering.never_via_route_servers.peering_db") == Some(true) {
+    if bag.truth("cfg.filtering.never_via_route_servers.peering_db").unwrap_or(defaults.general) {
         notes.push(format!(
             "{name}: filtering.never_via_route_servers.peering_db: PeeringDB is not asked; list \
              the ASNs in `never_via_rs`"
@@ -106,35 +163,41 @@ fn irr(
     notes: &mut Vec<String>,
     name: &str,
 ) {
-    let origin = bag.truth("cfg.filtering.irrdb.enforce_origin_in_as_set");
-    let prefix = bag.truth("cfg.filtering.irrdb.enforce_prefix_in_as_set");
-    let mode = match (origin, prefix) {
-        (None, None) => None,
-        (Some(false), Some(false)) if defaults.tag_as_set => Some("tag"),
-        (Some(false), Some(false)) => Some("off"),
-        (origin, prefix) => {
-            if origin != prefix {
-                notes.push(format!(
-                    "{name}: filtering.irrdb: origin and prefix are enforced together here, not \
-                     one without the other"
-                ));
-            }
-            Some("reject")
-        }
-    };
+    let said = ["enforce_origin_in_as_set", "enforce_prefix_in_as_set"]
+        .map(|key| bag.truth(&format!("cfg.filtering.irrdb.{key}")));
+    let origin = said[0].unwrap_or(defaults.origin);
+    let prefix = said[1].unwrap_or(defaults.prefix);
+    let mode = (defaults.general || said != [None; 2]).then_some(match (origin, prefix) {
+        (false, false) if defaults.tag_as_set => "tag",
+        (false, false) => "off",
+        _ => "reject",
+    });
+    if mode.is_some() && origin != prefix {
+        notes.push(format!(
+            "{name}: filtering.irrdb: origin and prefix are enforced together here, not one \
+             without the other"
+        ));
+    }
     lines.optional("irr", mode.map(quoted));
     let longer = bag.truth("cfg.filtering.irrdb.allow_longer_prefixes");
-    lines.optional("irr_more_specifics", longer);
-    for key in
-        ["peering_db", "use_arin_bulk_whois_data.enabled", "use_registrobr_bulk_whois_data.enabled"]
-    {
-        if bag.truth(&format!("cfg.filtering.irrdb.{key}")) == Some(true) {
-            notes.push(format!("{name}: filtering.irrdb.{key}: that source is not asked"));
+    lines.optional("irr_more_specifics", longer.or_else(|| defaults.general.then_some(false)));
+    if bag.truth("cfg.filtering.irrdb.peering_db") == Some(true) {
+        notes.push(format!("{name}: filtering.irrdb.peering_db: PeeringDB is not asked"));
+    }
+    for key in ["use_arin_bulk_whois_data", "use_registrobr_bulk_whois_data"] {
+        let path = format!("cfg.filtering.irrdb.{key}");
+        match bag.truth(&format!("{path}.enabled")) {
+            Some(true) => {
+                notes.push(format!("{name}: filtering.irrdb.{key}: that source is not asked"));
+            }
+            // Where it would come from says nothing.
+            Some(false) => drop(bag.take(&path)),
+            None => {}
         }
     }
     let roas = bag.truth("cfg.filtering.irrdb.use_rpki_roas_as_route_objects.enabled");
     // Off by default there; said once, with the general file.
-    if roas == Some(false) || (roas.is_none() && mode == Some("reject") && name == GENERAL) {
+    if roas == Some(false) || (roas.is_none() && mode == Some("reject") && defaults.general) {
         notes.push(format!(
             "{name}: filtering.irrdb.use_rpki_roas_as_route_objects: a Valid ROA always counts as \
              a route object here"
@@ -156,6 +219,7 @@ fn extra(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &s
     }
     let listed = bag.list("cfg.filtering.irrdb.white_list_pref").unwrap_or_default();
     for entry in routes.into_iter().chain(listed) {
+        ranged(entry, "irrdb: white lists", "irr_more_specifics", notes, name);
         match prefix(entry) {
             Some(prefix) => prefixes.push(quoted(&prefix.to_string())),
             None => notes.push(format!("{name}: filtering.irrdb: {entry} is no prefix: left out")),
@@ -167,49 +231,120 @@ fn extra(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &s
     let prefixes = (!prefixes.is_empty()).then(|| list(prefixes));
     lines.optional("irr_extra", inline(&[("asns", asns), ("prefixes", prefixes)]));
     let black = bag.list("cfg.filtering.black_list_pref").unwrap_or_default();
+    for entry in &black {
+        ranged(entry, "black_list_pref", "blacklist", notes, name);
+    }
     let black: Vec<_> = black.into_iter().filter_map(prefix).collect();
     if !black.is_empty() {
         lines.key("blacklist", strings(black.iter().map(ToString::to_string)));
     }
 }
 
-fn rpki(bag: &mut Bag<'_>, lines: &mut Lines) {
-    let enabled = bag.truth("cfg.filtering.rpki_bgp_origin_validation.enabled");
-    let reject = bag.truth("cfg.filtering.rpki_bgp_origin_validation.reject_invalid");
-    let mode = match (enabled, reject) {
-        (None, None) => None,
-        (Some(false), _) => Some("off"),
-        (_, Some(false)) => Some("tag"),
-        _ => Some("reject"),
-    };
-    lines.optional("rpki", mode.map(quoted));
+/// Says what an entry's `exact`, `ge` and `le` lose.
+pub(super) fn ranged(entry: &Value, list: &str, ours: &str, notes: &mut Vec<String>, name: &str) {
+    let exact = entry.get("exact").and_then(Value::as_bool) == Some(true);
+    let range = ["ge", "le"].iter().any(|key| entry.get(key).is_some_and(|bound| !bound.is_null()));
+    if exact || range {
+        let which = prefix(entry).map(|prefix| prefix.to_string()).unwrap_or_default();
+        notes.push(format!(
+            "{name}: filtering.{list}: {which}: `exact`, `ge` and `le` are not carried over: \
+             `{ours}` says what is more specific"
+        ));
+    }
 }
 
-fn limits(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &str) {
+/// What is Invalid reaches nobody there, whether it is rejected or kept with a tag.
+fn rpki(
+    bag: &mut Bag<'_>,
+    defaults: &Defaults,
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+    name: &str,
+) {
+    const PATH: &str = "cfg.filtering.rpki_bgp_origin_validation";
+    let enabled = bag.truth(&format!("{PATH}.enabled"));
+    let enabled = enabled.or_else(|| defaults.general.then_some(false));
+    lines.optional("rpki", enabled.map(|on| quoted(if on { "reject" } else { "off" })));
+    if bag.truth(&format!("{PATH}.reject_invalid")) == Some(false) && enabled == Some(true) {
+        notes.push(format!(
+            "{name}: filtering.rpki_bgp_origin_validation.reject_invalid: Invalid routes are kept \
+             and shown here as well, and announced to nobody"
+        ));
+    }
+    const ASPA: &str = "cfg.filtering.rpki_aspa_verification";
+    let aspa = bag.truth(&format!("{ASPA}.enabled"));
+    let rejects = bag.truth(&format!("{ASPA}.reject_invalid")).unwrap_or(true);
+    let mode = |on: bool| {
+        quoted(if !on {
+            "off"
+        } else if rejects {
+            "reject"
+        } else {
+            "tag"
+        })
+    };
+    lines.optional("aspa", aspa.map(mode));
+}
+
+/// Without an action arouteserver has no limits; 0 is none, too.
+fn limits(
+    bag: &mut Bag<'_>,
+    defaults: &Defaults,
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+    name: &str,
+) {
     const PATH: &str = "cfg.filtering.max_prefix";
     let mut number = |keys: [&str; 2]| {
         let [first, second] = keys.map(|key| bag.number(&format!("{PATH}.{key}")));
-        first.or(second).map(|number| number.to_string())
+        let limit = first.or(second)?;
+        Some(if limit == 0 { u32::MAX.to_string() } else { limit.to_string() })
     };
     let v4 = number(["limit_ipv4", "general_limit_ipv4"]);
     let v6 = number(["limit_ipv6", "general_limit_ipv6"]);
-    let action = bag.text(&format!("{PATH}.action")).map(|action| match action {
-        "warning" => quoted("warn"),
-        other => quoted(other),
-    });
+    let action = bag.text(&format!("{PATH}.action"));
     let count = bag.truth(&format!("{PATH}.count_rejected_routes"));
     let count = count.map(|rejected| quoted(if rejected { "received" } else { "accepted" }));
     let restart = bag.number(&format!("{PATH}.restart_after"));
+    let unsaid = defaults.general && action == Some("restart");
+    let restart = restart.or_else(|| unsaid.then_some(15));
     let restart = restart.map(|minutes| quoted(&format!("{minutes}m")));
+    let asked = ["peering_db", "peering_db.enabled"].map(|key| bag.truth(&format!("{PATH}.{key}")));
+    if action.is_none() && !defaults.limits {
+        if v4.is_some() || v6.is_some() {
+            notes.push(format!(
+                "{name}: filtering.max_prefix has no action: its limits are not enforced"
+            ));
+        }
+        lines.optional("max_prefixes", defaults.general.then(|| quoted("off")));
+        return;
+    }
+    let action = action.map(|action| quoted(if action == "warning" { "warn" } else { action }));
     let entries =
         [("v4", v4), ("v6", v6), ("action", action), ("count", count), ("restart_after", restart)];
     lines.optional("max_prefixes", inline(&entries));
-    for key in ["peering_db", "peering_db.enabled"] {
-        if bag.truth(&format!("{PATH}.{key}")) == Some(true) {
-            notes.push(format!(
-                "{name}: filtering.max_prefix.{key}: PeeringDB is not asked; `max_prefixes = \
-                 \"dynamic\"` follows what a member announces"
-            ));
-        }
+    // On unless the general file says otherwise.
+    let unsaid = defaults.general && asked == [None; 2];
+    if asked.contains(&Some(true)) || unsaid {
+        notes.push(format!(
+            "{name}: filtering.max_prefix.peering_db: PeeringDB is not asked; `max_prefixes = \
+             \"dynamic\"` follows what a member announces"
+        ));
+    }
+}
+
+fn graceful_shutdown(
+    bag: &mut Bag<'_>,
+    defaults: &Defaults,
+    lines: &mut Lines,
+    notes: &mut Vec<String>,
+    name: &str,
+) {
+    let enabled = bag.truth("cfg.graceful_shutdown.enabled");
+    lines.optional("graceful_shutdown", enabled.or_else(|| defaults.general.then_some(false)));
+    if bag.number("cfg.graceful_shutdown.local_pref").is_some_and(|preference| preference > 0) {
+        notes.push(format!(
+            "{name}: graceful_shutdown.local_pref: such routes are always the last choice"
+        ));
     }
 }

@@ -34,10 +34,15 @@ pub(super) fn write(
         return Ok(());
     }
     import(settings, bogons, lines, notes);
-    if lists.is_empty() {
-        notes.push("general.yml: no communities are configured, so none are obeyed".to_owned());
-        lines.line("\n[route_server.export]\ncommunities = false");
-    } else {
+    if settings.take("cfg.rpki_roas").is_some() {
+        notes.push(
+            "general.yml: rpki_roas: ROAs come from `[[rpki.cache]]` or from the files in `json` \
+             of [rpki]"
+                .to_owned(),
+        );
+    }
+    export(settings, lists.is_empty(), lines, notes);
+    if !lists.is_empty() {
         let tags_irr = settings.truth("cfg.filtering.irrdb.tag_as_set").unwrap_or(true);
         let tags_rov = lists.contains_key(&policy::Function::RovValid);
         let inform: Vec<_> =
@@ -108,7 +113,19 @@ fn route_server(
     notes.push("route_server.listen: not said there; name the server's addresses".to_owned());
     lines.optional("passive", settings.truth("cfg.passive"));
     lines.optional("ttl_security", settings.truth("cfg.gtsm"));
-    lines.optional("extended_next_hop", settings.truth("cfg.extended_next_hop"));
+    lines.optional("extended_next_hop", extended_next_hop(settings));
+    let roles = settings.truth("cfg.filtering.roles.enabled");
+    if target.kind == Kind::Transitable {
+        if roles == Some(true) {
+            notes.push(
+                "general.yml: filtering.roles: there are none on a transitable server, as \
+                        transit would be a leak"
+                    .to_owned(),
+            );
+        }
+    } else {
+        lines.optional("role_rfc9234", roles);
+    }
     lines.optional("add_path", settings.truth("cfg.add_path").map(add_path));
     if settings.truth("cfg.prepend_rs_as") == Some(true) {
         notes.push("general.yml: cfg.prepend_rs_as: our AS is never in a path".to_owned());
@@ -118,29 +135,50 @@ fn route_server(
     }
 }
 
+/// A fork's name for it, and its own.
+pub(super) fn extended_next_hop(bag: &mut Bag<'_>) -> Option<bool> {
+    let [fork, own] = ["cfg.extended_next_hop", "cfg.rfc8950"].map(|path| bag.truth(path));
+    fork.or(own)
+}
+
 pub(super) fn add_path(on: bool) -> String {
     quoted(if on { "send" } else { "off" })
 }
 
 fn import(settings: &mut Bag<'_>, bogons: &[Prefix], lines: &mut Lines, notes: &mut Vec<String>) {
     lines.line("\n[route_server.import]");
-    let defaults = Defaults::ours();
+    let defaults = Defaults::arouteservers();
     filtering::write(settings, &defaults, lines, notes, filtering::GENERAL);
     let black = settings.list("cfg.filtering.global_black_list_pref").unwrap_or_default();
+    for entry in &black {
+        filtering::ranged(entry, "global_black_list_pref", "blacklist", notes, filtering::GENERAL);
+    }
     let black = black.into_iter().filter_map(super::bogons::prefix);
     let black: Vec<_> = black.chain(bogons.iter().copied()).collect();
     if !black.is_empty() {
         lines.key("blacklist", list(black.iter().map(|prefix| quoted(&prefix.to_string()))));
     }
     blackhole(settings, lines, notes);
-    lines
-        .key("graceful_shutdown", settings.truth("cfg.graceful_shutdown.enabled").unwrap_or(false));
     match settings.text("cfg.filtering.reject_policy.policy") {
         None | Some("reject" | "tag_and_reject") => {}
         Some(other) => notes.push(format!(
             "general.yml: filtering.reject_policy.policy = {other}: what fails a check is refused, \
              shown with its reason"
         )),
+    }
+}
+
+fn export(settings: &mut Bag<'_>, silent: bool, lines: &mut Lines, notes: &mut Vec<String>) {
+    let well_known = settings.text("cfg.rfc1997_wellknown_communities.policy") == Some("rfc1997");
+    if silent || well_known {
+        lines.line("\n[route_server.export]");
+    }
+    if silent {
+        notes.push("general.yml: no communities are configured, so none are obeyed".to_owned());
+        lines.key("communities", false);
+    }
+    if well_known {
+        lines.key("honour_well_known", true);
     }
 }
 
