@@ -17,7 +17,9 @@ use crate::runtime::query::{
     Cursor, DiffReport, Explanation, PrefixMatch, RouteEntry, RouteQuery as Query, SessionAction,
     ShutdownKind,
 };
-use crate::runtime::status::{BmpCollectorStatus, IrrSetStatus, RpslPolicyStatus, SessionStatus};
+use crate::runtime::status::{
+    BmpCollectorStatus, IrrSetStatus, RpslPolicyStatus, SessionState, SessionStatus,
+};
 use crate::runtime::{Exchanged, HandleError, RuntimeHandle};
 
 /// Routes asked of the shards at once: a shard answers a page in well under a millisecond.
@@ -175,7 +177,19 @@ impl Operations {
         let sessions = self.sessions(route_server).await?;
         let family = if asked.prefix.contains(':') { Family::V6 } else { Family::V4 };
         let session = peer::resolve_for(&sessions, &asked.to, route_server, family)?;
-        Ok(self.runtime.explain(&asked.prefix, &session.id).await?)
+        let mut explanation = self.runtime.explain(&asked.prefix, &session.id).await?;
+        let up = session.state == SessionState::Established;
+        if !up && explanation.chosen.is_empty() && !explanation.candidates.is_empty() {
+            let why = session.disabled.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+            explanation.summary = format!(
+                "AS{} ({}) has no route for {}: its session is {}{why}",
+                session.asn,
+                peer::display_address(session),
+                explanation.prefix,
+                session.state.name()
+            );
+        }
+        Ok(explanation)
     }
 
     /// What loading `file` would change.
@@ -206,6 +220,16 @@ impl Operations {
         text: Option<String>,
     ) -> Result<Done, Refusal> {
         let session = self.session(peer).await?;
+        if action == Action::Reset && session.state == SessionState::Disabled {
+            return Err(Refusal::invalid(format!(
+                "AS{} {} ({}) at {} is disabled: there is nothing to reset; `rsctl session enable` \
+                 lets it come up",
+                session.asn,
+                session.name,
+                peer::display_address(&session),
+                session.id.route_server
+            )));
+        }
         let (action, done) = match action {
             Action::Reset => (SessionAction::Reset { text }, "is being reset"),
             Action::SoftIn => (SessionAction::SoftIn, "is asked for its routes"),

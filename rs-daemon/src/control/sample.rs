@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::runtime::query::RouteEntry;
 use crate::runtime::status::{
-    MalformedCounters, MessageCounters, RouteCounters, SessionId, SessionState, SessionStatus,
+    DaemonStatus, MalformedCounters, MessageCounters, RouteCounters, SessionId, SessionState,
+    SessionStatus,
 };
 
 /// 2026-11-21 12:00:00 UTC.
@@ -74,5 +75,25 @@ pub(crate) fn route(prefix: &str) -> RouteEntry {
         age_secs: Some(60),
         rov: None,
         irr: None,
+    }
+}
+
+/// The process, well and without sessions.
+pub(crate) fn daemon() -> DaemonStatus {
+    DaemonStatus {
+        exchange: "Example IX".into(),
+        version: "0.1.0".into(),
+        started: time(NOON - 37 * 86_400),
+        last_reload: time(NOON - 37 * 86_400),
+        last_reload_success: true,
+        workers: 2,
+        shards: 1,
+        sessions_configured: 0,
+        sessions_established: 0,
+        state_written: true,
+        draining: false,
+        ready: true,
+        resident_octets: 512_300_000,
+        shard_inbox: vec![0],
     }
 }

@@ -117,6 +117,7 @@ impl Inner {
             sessions_established += u32::from(session.state == SessionState::Established);
         }
         DaemonStatus {
+            exchange: self.config.load().exchange.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             last_reload,

@@ -326,6 +326,9 @@ pub struct ListenerStatus {
 /// The process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DaemonStatus {
+    /// Name of the exchange.
+    #[serde(default)]
+    pub exchange: String,
     /// Version of the program.
     pub version: String,
     /// When it started.

@@ -74,6 +74,7 @@ fn status() -> StatusAnswer {
         destinations: [10, 0],
     };
     let daemon = DaemonStatus {
+        exchange: "Example IX".into(),
         version: "0.1.0".into(),
         started: sample::time(sample::NOON),
         last_reload: sample::time(sample::NOON),

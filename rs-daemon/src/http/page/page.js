@@ -8,6 +8,7 @@ const WINDOW = 30;     // Lines and columns of the matrix that are written out a
 
 const main = document.getElementById("main");
 const foot = document.getElementById("foot");
+const brand = document.querySelector(".brand");
 const searchBox = document.getElementById("q");
 let turn = 0;          // Answers of a view that was left are dropped.
 let timer = 0;
@@ -104,6 +105,7 @@ function octets(n) {
 
 function stateOf(session) {
   if (session.state === "established") {
+    if (session.held) return h("span", { class: "warn", title: "waits for other members' routes after our restart" }, "held");
     return session.lagging ? h("span", { class: "warn" }, "lagging") : h("span", { class: "good" }, "established");
   }
   return h("span", { class: session.state === "disabled" ? "bad" : "warn" }, session.state);
@@ -311,7 +313,7 @@ const routeColumns = (options) => [
   { title: "Communities", mono: true, wide: true, cell: (r) =>
     [...r.communities, ...r.large_communities, ...r.extended_communities].join(" ") },
   { title: "Rejected because", wide: true, cell: (r) => r.reject
-    ? h("span", { class: "bad", title: "code " + r.reject.code + ", Euro-IX " + r.reject.euro_ix }, r.reject.text) : "" },
+    ? h("span", { class: "bad", title: "code " + r.reject.code + (r.reject.euro_ix ? ", Euro-IX " + r.reject.euro_ix : "") }, r.reject.text) : "" },
   { title: "", cell: (r) => link("why?", ["explain"], { prefix: r.prefix, rs: r.from.route_server, to: options.explain }) },
 ].filter(Boolean);
 
@@ -597,12 +599,13 @@ async function show(again) {
     const fresh = h("div", {}, content);
     main.replaceChildren(fresh);
     const title = fresh.querySelector("h1");
-    document.title = (title ? title.textContent + " – " : "") + "Looking glass";
+    document.title = (title ? title.textContent + " – " : "") + brand.textContent;
     if (!again) window.scrollTo(0, 0);
   } catch (error) {
     if (mine === turn) fail(error);
   }
-  foot.textContent = "Keys: / search, 1 to 5 views, Tab and Enter the rest. As of " + new Date().toISOString().replace("T", " ").slice(0, 19) + " UTC";
+  foot.replaceChildren(h("span", { class: "keys" }, "Keys: / search, 1 to 5 views, Tab and Enter the rest. "),
+    "As of " + new Date().toISOString().replace("T", " ").slice(0, 19) + " UTC");
   // For whoever drives the page: this view is the one that is shown.
   if (mine === turn) document.body.dataset.shown = location.hash;
   if (refreshing.has(name)) timer = setTimeout(() => { if (!document.hidden) show(true); }, REFRESH_MS);
@@ -630,4 +633,10 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) show(true); });
 window.addEventListener("hashchange", () => show(false));
+
+// Whose looking glass it is; the page does without while nobody says.
+ask("status").then((status) => {
+  brand.textContent = visible(status.exchange) + " looking glass";
+  document.title = document.title.replace(/Looking glass$/, brand.textContent);
+}).catch(() => {});
 show(false);
