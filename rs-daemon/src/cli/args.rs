@@ -147,7 +147,7 @@ pub enum Verb {
         #[arg(long)]
         style: Style,
     },
-    /// Live view: sessions, routes, what is lagging
+    /// Live view: sessions, routes, what is lagging; arrows scroll, q leaves it
     Top {
         /// Seconds between looks
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]

@@ -24,7 +24,7 @@ use crate::runtime::status::{
 fn golden(name: &str, write: impl FnOnce(&mut Look<'_>) -> std::io::Result<()>) {
     let mut out = Vec::new();
     let now = Timestamp::try_from(sample::time(sample::NOON)).unwrap();
-    write(&mut Look { paint: Paint::Bare, now, out: &mut out }).unwrap();
+    write(&mut Look { paint: Paint::Bare, width: None, now, out: &mut out }).unwrap();
     let text = String::from_utf8(out).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/cli/golden/{name}.txt"));
     if std::env::var_os("RS_BLESS").is_some() {
@@ -148,19 +148,13 @@ fn status_answer() -> StatusAnswer {
     };
     StatusAnswer {
         daemon: DaemonStatus {
-            version: "0.1.0".into(),
-            started: sample::time(sample::NOON - 37 * 86_400),
             last_reload: sample::time(sample::NOON - 60),
             last_reload_success: false,
-            workers: 2,
-            shards: 1,
             sessions_configured: 24,
             sessions_established: 22,
             state_written: false,
             draining: true,
-            ready: true,
-            resident_octets: 512_300_000,
-            shard_inbox: vec![0],
+            ..sample::daemon()
         },
         route_servers: vec![server("rs1", "regular", 12), server("chaos", "chaos", 10)],
         rpki: rpki(),
@@ -228,7 +222,7 @@ fn listing(words: &str, look: &mut Look<'_>) -> std::io::Result<()> {
     use clap::Parser;
     let args = Args::try_parse_from(words.split(' ')).unwrap();
     let Verb::Routes(asked) = args.verb else { panic!("{words}") };
-    let mut listing = routes::Listing::new(&asked);
+    let mut listing = routes::Listing::new(&asked, None);
     for route in [route("203.0.113.0/24", "65010"), rejected()] {
         listing.push(route, look)?;
     }

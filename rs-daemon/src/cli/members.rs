@@ -44,7 +44,8 @@ pub(super) fn write_list(sessions: &[SessionStatus], look: &mut Look<'_>) -> io:
         Column::Right("SINCE"),
     ]);
     columns.extend(FAMILY_COLUMNS.concat());
-    let mut table = Table::new(columns);
+    let spare = &["LIMIT", "OK", "SINCE", "FILT", "STATE"];
+    let mut table = Table::new(columns).fit(look.width, &["NAME"], spare);
     for session in sessions {
         let mut row = Vec::new();
         if several {
@@ -65,8 +66,17 @@ pub(super) fn write_list(sessions: &[SessionStatus], look: &mut Look<'_>) -> io:
     table.write(look.paint, look.out)?;
     let up = sessions.iter().filter(|session| is_up(session)).count();
     let total = counted(sessions.len() as u64, "session", "sessions");
-    let line = look.paint.apply(Style::Dim, &format!("{total}, {up} established"));
+    let narrow = narrow(&table);
+    let line = look.paint.apply(Style::Dim, &format!("{total}, {up} established{narrow}"));
     writeln!(look.out, "{line}")
+}
+
+/// What a narrow terminal cost.
+pub(super) fn narrow(table: &Table) -> String {
+    match table.left_out() {
+        left_out if left_out.is_empty() => String::new(),
+        left_out => format!("; no room for {}", left_out.join(", ")),
+    }
 }
 
 pub(super) fn is_up(session: &SessionStatus) -> bool {

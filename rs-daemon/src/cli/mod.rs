@@ -11,6 +11,7 @@ mod routes;
 mod run;
 mod status;
 mod table;
+mod terminal;
 mod text;
 mod top;
 
@@ -26,6 +27,8 @@ use jiff::Timestamp;
 pub struct Look<'a> {
     /// Whether to colour.
     pub paint: Paint,
+    /// Columns of the terminal; `None` where there is none, and lines may have any length.
+    pub width: Option<usize>,
     /// The time that ages are counted to.
     pub now: Timestamp,
     /// Where the text goes.

@@ -31,7 +31,8 @@ pub(super) fn write_rpki(rpki: &RpkiAnswer, look: &mut Look<'_>) -> io::Result<(
         Column::Right("ASPAS"),
         Column::Right("LAST DATA"),
         Column::Left("ERROR"),
-    ]);
+    ])
+    .fit(look.width, &[], &["SESSION", "PREF", "VERSION", "SERIAL", "ASPAS"]);
     for source in &rpki.sources {
         let style = match source.state.as_str() {
             "connected" | "file" => Style::Good,
@@ -69,7 +70,8 @@ pub(super) fn write_bmp(collectors: &[BmpCollectorStatus], look: &mut Look<'_>) 
         Column::Right("TOO SLOW"),
         Column::Right("LOST"),
         Column::Left("VIEWS"),
-    ]);
+    ])
+    .fit(look.width, &["COLLECTOR"], &["LOST", "ADDRESS", "CONNECTIONS"]);
     for collector in collectors {
         let (state, style) = match (collector.connected, collector.synced) {
             (false, _) => ("away", Style::Bad),
@@ -135,7 +137,8 @@ fn write_sets(sets: &[&IrrSetStatus], look: &mut Look<'_>) -> io::Result<()> {
         Column::Left("STATE"),
         Column::Left("SOURCE"),
         Column::Left("ERROR"),
-    ]);
+    ])
+    .fit(look.width, &["SOURCE"], &["MEMBERS", "ORIGINS"]);
     for set in sets {
         let (state, style) = freshness(set.fetched.is_some(), set.stale);
         table.push([
@@ -245,7 +248,8 @@ fn write_members(members: &[MemberDiff], look: &mut Look<'_>) -> io::Result<()> 
         Column::Right("CHANGED"),
         Column::Right("OWN: ACCEPTED"),
         Column::Right("REJECTED"),
-    ]);
+    ])
+    .fit(look.width, &["NAME"], &["NAME"]);
     for member in members {
         table.push([
             Cell::from(&member.session),

@@ -125,7 +125,8 @@ pub(super) fn write(findings: &[Finding], look: &mut Look<'_>) -> io::Result<()>
         Column::Left("ADDRESS"),
         Column::Left("FINDING"),
         Column::Left("DETAIL"),
-    ]);
+    ])
+    .fit(look.width, &["NAME"], &[]);
     for finding in findings {
         table.push([
             Cell::from(finding.asn),

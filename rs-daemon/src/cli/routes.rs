@@ -30,7 +30,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(asked: &Routes) -> Self {
+    pub(super) fn new(asked: &Routes, width: Option<usize>) -> Self {
         let with_server =
             asked.route_server.is_none() && asked.from.is_none() && asked.to.is_none();
         let mut columns = vec![Column::Left("")];
@@ -50,7 +50,7 @@ impl Listing {
         }
         columns.push(Column::Left("PATH"));
         Self {
-            table: Table::new(columns),
+            table: Table::new(columns).fit(width, &["NEXT HOP"], &["MED"]),
             with_server,
             filtered: asked.filtered,
             detail: asked.detail,
@@ -180,7 +180,11 @@ fn write_detail(route: &RouteEntry, look: &mut Look<'_>) -> io::Result<()> {
     writeln!(look.out, "{title}  {word}")?;
     write_attributes(route, "    ", look)?;
     if let Some(reject) = &route.reject {
-        let text = format!("{} (code {}, Euro-IX {})", reject.text, reject.code, reject.euro_ix);
+        let euro_ix = match reject.euro_ix {
+            0 => String::new(),
+            code => format!(", Euro-IX {code}"),
+        };
+        let text = format!("{} (code {}{euro_ix})", reject.text, reject.code);
         fact("    ", "rejected", &text, look)?;
     }
     Ok(())

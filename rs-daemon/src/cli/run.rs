@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::args::{Args, Verb, When};
 use super::table::Paint;
 use super::text::plain;
-use super::{Look, explain, members, outside, report, routes, status, top};
+use super::{Look, explain, members, outside, report, routes, status, terminal, top};
 use crate::control::answers::{Document, Done, StatusAnswer};
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::Command;
@@ -34,7 +34,8 @@ pub fn main() -> ExitCode {
         When::Auto => Paint::Bare,
     };
     let mut out = io::BufWriter::new(stdout.lock());
-    let mut look = Look { paint, now: Timestamp::now(), out: &mut out };
+    let width = terminal::size().map(|size| size.columns);
+    let mut look = Look { paint, width, now: Timestamp::now(), out: &mut out };
     let result = run(&args, &mut look).and_then(|()| Ok(look.out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,7 +65,7 @@ pub fn run(args: &Args, look: &mut Look<'_>) -> Result<(), ClientError> {
             Ok(())
         }
         Verb::Man { directory } => Ok(man(directory.as_deref(), look)?),
-        Verb::Top { interval } => top::run(&asker, *interval, look),
+        Verb::Top { interval } => top::run(&asker, *interval, args.json, look),
         verb => match verb.request() {
             Some(request) if args.json && !is_report(verb) => json(&asker, verb, request, look),
             Some(request) => table(&asker, args, request, look),
@@ -156,7 +157,7 @@ fn table(
         Verb::Members { .. } => members::write_list(&asker.all(request)?, look)?,
         Verb::Member(_) => members::write_one(&asker.one(request)?, look)?,
         Verb::Routes(asked) => {
-            let mut listing = routes::Listing::new(asked);
+            let mut listing = routes::Listing::new(asked, look.width);
             asker.each(request, |route| listing.push(route, look))?;
             listing.finish(look)?;
         }

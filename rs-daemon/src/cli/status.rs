@@ -5,7 +5,7 @@ use std::io;
 use super::Look;
 use super::outside;
 use super::table::{Cell, Column, Style, Table};
-use super::text::{age, octets, stamp, time};
+use super::text::{age, octets, plain, stamp, time};
 use crate::control::answers::StatusAnswer;
 use crate::runtime::status::RouteServerStatus;
 
@@ -23,7 +23,7 @@ pub(super) fn write(status: &StatusAnswer, look: &mut Look<'_>) -> io::Result<()
         super::text::counted(u64::from(daemon.workers), "worker", "workers"),
     )?;
     let loaded = stamp(daemon.last_reload).map_or_else(|| "-".to_owned(), time);
-    writeln!(look.out, "configuration of {loaded}")?;
+    writeln!(look.out, "{}, configuration of {loaded}", plain(&daemon.exchange))?;
     let warnings = [
         (!daemon.last_reload_success, "the last reload was refused; the one before is in force"),
         (daemon.draining, "draining: GRACEFUL_SHUTDOWN is on everything exported"),
@@ -55,7 +55,8 @@ fn route_servers(servers: &[RouteServerStatus], look: &mut Look<'_>) -> io::Resu
         Column::Right("FILTERED"),
         Column::Right("BEST"),
         Column::Right("EXPORTED"),
-    ]);
+    ])
+    .fit(look.width, &[], &["ROUTER ID", "ACCEPTED", "AS", "KIND"]);
     for server in servers {
         let style = if server.sessions_established == server.sessions_configured {
             Style::Good

@@ -30,7 +30,7 @@ pub fn user_socket() -> PathBuf {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No daemon there.
-    #[error("no route server answers at {tried}: {source}")]
+    #[error("no route server answers at {tried}: {source}{}", remedy(source))]
     Connect {
         /// The paths.
         tried: String,
@@ -49,6 +49,18 @@ pub enum ClientError {
     /// The connection ended before the answer did.
     #[error("the answer is incomplete: the daemon closed the connection")]
     Incomplete,
+}
+
+/// What to do about it, where that is not plain.
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "; the socket is for root and the `group` of [control]"
+        }
+        std::io::ErrorKind::NotFound => "; is it running, and is this its `socket` of [control]?",
+        std::io::ErrorKind::ConnectionRefused => "; nothing has this socket open any more",
+        _ => "",
+    }
 }
 
 /// A connection for one request.
@@ -95,7 +107,9 @@ impl Client {
     ) -> Result<(), ClientError> {
         let mut line = serde_json::to_vec(&Request::new(command))?;
         line.push(b'\n');
-        self.stream.write_all(&line)?;
+        // Who is refused for lack of room is told why before the request is read; and a pipe that
+        // breaks here is not that of whoever reads our output.
+        let _ = self.stream.write_all(&line);
         let mut reader = BufReader::new(self.stream);
         let mut text = String::new();
         loop {
@@ -109,5 +123,45 @@ impl Client {
                 Line::Error(refusal) => return Err(refusal.into()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    fn answered_with(answer: &'static [u8]) -> Result<(), ClientError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = Client::connect(Some(&path)).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(answer).unwrap();
+        drop(stream);
+        client.ask(Command::Status, |_: serde_json::Value| Ok(()))
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_up_is_no_broken_pipe_of_ours() {
+        let error = answered_with(b"").unwrap_err();
+        assert!(matches!(error, ClientError::Incomplete), "{error:?}");
+    }
+
+    #[test]
+    fn what_is_said_before_the_request_was_read_is_heard() {
+        let refusal = b"{\"error\":{\"kind\":\"limit\",\"message\":\"too many\",\"choices\":[]}}\n";
+        let error = answered_with(refusal).unwrap_err();
+        assert!(matches!(error, ClientError::Refused(_)), "{error:?}");
+    }
+
+    #[test]
+    fn no_connection_says_what_to_do() {
+        let text = |kind: std::io::ErrorKind| {
+            let source = std::io::Error::from(kind);
+            ClientError::Connect { tried: "/run/x".to_owned(), source }.to_string()
+        };
+        assert!(text(std::io::ErrorKind::PermissionDenied).contains("`group`"));
+        assert!(text(std::io::ErrorKind::NotFound).contains("is it running"));
     }
 }
