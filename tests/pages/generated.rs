@@ -7,6 +7,7 @@ use std::path::Path;
 use policy::{Policy, PolicyDescription};
 use rs_daemon::config;
 use rs_tests::support::book;
+use serde_json::Value;
 
 const BEGIN: &str = "<!-- generated: RS_BLESS=1 cargo test -p rs-tests --test pages -->";
 const END: &str = "<!-- end of what is generated -->";
@@ -127,4 +128,115 @@ fn preset_policy(preset: &str) -> PolicyDescription {
     let config = config::parse(Path::new("preset.toml"), &text).expect("a configuration");
     let policy = config.policy_config(0, 1, &[]).expect("a policy");
     Policy::new(policy).expect("it compiles").describe()
+}
+
+/// What `rsctl --json` prints, by command. `rs-daemon/tests/ops` holds the answers against it.
+const SHAPES: [(&str, &str); 21] = [
+    ("status", "Status"),
+    ("members", "list of Session"),
+    ("members --report", "list of Finding"),
+    ("member", "Session"),
+    ("routes", "list of Route"),
+    ("explain", "Explanation"),
+    ("diff", "Diff"),
+    ("reload", "Diff"),
+    ("session …", "Done"),
+    ("drain", "Done"),
+    ("shutdown", "Done"),
+    ("rpki", "Rpki"),
+    ("irr", "list of IrrSet and RpslPolicy"),
+    ("irr refresh", "Done"),
+    ("bmp", "list of BmpCollector"),
+    ("mrt dump", "Done"),
+    ("policy", "Policy"),
+    ("ixf", "the member export itself, of IX-F's schema 1.0"),
+    ("as-set", "Document"),
+    ("client-config", "Document"),
+    ("top", "TopLook, a line for each look"),
+];
+
+/// The shapes of the JSON of `rsctl` and of the API, from the OpenAPI document.
+pub(crate) fn json() -> String {
+    let document: Value =
+        serde_json::from_str(include_str!("../../rs-daemon/src/http/openapi.json"))
+            .expect("the OpenAPI document is JSON");
+    let schemas = document["components"]["schemas"].as_object().expect("it has schemas");
+    let known = |text: &str| {
+        let word = |word: &str| match schemas.contains_key(word.trim_end_matches(',')) {
+            true => {
+                let name = word.trim_end_matches(',');
+                format!("{}{}", link(name), &word[name.len()..])
+            }
+            false => word.to_owned(),
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    };
+    let mut page = format!(
+        "# JSON\n\n{BEGIN}\n\n`rsctl --json` prints the same objects as the [JSON API](http.md), \
+         whose OpenAPI document (`/api/v1/openapi.json`) this page is made from. Names stay what \
+         they are; new ones may come. A single object is written over several lines, a list with one \
+         item on each line, as they come. Times are RFC 3339 in UTC; pairs of figures by family have \
+         the members `ipv4` and `ipv6`. What goes wrong is said on stderr in words, with exit status \
+         1, and nothing is printed or the list is not closed.\n\n| command | what it prints |\n|---|---|\n"
+    );
+    for (command, shape) in SHAPES {
+        let _ = writeln!(page, "| `rsctl --json {command}` | {} |", known(shape));
+    }
+    for (name, schema) in schemas {
+        let about = schema["description"].as_str().unwrap_or_default();
+        let _ =
+            write!(page, "\n## {name}\n\n{about}\n\n| member | value | meaning |\n|---|---|---|\n");
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let members = schema["properties"].as_object().into_iter().flatten();
+        for (member, value) in members {
+            let meaning = cell(value["description"].as_str().unwrap_or_default());
+            let maybe = if required.contains(&member.as_str().into()) { "" } else { ", or absent" };
+            let _ = writeln!(page, "| `{member}` | {}{maybe} | {meaning} |", kind(value));
+        }
+    }
+    page
+}
+
+fn link(schema: &str) -> String {
+    format!("[{schema}](#{})", schema.to_lowercase())
+}
+
+/// A schema in few words.
+fn kind(schema: &Value) -> String {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return link(reference.rsplit('/').next().unwrap_or_default());
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        return any.iter().map(kind).collect::<Vec<_>>().join(" or ");
+    }
+    let one = |name: &str| match name {
+        "array" => match schema["prefixItems"].as_array() {
+            Some(items) => format!("[{}]", items.iter().map(kind).collect::<Vec<_>>().join(", ")),
+            None => format!("list of {}", kind(&schema["items"])),
+        },
+        "object" => match schema["properties"].as_object() {
+            Some(members) => {
+                let each = members.iter().map(|(name, value)| format!("`{name}`: {}", kind(value)));
+                format!("{{ {} }}", each.collect::<Vec<_>>().join(", "))
+            }
+            None => "object".to_owned(),
+        },
+        "string" => match (schema["enum"].as_array(), schema["format"].as_str()) {
+            (Some(words), _) => {
+                let words = words.iter().filter_map(Value::as_str);
+                words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
+            }
+            (None, Some("date-time")) => "time".to_owned(),
+            (None, _) => "string".to_owned(),
+        },
+        "integer" => "number".to_owned(),
+        other => other.to_owned(),
+    };
+    match &schema["type"] {
+        Value::Array(names) => {
+            names.iter().filter_map(Value::as_str).map(one).collect::<Vec<_>>().join(" or ")
+        }
+        Value::String(name) => one(name),
+        _ => String::new(),
+    }
 }

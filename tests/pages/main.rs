@@ -277,3 +277,8 @@ fn the_commands_are_up_to_date() {
 fn the_communities_are_up_to_date() {
     generated::part("communities.md", &generated::communities());
 }
+
+#[test]
+fn the_json_is_up_to_date() {
+    generated::whole("json.md", &generated::json());
+}

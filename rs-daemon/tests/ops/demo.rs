@@ -133,6 +133,16 @@ fn explain_reads_as_a_decision() {
     }
 }
 
+/// The first thing to know about a member that has nothing at all.
+#[test]
+fn explain_says_that_the_session_is_down() {
+    let explained = rsctl_json(&["explain", "62.50.8.0/24", "--to", "AS1000130"]);
+    let summary = explained["summary"].as_str().unwrap();
+    let expected = "AS1000130 (127.100.1.130) has no route for 62.50.8.0/24: its session is \
+                    disabled (waits for its cross-connect)";
+    assert_eq!(summary, expected);
+}
+
 #[test]
 fn what_is_ambiguous_or_unknown_is_refused_with_status_1_and_usage_with_2() {
     let output = rsctl(&["member", "AS1000010"]);
@@ -161,6 +171,9 @@ fn a_session_is_disabled_and_enabled() {
         || -> Value { serde_json::from_str(&act(&["member", "AS1000120", "--json"])).unwrap() };
     act(&["session", "disable", "AS1000120", "--reason", "unpaid"]);
     crate::until("disabled", || member()["state"] == "disabled");
+    let output = crate::rsctl_at(&exchange.socket, &["session", "reset", "AS1000120"]);
+    assert_eq!(output.status.code(), Some(1), "there is nothing to reset");
+    assert!(said(&output).contains("rsctl session enable"), "{}", said(&output));
     assert_eq!(member()["disabled"], "unpaid");
     assert_eq!(member()["last_notification"]["sent"], true);
     act(&["session", "enable", "AS1000120"]);
@@ -279,6 +292,80 @@ fn the_openapi_document_is_the_api() {
         let schema =
             &paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         crate::schema::check(&document, schema, &answer, path);
+    }
+}
+
+/// `rsctl --json` says what docs/json.md says, which is made from the same schemas.
+#[test]
+fn the_json_of_every_command_is_documented() {
+    let document = json("/api/v1/openapi.json");
+    let one = crate::start();
+    let ask = |words: &str| -> Value {
+        let words: Vec<_> = words.split(' ').collect();
+        let output = crate::rsctl_at(&one.socket, &[&["--json"], &words[..]].concat());
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let hold = |shape: &str, words: &str, value: &Value| {
+        let schema = &document["components"]["schemas"][shape];
+        assert!(schema.is_object(), "{shape} is a schema");
+        crate::schema::check(&document, schema, value, words);
+    };
+    for (words, shape) in [
+        ("status", "Status"),
+        ("member 127.100.1.90 --rs rs1", "Session"),
+        ("explain 62.199.0.0/22 --to 127.100.1.50 --rs rs1", "Explanation"),
+        ("rpki", "Rpki"),
+        ("policy rs1", "Policy"),
+        ("policy rs2", "Policy"),
+        ("policy chaos", "Policy"),
+        ("as-set AS-DEMO --rs rs1", "Document"),
+        ("client-config AS1000010 --style frr", "Document"),
+        ("session reset AS1000120", "Done"),
+        ("drain on", "Done"),
+        ("drain off", "Done"),
+    ] {
+        hold(shape, words, &ask(words));
+    }
+    for (words, shape, least) in [
+        ("members", "Session", 23),
+        ("members --report", "Finding", 1),
+        ("routes", "Route", 100),
+        ("routes --filtered", "Route", 9),
+        ("routes --to 127.100.1.10 --rs rs1", "Route", 20),
+        ("routes 203.0.113.0/24", "Route", 0),
+        ("bmp", "BmpCollector", 0),
+        ("irr", "IrrSet", 0),
+    ] {
+        let answer = ask(words);
+        let items = answer.as_array().unwrap_or_else(|| panic!("{words}: a list, always"));
+        assert!(items.len() >= least, "{words}: {} items", items.len());
+        items.iter().for_each(|item| hold(shape, words, item));
+    }
+}
+
+/// Without a terminal `rsctl top` prints a picture, or a line of JSON, for each look.
+#[test]
+fn top_goes_into_a_pipe() {
+    use std::io::{BufRead, BufReader};
+    let first = |json: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rsctl"));
+        command.arg("--socket").arg(&EXCHANGE.socket).args(["top", "--interval", "1"]).args(json);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first: Vec<_> = lines.by_ref().take(4).map(Result::unwrap).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        first
+    };
+    let lines = first(&[]);
+    assert!(lines[0].starts_with("up "), "{lines:?}");
+    assert!(!lines.concat().contains('\x1b'), "no sequences in a pipe: {lines:?}");
+    let document = json("/api/v1/openapi.json");
+    for line in first(&["--json"]) {
+        let look: Value = serde_json::from_str(&line).unwrap();
+        let schema = &document["components"]["schemas"]["TopLook"];
+        crate::schema::check(&document, schema, &look, "top");
     }
 }
 

@@ -30,12 +30,13 @@ fn valid(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<()
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if !kinds.contains(&kind) {
+    if !kinds.contains(&kind) && !(kind == "integer" && kinds.contains(&"number")) {
         return Err(format!("{at}: {kind} where {kinds:?} is documented: {value}"));
     }
     if let (Some(allowed), false) = (schema["enum"].as_array(), value.is_null())
