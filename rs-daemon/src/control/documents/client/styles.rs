@@ -12,11 +12,31 @@ const LIMIT_V6: u32 = 150_000;
 
 /// A comment on top in a style's own sign.
 fn title(client: &Client<'_>, sign: &str, what: &str) -> String {
-    format!(
+    let mut title = format!(
         "{sign} AS{} {} at {}: {what}\n{sign} Fill in the prefixes that you announce; until then \
          nothing is announced.\n",
         client.asn, client.name, client.exchange
-    )
+    );
+    if let Some(interface) = client.peerings.iter().find_map(|peering| peering.interface) {
+        let _ = writeln!(
+            title,
+            "{sign} {interface} is what the exchange calls its interface: write the name of yours."
+        );
+    }
+    title
+}
+
+/// Said where a syntax has no word for the port to connect to.
+fn other_ports(client: &Client<'_>, sign: &str, out: &mut String) {
+    for peering in &client.peerings {
+        if let Some(port) = peering.port() {
+            let _ = writeln!(
+                out,
+                "{sign} {} listens on port {port}, to which this router cannot connect.",
+                peering.ours.address
+            );
+        }
+    }
 }
 
 /// A password is a secret between the member and the exchange, and no part of this document.
@@ -254,6 +274,7 @@ pub(super) fn pathvector(client: &Client<'_>) -> String {
 
 pub(super) fn ios(client: &Client<'_>) -> String {
     let mut out = title(client, "!", "Cisco IOS and IOS XE");
+    other_ports(client, "!", &mut out);
     for (family, name, _) in FAMILIES {
         if client.has(family) {
             let (word, all, most) = match family {
@@ -307,6 +328,7 @@ pub(super) fn ios(client: &Client<'_>) -> String {
 
 pub(super) fn junos(client: &Client<'_>) -> String {
     let mut out = title(client, "#", "Junos (set commands)");
+    other_ports(client, "#", &mut out);
     let _ = writeln!(out, "set routing-options autonomous-system {}", client.asn);
     let ours = "set policy-options policy-statement to-route-servers";
     let _ = writeln!(out, "set policy-options prefix-list my-prefixes");
