@@ -14,5 +14,6 @@ pub mod import;
 pub mod irr;
 mod mrt;
 pub mod net;
+pub mod privileges;
 pub mod runtime;
 pub mod start;

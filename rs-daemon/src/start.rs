@@ -34,6 +34,9 @@ pub struct Args {
     /// How to log to stderr [default: human on a terminal, else json].
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Started by root: go on as this user, with no privilege but that to bind ports below 1024.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -114,7 +117,7 @@ fn run(args: Args) -> ExitCode {
         (Some(Command::Demo), _) => demo(log_format),
         (Some(Command::Import(import)), _) => print_import(&import),
         (None, Some(config)) if args.check => check(&config),
-        (None, Some(config)) => serve(&config, log_format),
+        (None, Some(config)) => serve(&config, args.user.as_deref(), log_format),
         // clap does not let this through.
         (None, None) => ExitCode::from(EXIT_REFUSED),
     }
@@ -185,9 +188,9 @@ fn read_import(import: &Import) -> Result<Imported, String> {
     imported.map_err(|error| error.to_string())
 }
 
-fn serve(config: &Path, log_format: LogFormat) -> ExitCode {
+fn serve(config: &Path, user: Option<&str>, log_format: LogFormat) -> ExitCode {
     init_log(log_format, "info");
-    crate::runtime::run(config)
+    crate::runtime::run(config, user)
 }
 
 /// Logs go to stderr; `RUST_LOG` says how much, else `default`.

@@ -331,6 +331,22 @@ impl RuntimeHandle {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 
+    /// Waits until every thread that serves members has looked at its queue: all workers and all
+    /// shards. The supervisor is left out; it may be busy with a reload, and members are served.
+    pub async fn answers(&self) -> Result<(), HandleError> {
+        let mut asked = Vec::new();
+        for worker in &*self.inner.workers {
+            let (answer, answered) = oneshot::channel();
+            let question = Command::Established { route_server: 0, answer };
+            worker.send(question).map_err(|_| HandleError::Stopping)?;
+            asked.push(answered);
+        }
+        for answered in asked {
+            answered.await.map_err(|_| HandleError::Stopping)?;
+        }
+        self.inner.ask_shards(0, |_| ()).await.map(drop)
+    }
+
     /// The configuration in force.
     pub async fn config(&self) -> Result<Arc<Config>, HandleError> {
         Ok(self.inner.config.load_full())

@@ -23,6 +23,7 @@ use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::config::{Config, Irr, ListenAddress, Member, MemberSession, Rpki, SessionKey};
 use crate::net::NetError;
+use crate::privileges;
 
 impl Supervisor {
     /// What would change for sessions and policies; changes nothing.
@@ -430,6 +431,12 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     }
     if old.control != new.control {
         needed.push("[control] changed".to_owned());
+    }
+    // Landlock lets nothing be written outside of the directories of the start.
+    let before = privileges::written(old);
+    let written = privileges::written(new);
+    for directory in written.iter().filter(|directory| !before.contains(directory)) {
+        needed.push(format!("{} may be written to", directory.display()));
     }
     needed
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,14 +17,15 @@ use crate::config::{self, Config};
 use crate::control::server::ControlListener;
 use crate::control::{ControlSettings, Operations};
 use crate::http::HttpListener;
+use crate::privileges;
 
 /// Exit status for a configuration that cannot be run.
 const EXIT_REFUSED: u8 = 2;
 
-/// Runs the daemon until it is told to stop. Logs through `tracing`; errors that keep it from
+/// Runs the daemon until it is told to stop, as `user` where root started it. Logs through `tracing`; errors that keep it from
 /// starting go to stderr, too, where whoever typed the command sees them.
 #[must_use]
-pub fn run(config_path: &Path) -> ExitCode {
+pub fn run(config_path: &Path, user: Option<&str>) -> ExitCode {
     let config = match config::load(config_path) {
         Ok(config) => config,
         Err(errors) => {
@@ -37,6 +39,13 @@ pub fn run(config_path: &Path) -> ExitCode {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
+    if let Some(user) = user
+        && let Err(error) = privileges::become_user(user, &config)
+    {
+        eprintln!("rs-daemon: {error}");
+        return ExitCode::FAILURE;
+    }
+    privileges::confine(&privileges::written(&config));
     match serve(config, Some(config_path.to_owned())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,7 +93,10 @@ pub fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Box<dyn std::e
         }
         tokio::spawn(obey_signals(handle.clone()));
         tokio::select! {
-            () = handle.ready() => notify(&[NotifyState::Ready]),
+            () = handle.ready() => {
+                notify(&[NotifyState::Ready]);
+                tokio::spawn(feed_watchdog(handle.clone()));
+            }
             () = handle.stopped() => {}
         }
         handle.stopped().await;
@@ -123,11 +135,37 @@ async fn reload_when_asked(handle: RuntimeHandle, asked: Arc<Notify>) {
     handle.ready().await;
     loop {
         asked.notified().await;
-        notify(&[NotifyState::Reloading]);
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(_) => notify(&[NotifyState::Reloading]),
+        }
         // What came of it is logged by the supervisor.
         let _ = handle.reload(None).await;
         notify(&[NotifyState::Ready]);
     }
+}
+
+/// With `WatchdogSec=` in the unit: systemd hears of us as long as all threads that serve members
+/// answer, and restarts a daemon in which one of them does not.
+async fn feed_watchdog(handle: RuntimeHandle) {
+    let Some(limit) = watchdog_limit() else { return };
+    loop {
+        if handle.answers().await.is_err() {
+            return;
+        }
+        let up = handle.status().await.map(|status| {
+            format!("{} of {} sessions up", status.sessions_established, status.sessions_configured)
+        });
+        notify(&[NotifyState::Watchdog, NotifyState::Status(&up.unwrap_or_default())]);
+        tokio::time::sleep(limit / 3).await;
+    }
+}
+
+/// `sd_watchdog_enabled(3)`: without `WATCHDOG_PID` it is for whoever reads it.
+fn watchdog_limit() -> Option<Duration> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    number("WATCHDOG_USEC").filter(|limit| ours && *limit > 0).map(Duration::from_micros)
 }
 
 /// Tells systemd, where it is there.
