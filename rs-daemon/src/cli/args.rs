@@ -157,12 +157,35 @@ pub enum Verb {
     Completions {
         /// For this shell
         shell: clap_complete::Shell,
+        /// Of this program
+        #[arg(long, default_value = "rsctl")]
+        program: Program,
     },
-    /// Write the man pages
+    /// Write the man pages of both programs
     Man {
-        /// Into this directory; without one the main page goes to standard output
+        /// Into this directory; without one the page of rsctl goes to standard output
         directory: Option<PathBuf>,
     },
+}
+
+/// One of the two programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Program {
+    /// The control program.
+    Rsctl,
+    /// The daemon.
+    RsDaemon,
+}
+
+impl Program {
+    /// Its command line's definition, and its section of the manual.
+    #[must_use]
+    pub fn definition(self) -> (clap::Command, &'static str) {
+        match self {
+            Self::Rsctl => (command(), "1"),
+            Self::RsDaemon => (crate::start::command(), "8"),
+        }
+    }
 }
 
 /// One session.
@@ -435,6 +458,7 @@ mod tests {
             "client-config AS65010 --style bird",
             "top",
             "completions bash",
+            "completions zsh --program rs-daemon",
             "man",
         ] {
             let words = std::iter::once("rsctl").chain(line.split(' '));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::args::{Args, Verb, When};
+use super::args::{Args, Program, Verb, When};
 use super::table::Paint;
 use super::text::plain;
 use super::{Look, explain, members, outside, report, routes, status, terminal, top};
@@ -60,8 +60,10 @@ pub fn main() -> ExitCode {
 pub fn run(args: &Args, look: &mut Look<'_>) -> Result<(), ClientError> {
     let asker = Asker { socket: args.socket.as_deref() };
     match &args.verb {
-        Verb::Completions { shell } => {
-            clap_complete::generate(*shell, &mut super::command(), "rsctl", &mut look.out);
+        Verb::Completions { shell, program } => {
+            let (mut definition, _) = program.definition();
+            let name = definition.get_name().to_owned();
+            clap_complete::generate(*shell, &mut definition, name, &mut look.out);
             Ok(())
         }
         Verb::Man { directory } => Ok(man(directory.as_deref(), look)?),
@@ -180,11 +182,24 @@ fn table(
 }
 
 fn man(directory: Option<&Path>, look: &mut Look<'_>) -> io::Result<()> {
-    match directory {
-        None => clap_mangen::Man::new(super::command()).render(&mut look.out),
-        Some(directory) => {
-            std::fs::create_dir_all(directory)?;
-            clap_mangen::generate_to(super::command(), directory)
-        }
+    let Some(directory) = directory else {
+        return clap_mangen::Man::new(super::command()).render(&mut look.out);
+    };
+    std::fs::create_dir_all(directory)?;
+    for program in [Program::Rsctl, Program::RsDaemon] {
+        let (definition, section) = program.definition();
+        let mut definition = definition.disable_help_subcommand(true);
+        definition.build();
+        pages(&definition, section, directory)?;
     }
+    Ok(())
+}
+
+/// A page for a command and for each of those below it.
+fn pages(command: &clap::Command, section: &'static str, directory: &Path) -> io::Result<()> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        pages(below, section, directory)?;
+    }
+    let page = clap_mangen::Man::new(command.clone()).section(section);
+    page.generate_to(directory).map(drop)
 }
