@@ -25,10 +25,13 @@ needed=(
     '/usr/lib/postgresql/*/bin/initdb:postgresql' /usr/bin/python3:python3
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
     chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core
+    /usr/lib/systemd/systemd:systemd dpkg-shlibdeps:dpkg-dev man:man-db
 )
 
 # These are no Debian packages: they come from PyPI, each into a virtual environment. Name, version.
 from_pypi=(irrd:4.5.4 schemathesis:4.32.5)
+# Nor is cargo-deb, which makes our own package.
+cargo_deb_version=3.8.0
 cache=${RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rs-tests}
 
 # Seconds for each fuzz target.
@@ -54,7 +57,7 @@ step_packages() {
     missing=$(missing_packages)
     if [ -z "$missing" ]; then
         echo "no Debian package is missing"
-        install_from_pypi
+        install_from_pypi && install_cargo_deb
         return
     fi
     if [ "$(id -u)" != 0 ]; then
@@ -72,7 +75,7 @@ step_packages() {
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
     status=$?
     [ "$ours" = yes ] && rm -f "$policy"
-    [ "$status" = 0 ] && install_from_pypi
+    [ "$status" = 0 ] && install_from_pypi && install_cargo_deb
 }
 
 # An environment that did not become complete does not stay.
@@ -92,6 +95,18 @@ install_from_pypi() {
     done
 }
 
+install_cargo_deb() {
+    local place=$cache/cargo-deb-$cargo_deb_version
+    if [ -x "$place/bin/cargo-deb" ]; then
+        echo "cargo-deb $cargo_deb_version is in $place"
+        return 0
+    fi
+    echo "installing cargo-deb $cargo_deb_version in $place (some minutes, once)"
+    # In a target directory of its own: what it needs is nothing that we build.
+    CARGO_TARGET_DIR=$place/build cargo install --quiet --locked --debug \
+        --root "$place" "cargo-deb@$cargo_deb_version" && rm -rf "$place/build"
+}
+
 step_format() {
     cargo fmt --all --check
 }
@@ -101,7 +116,7 @@ step_scripts() {
         echo "shellcheck is not installed"
         return 1
     fi
-    git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+    git ls-files -z '*.sh' .ci/run contrib/debian/postinst contrib/debian/postrm | xargs -0 shellcheck
 }
 
 step_purity() {

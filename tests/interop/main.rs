@@ -15,5 +15,7 @@ mod looking_glass;
 mod md5;
 mod metrics;
 mod monitoring;
+mod package;
 mod path_hiding;
+mod privileges;
 mod restart;

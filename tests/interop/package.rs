@@ -1,0 +1,179 @@
+//! The Debian package as an administrator meets it: made, installed, started, reloaded, upgraded,
+//! removed and purged on a machine with systemd.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rs_tests::support::irrd::cache;
+use rs_tests::support::machine::Machine;
+use rs_tests::support::process::{output, require};
+use rs_tests::support::rs::{build_directory, program};
+use rs_tests::support::wait::{ensure, eventually};
+use tempfile::TempDir;
+
+/// The version of cargo-deb that `test.sh` installs.
+const CARGO_DEB: &str = "3.8.0";
+/// What `systemd-analyze security` may say at most, in tenths.
+const EXPOSURE: &str = "17";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Makes the package of the programs under test.
+fn make(into: &Path) -> PathBuf {
+    let cargo_deb = cache().join(format!("cargo-deb-{CARGO_DEB}/bin/cargo-deb"));
+    let there = cargo_deb.exists();
+    assert!(there, "{} is missing: ./test.sh packages installs it", cargo_deb.display());
+    // Built before, so that the script has nothing to build.
+    program("rs-daemon");
+    let target = build_directory().parent().unwrap().to_owned();
+    let mut script = Command::new(repository().join("scripts/package.sh"));
+    for (name, _) in std::env::vars_os() {
+        let of_package = name.to_str().is_some_and(|name| name.starts_with("CARGO_"));
+        if of_package && name != "CARGO_HOME" {
+            script.env_remove(name);
+        }
+    }
+    let profile = if build_directory().ends_with("release") { "release" } else { "dev" };
+    script.env("PROFILE", profile).env("BUILD", "no").env("CARGO_DEB", cargo_deb);
+    script.env("CARGO_TARGET_DIR", target).env("PACKAGE_DIR", into);
+    output(script.args(["--fast", "--strip"])).unwrap();
+    let packages: Vec<_> = fs::read_dir(into).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(packages.len(), 1, "{packages:?}");
+    packages[0].clone()
+}
+
+/// The same with a higher version, as the next one would be.
+fn next_version(package: &Path, into: &Path) {
+    let tree = TempDir::new().unwrap();
+    output(Command::new("dpkg-deb").arg("--raw-extract").arg(package).arg(tree.path())).unwrap();
+    let control = tree.path().join("DEBIAN/control");
+    let text = fs::read_to_string(&control).unwrap();
+    let (before, after) = text.split_once("\nVersion: ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    fs::write(control, format!("{before}\nVersion: 99.0.0-1\n{after}")).unwrap();
+    let mut build = Command::new("dpkg-deb");
+    build.args(["-Znone", "--build"]).arg(tree.path()).arg(into);
+    output(&mut build).unwrap();
+}
+
+fn main_pid(machine: &Machine) -> u32 {
+    machine.must("systemctl show --property MainPID --value rs-daemon").trim().parse().unwrap()
+}
+
+fn active(machine: &Machine) {
+    eventually("the service is active", PATIENCE, || {
+        let state = machine.run("systemctl is-active rs-daemon || true")?;
+        ensure(state.trim() == "active", || format!("{state}{}", machine.journal()))
+    });
+}
+
+/// A line such as `CapEff:` of a process's status.
+fn status(machine: &Machine, pid: u32, name: &str) -> String {
+    let line = machine.must(&format!("grep ^{name}: /proc/{pid}/status"));
+    line.split_once(':').unwrap().1.trim().to_owned()
+}
+
+fn installed(machine: &Machine) {
+    machine.must("dpkg --install /package/rs-daemon_0*.deb");
+    active(machine);
+    let shown = machine.must("rsctl status");
+    assert!(shown.contains("rs1"), "{shown}");
+    let modes = machine.must(
+        "stat --format '%a %U %G' /etc/rs-daemon /etc/rs-daemon/rs-daemon.toml /var/lib/rs-daemon \
+         /run/rs-daemon/control.sock",
+    );
+    let expected = "750 root rs-daemon\n640 root rs-daemon\n750 rs-daemon rs-daemon\n\
+                    660 rs-daemon rs-daemon\n";
+    assert_eq!(modes, expected);
+    let page = machine.must("man rsctl-explain | cat; man 8 rs-daemon | cat");
+    assert!(page.contains("rsctl-explain") && page.contains("--user"), "{page}");
+    machine.must("test -s /usr/share/bash-completion/completions/rsctl");
+
+    // What is left to it.
+    let pid = main_pid(machine);
+    let user = machine.must("id --user rs-daemon");
+    assert_eq!(status(machine, pid, "Uid").split_whitespace().next(), Some(user.trim()));
+    assert_eq!(status(machine, pid, "CapEff"), "0000000000000400", "ports below 1024 alone");
+    assert_eq!(status(machine, pid, "CapBnd"), "0000000000000400");
+    assert_eq!(status(machine, pid, "NoNewPrivs"), "1");
+    assert_eq!(status(machine, pid, "Seccomp"), "2", "a filter of system calls");
+    let journal = machine.must("journalctl --no-pager --unit rs-daemon");
+    assert!(journal.contains("landlock"), "{journal}");
+    // Metrics read /proc, much of which is hidden from it.
+    let metrics = machine.must(
+        "exec 3<>/dev/tcp/127.0.0.1/9180; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3",
+    );
+    for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"]
+    {
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        assert!(line.is_some_and(|line| !line.ends_with(" 0")), "{name}: {line:?}");
+    }
+}
+
+/// A port that takes a privilege, in a configuration changed by hand.
+fn reloaded(machine: &Machine) {
+    let pid = main_pid(machine);
+    machine.must("sed -i 's/127.0.0.10:1790/127.0.0.10:179/' /etc/rs-daemon/rs-daemon.toml");
+    machine.must("systemctl reload rs-daemon");
+    eventually("it listens on port 179", PATIENCE, || {
+        machine.run("exec 3<>/dev/tcp/127.0.0.10/179").map(drop)
+    });
+    assert_eq!(main_pid(machine), pid);
+    active(machine);
+}
+
+fn upgraded(machine: &Machine) {
+    let pid = main_pid(machine);
+    machine.must("touch /var/lib/rs-daemon/mark");
+    machine.must("dpkg --install /package/rs-daemon_99*.deb");
+    assert_eq!(machine.must("dpkg-query --show --showformat '${Version}' rs-daemon"), "99.0.0-1");
+    active(machine);
+    assert_eq!(main_pid(machine), pid, "an upgrade leaves the running daemon alone");
+    machine.must("systemctl restart rs-daemon");
+    active(machine);
+    assert_ne!(main_pid(machine), pid);
+    machine.must("test -e /var/lib/rs-daemon/mark");
+    machine.must("grep 127.0.0.10:179 /etc/rs-daemon/rs-daemon.toml");
+}
+
+fn purged(machine: &Machine) {
+    machine.must("dpkg --remove rs-daemon");
+    let state = machine.must("systemctl is-active rs-daemon || true");
+    assert_ne!(state.trim(), "active");
+    machine.must("test -e /etc/rs-daemon/rs-daemon.toml");
+    machine.must("dpkg --purge rs-daemon");
+    machine.must("! getent passwd rs-daemon");
+    machine.must("! ls -d /etc/rs-daemon /var/lib/rs-daemon /run/rs-daemon 2>/dev/null | grep .");
+}
+
+#[test]
+fn the_package_is_installed_started_upgraded_and_purged() {
+    require("dpkg-shlibdeps", "dpkg-dev");
+    require("man", "man-db");
+    let packages = TempDir::new().unwrap();
+    let package = make(packages.path());
+    next_version(&package, packages.path());
+    let machine = Machine::boot(packages.path());
+    installed(&machine);
+    reloaded(&machine);
+    upgraded(&machine);
+    purged(&machine);
+}
+
+/// The number that the documentation says.
+#[test]
+fn the_unit_is_rated_as_documented() {
+    let unit = repository().join("contrib/systemd/rs-daemon.service");
+    let mut analyze = Command::new(require("systemd-analyze", "systemd"));
+    analyze.args(["security", "--offline=yes", "--no-pager", "--threshold", EXPOSURE]).arg(&unit);
+    let text = output(&mut analyze).unwrap();
+    let rated = text.lines().last().unwrap();
+    let number = rated.split_whitespace().find(|word| word.parse::<f32>().is_ok()).unwrap();
+    let page = fs::read_to_string(repository().join("docs/packages.md")).unwrap();
+    assert!(page.contains(&format!("an exposure of {number}")), "{rated}");
+}
