@@ -59,12 +59,13 @@ pub enum PrivilegeError {
     },
 }
 
-/// Where the daemon writes: control socket, state, cached IRR answers.
+/// Where the daemon writes: control socket, state, cached IRR answers, MRT files.
 #[must_use]
 pub fn written(config: &Config) -> Vec<PathBuf> {
     let mut directories = BTreeSet::from([config.state.directory.clone()]);
     directories.extend(config.control.socket.parent().map(Path::to_owned));
     directories.extend(config.irr.as_ref().and_then(|irr| irr.cache.clone()));
+    directories.extend(config.mrt.as_ref().map(|mrt| mrt.directory.clone()));
     // A relative path without a directory in it.
     directories
         .into_iter()
@@ -226,10 +227,11 @@ mod tests {
     fn all_that_is_written_is_named() {
         let text = "[exchange]\nasn = 64500\n[control]\nsocket = \"/run/x/control.sock\"\n\
                     [state]\ndirectory = \"/var/lib/x\"\n[irr]\nserver = \"127.0.0.1:43\"\n\
-                    cache = \"/var/cache/x\"\n[[route_server]]\nname = \"rs1\"\n\
+                    cache = \"/var/cache/x\"\n[mrt]\ndirectory = \"/var/spool/x\"\n\
+                    [[route_server]]\nname = \"rs1\"\n\
                     router_id = \"192.0.2.1\"\nlisten = [\"127.0.0.1:1790\"]\n";
         let config = crate::config::parse(Path::new("rs.toml"), text).unwrap();
-        let names = ["/run/x", "/var/cache/x", "/var/lib/x"].map(PathBuf::from);
+        let names = ["/run/x", "/var/cache/x", "/var/lib/x", "/var/spool/x"].map(PathBuf::from);
         assert_eq!(written(&config), names);
     }
 
