@@ -30,8 +30,9 @@ needed=(
 
 # These are no Debian packages: they come from PyPI, each into a virtual environment. Name, version.
 from_pypi=(irrd:4.5.4 schemathesis:4.32.5)
-# Nor is cargo-deb, which makes our own package.
-cargo_deb_version=3.8.0
+# Nor are these, which make our package and check what we are made of; they come from crates.io, each
+# into a folder of its own. Name, version.
+from_crates=(cargo-deb:3.8.0 cargo-deny:0.20.2)
 cache=${RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rs-tests}
 
 # Seconds for each fuzz target.
@@ -57,7 +58,7 @@ step_packages() {
     missing=$(missing_packages)
     if [ -z "$missing" ]; then
         echo "no Debian package is missing"
-        install_from_pypi && install_cargo_deb
+        install_from_pypi && install_from_crates
         return
     fi
     if [ "$(id -u)" != 0 ]; then
@@ -75,7 +76,7 @@ step_packages() {
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
     status=$?
     [ "$ours" = yes ] && rm -f "$policy"
-    [ "$status" = 0 ] && install_from_pypi && install_cargo_deb
+    [ "$status" = 0 ] && install_from_pypi && install_from_crates
 }
 
 # An environment that did not become complete does not stay.
@@ -95,16 +96,19 @@ install_from_pypi() {
     done
 }
 
-install_cargo_deb() {
-    local place=$cache/cargo-deb-$cargo_deb_version
-    if [ -x "$place/bin/cargo-deb" ]; then
-        echo "cargo-deb $cargo_deb_version is in $place"
-        return 0
-    fi
-    echo "installing cargo-deb $cargo_deb_version in $place (some minutes, once)"
-    # In a target directory of its own: what it needs is nothing that we build.
-    CARGO_TARGET_DIR=$place/build cargo install --quiet --locked --debug \
-        --root "$place" "cargo-deb@$cargo_deb_version" && rm -rf "$place/build"
+install_from_crates() {
+    local entry name version place
+    for entry in "${from_crates[@]}"; do
+        name=${entry%:*} version=${entry##*:} place=$cache/${entry/:/-}
+        if [ -x "$place/bin/$name" ]; then
+            echo "$name $version is in $place"
+            continue
+        fi
+        echo "installing $name $version in $place (some minutes, once)"
+        # In a target directory of its own: what it needs is nothing that we build.
+        CARGO_TARGET_DIR=$place/build cargo install --quiet --locked --debug \
+            --root "$place" "$name@$version" && rm -rf "$place/build" || return 1
+    done
 }
 
 step_format() {
@@ -176,13 +180,28 @@ book() {
     "$mdbook" build 2>&1
 }
 
+# Licences, sources, duplicates and wildcards, from Cargo.lock and the sources that cargo has fetched.
+# Advisories are RustSec's (those of cargo audit), in a database that has to be fetched apart.
 step_dependencies() {
-    cargo metadata --locked --format-version 1 >/dev/null || return 1
-    if cargo deny --version >/dev/null 2>&1; then
-        cargo deny --offline check bans licenses sources
-    else
-        echo "Cargo.lock is up to date; cargo-deny is not installed, so deny.toml was not checked"
+    local deny entry manifest database=${CARGO_HOME:-$HOME/.cargo}/advisory-dbs
+    for entry in "${from_crates[@]}"; do
+        [ "${entry%:*}" = cargo-deny ] && deny=$cache/${entry/:/-}/bin/cargo-deny
+    done
+    if [ ! -x "$deny" ]; then
+        echo "$deny is missing: ./test.sh packages installs it"
+        return 1
     fi
+    for manifest in Cargo.toml fuzz/Cargo.toml; do
+        # Of all targets that deny.toml names, not only of this machine's.
+        cargo fetch --quiet --locked --manifest-path "$manifest" &&
+            "$deny" --offline --locked --manifest-path "$manifest" --log-level error \
+                check bans licenses sources || return 1
+    done
+    if ! have "$database/advisory-db-*/crates"; then
+        left_out="advisories: $database is missing ('cargo deny fetch db' makes it); the rest is fine"
+        return
+    fi
+    "$deny" --offline --locked check advisories
 }
 
 # With a nightly compiler the targets run for a while from their seeds; without, the seeds are

@@ -13,7 +13,7 @@ use rs_tests::support::rs::{build_directory, program};
 use rs_tests::support::wait::{ensure, eventually};
 use tempfile::TempDir;
 
-/// The version of cargo-deb that `test.sh` installs.
+/// As in `test.sh`, which installs it.
 const CARGO_DEB: &str = "3.8.0";
 /// What `systemd-analyze security` may say at most, in tenths.
 const EXPOSURE: &str = "17";
