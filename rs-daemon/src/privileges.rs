@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use caps::{CapSet, Capability, CapsHashSet};
 use landlock::{
@@ -24,6 +26,10 @@ use crate::config::Config;
 const LANDLOCK: ABI = ABI::V5;
 /// All that stays of root: ports below 1024.
 const KEPT: Capability = Capability::CAP_NET_BIND_SERVICE;
+
+/// What landlock lets be written to, once it is in force, which it is for good: each directory as
+/// device and inode, since the kernel's rule names the directory that stood there at the start.
+static CONFINED: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
 
 /// Why the daemon does not run as it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +85,8 @@ pub fn written(config: &Config) -> Vec<PathBuf> {
 /// # Errors
 /// When that is not possible; the process should end then.
 pub fn become_user(name: &str, config: &Config) -> Result<(), PrivilegeError> {
-    let user = User::from_name(name).ok().flatten();
+    let system = |step, error| PrivilegeError::System { user: name.to_owned(), step, error };
+    let user = User::from_name(name).map_err(|error| system("looking it up", error.into()))?;
     let user = user.ok_or_else(|| PrivilegeError::NoUser(name.to_owned()))?;
     if user.uid.is_root() {
         return Err(PrivilegeError::IsRoot(name.to_owned()));
@@ -97,11 +104,7 @@ pub fn become_user(name: &str, config: &Config) -> Result<(), PrivilegeError> {
             error,
         })?;
     }
-    switch(name, user.uid, user.gid).map_err(|(step, error)| PrivilegeError::System {
-        user: name.to_owned(),
-        step,
-        error,
-    })?;
+    switch(name, user.uid, user.gid).map_err(|(step, error)| system(step, error))?;
     tracing::info!(user = name, kept = %KEPT, "privileges are dropped");
     Ok(())
 }
@@ -112,7 +115,8 @@ fn make_for(directory: &Path, uid: Uid, gid: Gid) -> io::Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(directory)?;
-    std::os::unix::fs::chown(directory, Some(uid.as_raw()), Some(gid.as_raw()))
+    // Not what a link points at that somebody put there meanwhile.
+    std::os::unix::fs::lchown(directory, Some(uid.as_raw()), Some(gid.as_raw()))
 }
 
 fn switch(name: &str, uid: Uid, gid: Gid) -> Result<(), (&'static str, io::Error)> {
@@ -145,20 +149,69 @@ fn switch(name: &str, uid: Uid, gid: Gid) -> Result<(), (&'static str, io::Error
 /// From here on nothing is executed, and nothing written outside of `directories`, whatever the
 /// file permissions say. Where the kernel has no landlock, the log says so.
 pub fn confine(directories: &[PathBuf]) {
-    match restrict(directories) {
-        Ok(RulesetStatus::FullyEnforced) => {
-            tracing::info!(?directories, "landlock: nothing else is written to, nothing executed");
-        }
-        Ok(RulesetStatus::PartiallyEnforced) => {
-            tracing::info!(?directories, "landlock: enforced as far as this kernel has it");
-        }
-        Ok(RulesetStatus::NotEnforced) => tracing::info!(
-            "this kernel has no landlock, or has it switched off: file permissions alone hold"
-        ),
+    let status = match restrict(directories) {
+        Ok(status) => status,
         Err(error) => {
             tracing::warn!(%error, "landlock is not in force: file permissions alone hold");
+            return;
+        }
+    };
+    match status {
+        RulesetStatus::FullyEnforced => {
+            tracing::info!(?directories, "landlock: nothing else is written to, nothing executed");
+        }
+        RulesetStatus::PartiallyEnforced => {
+            tracing::info!(?directories, "landlock: enforced as far as this kernel has it");
+        }
+        RulesetStatus::NotEnforced => {
+            tracing::info!(
+                "this kernel has no landlock, or has it switched off: file permissions alone hold"
+            );
+            return;
         }
     }
+    let _ = CONFINED.set(directories.iter().filter_map(|path| identity(path)).collect());
+}
+
+/// Directories of a configuration that this process will not be able to write to, whatever their
+/// permissions are. A new process could.
+#[must_use]
+pub fn out_of_reach(config: &Config) -> Vec<PathBuf> {
+    let confined = CONFINED.get();
+    let mut directories = written(config);
+    directories.retain(|path| confined.is_some_and(|confined| !is_beneath(path, confined)));
+    directories
+}
+
+/// What an error of writing to `path` means where landlock is the reason for it: the directory was
+/// named by a reload, or is not the one that stood there at the start.
+#[must_use]
+pub fn explained(error: io::Error, path: &Path) -> io::Error {
+    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+    match CONFINED.get() {
+        Some(confined) if denied && !is_beneath(path, confined) => io::Error::new(
+            error.kind(),
+            format!(
+                "{error}: landlock lets the daemon write only where it did when it started; \
+                 restart it to have it write here, too"
+            ),
+        ),
+        _ => error,
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// Whether a path is, or will be once it is made, below one of the directories. One that cannot be
+/// looked at counts: that is a matter of permissions.
+fn is_beneath(path: &Path, directories: &[(u64, u64)]) -> bool {
+    let Ok(path) = std::path::absolute(path) else { return true };
+    let Some(there) = path.ancestors().find(|path| path.exists()) else { return true };
+    let Ok(there) = there.canonicalize() else { return true };
+    there.ancestors().filter_map(identity).any(|found| directories.contains(&found))
 }
 
 /// What is denied outside of the directories. Reading is not: configuration, VRP files and dumps
@@ -221,6 +274,30 @@ mod tests {
         assert_eq!(write.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         assert_eq!(execute.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         assert!(!outside.path().join("file").exists());
+    }
+
+    #[test]
+    fn a_directory_that_is_made_anew_is_another_one() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for name in ["state", "state/below", "other"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(at("state/below"), at("link")).unwrap();
+        // Like a rule, a descriptor keeps the inode from being given to another directory.
+        let held = std::fs::File::open(at("state")).unwrap();
+        let confined = [identity(&at("state")).unwrap()];
+        for within in ["state", "state/below", "state/not/yet", "link", "link/not/yet"] {
+            assert!(is_beneath(&at(within), &confined), "{within}");
+        }
+        for outside in ["other", "not/yet", "state/../other"] {
+            assert!(!is_beneath(&at(outside), &confined), "{outside}");
+        }
+        std::fs::remove_dir_all(at("state")).unwrap();
+        assert!(!is_beneath(&at("state"), &confined), "gone");
+        std::fs::create_dir(at("state")).unwrap();
+        assert!(!is_beneath(&at("state"), &confined), "made anew");
+        drop(held);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl From<HandleError> for Refusal {
             HandleError::NoSession(_) | HandleError::NoRouteServer(_) => RefusalKind::NotFound,
             HandleError::Ambiguous { .. } => RefusalKind::Ambiguous,
             HandleError::Invalid(_) => RefusalKind::Invalid,
-            HandleError::Config(_) => RefusalKind::Configuration,
+            HandleError::Config(_) | HandleError::Unreadable { .. } => RefusalKind::Configuration,
             HandleError::Stopping => RefusalKind::Unavailable,
         };
         Self::new(kind, error.to_string())

@@ -163,7 +163,10 @@ fn check_unused(path: &Path) -> io::Result<()> {
 
 fn set_access(path: &Path, group: Option<&str>) -> io::Result<()> {
     if let Some(group) = group {
-        std::os::unix::fs::chown(path, None, Some(group_id(group)?))?;
+        std::os::unix::fs::chown(path, None, Some(group_id(group)?)).map_err(|error| {
+            let text = format!("{error}: only root, or a member of the group {group}, may give it");
+            io::Error::new(error.kind(), text)
+        })?;
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))
 }

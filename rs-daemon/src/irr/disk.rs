@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Expanded;
 use super::name::SetName;
 use super::policies::StoredPolicies;
+use crate::privileges;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Stored {
@@ -53,7 +54,6 @@ pub(crate) fn load(dir: &Path) -> BTreeMap<SetName, Expanded> {
 
 /// Writes one set beside its old file, and puts it in the old one's place.
 pub(crate) fn store(dir: &Path, name: &SetName, set: &Expanded) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
     let text = serde_json::to_vec(&Stored { name: name.to_string(), set: set.clone() })?;
     replace(&path_of(dir, name), &text)
 }
@@ -74,15 +74,18 @@ pub(crate) fn load_policies(dir: &Path) -> StoredPolicies {
 
 /// Writes the RPSL policies, all together.
 pub(crate) fn store_policies(dir: &Path, policies: &StoredPolicies) -> io::Result<()> {
-    let path = dir.join(POLICIES);
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    replace(&path, &serde_json::to_vec(policies)?)
+    replace(&dir.join(POLICIES), &serde_json::to_vec(policies)?)
 }
 
 /// Writes a file beside the old one, and puts it in the old one's place.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    try_replace(path, text).map_err(|error| privileges::explained(error, path))
+}
+
+fn try_replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
     let temporary = path.with_extension("tmp");
     let mut file = std::fs::File::create(&temporary)?;
     file.write_all(text)?;

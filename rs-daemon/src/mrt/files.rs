@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::privileges;
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -38,6 +40,11 @@ impl Part {
     /// A new file, named by a time: the first free name from there on, so that a restart within
     /// an interval overwrites nothing.
     pub(super) fn create(directory: &Path, kind: Kind, time: Duration) -> io::Result<Self> {
+        let created = Self::try_create(directory, kind, time);
+        created.map_err(|error| privileges::explained(error, directory))
+    }
+
+    fn try_create(directory: &Path, kind: Kind, time: Duration) -> io::Result<Self> {
         const NAMES: u64 = 100;
         fs::create_dir_all(directory)?;
         for secs in time.as_secs()..time.as_secs() + NAMES {

@@ -54,6 +54,17 @@ pub enum HandleError {
     /// The configuration was refused; nothing changed.
     #[error("configuration refused, nothing changed:\n{0}")]
     Config(String),
+    /// The configuration is not there for the daemon, though it may be for who asked.
+    #[error(
+        "the daemon cannot read {path}: {error}\n    it does so as its own user, and as a service it \
+         sees no home directory and no /tmp of others: put the file beside its configuration"
+    )]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: String,
+    },
     /// The daemon is shutting down.
     #[error("the daemon is shutting down")]
     Stopping,

@@ -432,11 +432,11 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     if old.control != new.control {
         needed.push("[control] changed".to_owned());
     }
-    // Landlock lets nothing be written outside of the directories of the start.
-    let before = privileges::written(old);
-    let written = privileges::written(new);
-    for directory in written.iter().filter(|directory| !before.contains(directory)) {
-        needed.push(format!("{} may be written to", directory.display()));
+    for directory in privileges::out_of_reach(new) {
+        needed.push(format!(
+            "{} is outside of what landlock lets be written to since the start",
+            directory.display()
+        ));
     }
     needed
 }

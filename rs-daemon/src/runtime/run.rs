@@ -22,8 +22,9 @@ use crate::privileges;
 /// Exit status for a configuration that cannot be run.
 const EXIT_REFUSED: u8 = 2;
 
-/// Runs the daemon until it is told to stop, as `user` where root started it. Logs through `tracing`; errors that keep it from
-/// starting go to stderr, too, where whoever typed the command sees them.
+/// Runs the daemon until it is told to stop, as `user` where root started it. Logs through
+/// `tracing`; errors that keep it from starting go to stderr, too, where whoever typed the command
+/// sees them.
 #[must_use]
 pub fn run(config_path: &Path, user: Option<&str>) -> ExitCode {
     let config = match config::load(config_path) {
@@ -39,11 +40,15 @@ pub fn run(config_path: &Path, user: Option<&str>) -> ExitCode {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
-    if let Some(user) = user
-        && let Err(error) = privileges::become_user(user, &config)
-    {
-        eprintln!("rs-daemon: {error}");
-        return ExitCode::FAILURE;
+    if let Some(user) = user {
+        if let Err(error) = privileges::become_user(user, &config) {
+            eprintln!("rs-daemon: {error}");
+            return ExitCode::FAILURE;
+        }
+        // A reload reads the files again, as that user.
+        for error in config::load(config_path).err().into_iter().flatten() {
+            tracing::warn!(user, "a reload will be refused for what root could read: {error}");
+        }
     }
     privileges::confine(&privileges::written(&config));
     match serve(config, Some(config_path.to_owned())) {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::privileges;
+
 /// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
@@ -39,6 +41,10 @@ pub(crate) fn put_aside(path: &Path) {
 
 /// Writes beside the old file and puts it in the old one's place.
 pub(crate) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    replace(path, value).map_err(|error| privileges::explained(error, path))
+}
+
+fn replace(path: &Path, value: &impl Serialize) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }

@@ -264,6 +264,10 @@ impl Supervisor {
         let path = path
             .or_else(|| self.options.config_path.clone())
             .ok_or_else(|| HandleError::Invalid("there is no configuration file".to_owned()))?;
+        std::fs::File::open(&path).map_err(|error| HandleError::Unreadable {
+            path: path.display().to_string(),
+            error: error.to_string(),
+        })?;
         config::load(&path).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
             HandleError::Config(lines.join("\n"))
