@@ -4,10 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use rpki::rtr::client::Client;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, timeout};
 
+use crate::bounded::Bounded;
 use crate::join::Update;
 use crate::target::Target;
 
@@ -82,10 +84,7 @@ async fn session(
         Ok(socket) => socket,
         Err(error) => return Some(Ended { synced, error }),
     };
-    // A new connection begins with a full set. A serial from before could save the transfer, but
-    // a restarted cache may answer it as if it were its own (StayRTR 0.5.1 does), and the client
-    // would go on with data that nobody serves any more.
-    let mut client = Client::with_initial_version(version, socket, std::mem::take(target), None);
+    let mut client = begin(socket, version, std::mem::take(target));
     let error = loop {
         let limit = if synced { None } else { Some(ANSWER_LIMIT) };
         match step(&mut client, limit).await {
@@ -104,7 +103,17 @@ async fn session(
     Some(Ended { synced, error })
 }
 
-async fn step(client: &mut Client<TcpStream, Target>, limit: Option<Duration>) -> io::Result<()> {
+/// A new connection begins with a full set. A serial from before could save the transfer, but a
+/// restarted cache may answer it as if it were its own (StayRTR 0.5.1 does), and the client would
+/// go on with data that nobody serves any more.
+pub(crate) fn begin<S>(stream: S, version: u8, target: Target) -> Client<Bounded<S>, Target> {
+    Client::with_initial_version(version, Bounded::new(stream), target, None)
+}
+
+pub(crate) async fn step<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<Bounded<S>, Target>,
+    limit: Option<Duration>,
+) -> io::Result<()> {
     match limit {
         None => client.step().await,
         Some(limit) => timeout(limit, client.step()).await.unwrap_or_else(|_| {

@@ -8,6 +8,7 @@
 //! that has expired counts as absent, so that routes become NotFound and never stay Valid by
 //! age.
 
+mod bounded;
 mod cache;
 mod file;
 mod join;
@@ -20,6 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use policy::{AspaTable, VrpTable};
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -153,6 +155,23 @@ impl RpkiHandle {
 impl Drop for RpkiHandle {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Speaks RTR over a stream until that ends, and tells `completed` the data of each End of Data:
+/// for whoever brings the connection. Gives the error that ended it.
+pub async fn follow<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    version: u8,
+    mut completed: impl FnMut(&VrpTable, &AspaTable),
+) -> std::io::Error {
+    let mut client = cache::begin(stream, version, target::Target::default());
+    loop {
+        if let Err(error) = cache::step(&mut client, None).await {
+            return error;
+        }
+        let data = &client.target().data;
+        completed(&data.vrps, &data.aspa_table());
     }
 }
 
