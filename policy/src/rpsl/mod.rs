@@ -174,6 +174,13 @@ impl Lane {
         Self { allowed, clauses: clauses.into() }
     }
 
+    /// What both allow: nobody knows which of them holds.
+    fn within(self, other: Self) -> Self {
+        let allowed = self.allowed.and(&other.allowed);
+        let clauses = self.clauses.into_iter().chain(other.clauses).collect();
+        Self { allowed, clauses }
+    }
+
     fn decision(&self, asn: Asn) -> Decision<'_> {
         let clause = self.clauses.iter().find(|clause| clause.peers.allows(asn));
         Decision {
@@ -237,46 +244,54 @@ impl<F: Fn(&str) -> Option<Vec<Asn>>> Compiler<'_, F> {
         let lines = self.lines;
         let ours =
             |line: &&PolicyLine| line.direction == direction && line.families.contains(family);
-        let clauses: Vec<Clause> =
+        let via: Vec<(Clause, bool)> =
             lines.iter().filter(ours).filter_map(|line| self.via_clause(line)).collect();
-        if !clauses.is_empty() {
-            return Lane::new(clauses);
+        let settled = via.iter().any(|(_, certain)| *certain);
+        let via: Vec<Clause> = via.into_iter().map(|(clause, _)| clause).collect();
+        if settled {
+            return Lane::new(via);
         }
-        Lane::new(lines.iter().filter(ours).filter_map(|line| self.older_clause(line)).collect())
+        let older = lines.iter().filter(ours).filter_map(|line| self.older_clause(line)).collect();
+        if via.is_empty() { Lane::new(older) } else { Lane::new(via).within(Lane::new(older)) }
     }
 
-    /// What a line of the via kind says, if it is by way of this route server.
-    fn via_clause(&mut self, line: &PolicyLine) -> Option<Clause> {
+    /// What a line of the via kind says, if it may be by way of this route server; and whether it
+    /// is, whatever the AS-SETs hold that nobody knows.
+    fn via_clause(&mut self, line: &PolicyLine) -> Option<(Clause, bool)> {
         let via = line.via.as_ref()?;
-        if !self.evaluate(via, Unknown::Everybody).allows(self.route_server) {
-            return None;
-        }
+        let certain = self.is_meant(via)?;
         let allows = line.filter != LineFilter::Refuse;
-        let certain = self.evaluate(via, Unknown::Nobody).allows(self.route_server);
         let peers = match (allows, certain) {
             (true, true) => self.evaluate(&line.peers, Unknown::Nobody),
             // Perhaps it is about another route server: then it allows nobody here.
             (true, false) => AsFilter::none(),
             (false, _) => self.evaluate(&line.peers, Unknown::Everybody),
         };
-        Some(Clause { text: Arc::clone(&line.text), peers, allows })
+        Some((Clause { text: Arc::clone(&line.text), peers, allows }, certain))
     }
 
     /// What a line from or to the route server itself says: its filter says who is meant.
     fn older_clause(&mut self, line: &PolicyLine) -> Option<Clause> {
-        let named = line.via.is_none() && line.peers.names(self.route_server);
-        if !named || !self.evaluate(&line.peers, Unknown::Nobody).allows(self.route_server) {
+        if line.via.is_some() || !line.peers.names(self.route_server) {
             return None;
         }
+        let certain = self.is_meant(&line.peers)?;
+        let allows = line.filter != LineFilter::Refuse;
         let peers = match &line.filter {
+            _ if allows && !certain => AsFilter::none(),
             // What a member announces is its own affair; what it accepts names the others.
             LineFilter::From(expression) if line.direction == Direction::Import => {
                 self.evaluate(expression, Unknown::Nobody)
             }
             LineFilter::From(_) | LineFilter::Allow | LineFilter::Refuse => AsFilter::All,
         };
-        let allows = line.filter != LineFilter::Refuse;
         Some(Clause { text: Arc::clone(&line.text), peers, allows })
+    }
+
+    /// Whether this route server is certainly meant; `None` if it cannot be.
+    fn is_meant(&mut self, expression: &AsExpression) -> Option<bool> {
+        let may_be = self.evaluate(expression, Unknown::Everybody).allows(self.route_server);
+        may_be.then(|| self.evaluate(expression, Unknown::Nobody).allows(self.route_server))
     }
 
     fn evaluate(&mut self, expression: &AsExpression, unknown: Unknown) -> AsFilter {

@@ -28,6 +28,9 @@ pub struct RpslError {
 /// Parentheses may nest this deep; the text is somebody else's.
 const MAX_DEPTH: usize = 16;
 
+/// Names in a line: the text is somebody else's, and each of them is a level of the expression.
+const MAX_NAMES: usize = 1000;
+
 /// Characters of the rest that an error shows.
 const SHOWN: usize = 40;
 
@@ -52,15 +55,36 @@ pub fn parse_attribute(attribute: &str, text: &str) -> Result<Vec<PolicyLine>, R
         .map(|line| line.split_once('#').map_or(line, |(before, _)| before))
         .collect::<Vec<_>>()
         .join(" ");
+    let error = |rest: &str| RpslError {
+        attribute: attribute.to_owned(),
+        at: rest.trim_start().chars().take(SHOWN).collect(),
+    };
+    if let Some(rest) = too_many_names(&folded) {
+        return Err(error(rest));
+    }
     match line(&folded, &shown(attribute, &folded), &kind) {
         Ok((_, lines)) => Ok(lines),
-        Err(nom::Err::Error(error) | nom::Err::Failure(error)) => Err(RpslError {
-            attribute: attribute.to_owned(),
-            at: error.input.trim_start().chars().take(SHOWN).collect(),
-        }),
-        Err(nom::Err::Incomplete(_)) => {
-            Err(RpslError { attribute: attribute.to_owned(), at: String::new() })
+        Err(nom::Err::Error(at) | nom::Err::Failure(at)) => Err(error(at.input)),
+        Err(nom::Err::Incomplete(_)) => Err(error("")),
+    }
+}
+
+/// The text from the first name on that is one too many.
+fn too_many_names(mut rest: &str) -> Option<&str> {
+    let operators = ["and", "or", "except", "not"];
+    let mut names = 0;
+    loop {
+        rest = rest.trim_start_matches(|c: char| !is_name(c));
+        let word = &rest[..rest.find(|c: char| !is_name(c)).unwrap_or(rest.len())];
+        let is_operator = operators.iter().any(|operator| word.eq_ignore_ascii_case(operator));
+        // Numbers are those of prefixes and actions, which are not looked at.
+        if !is_operator && word.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            names += 1;
         }
+        if word.is_empty() || names > MAX_NAMES {
+            return (names > MAX_NAMES).then_some(rest);
+        }
+        rest = &rest[word.len()..];
     }
 }
 

@@ -198,6 +198,15 @@ fn unknown_sets_leave_no_refusal_out() {
             "import-via: AS-LOST from AS1 accept ANY\nimport-via: AS6777 from AS2 accept ANY",
             vec![2],
         ),
+        // Nor is it known whether a line is about this route server.
+        ("import: from AS6777 EXCEPT AS-LOST accept AS1", vec![]),
+        ("import: from AS6777 AND AS-LOST accept NOT ANY", vec![]),
+        ("import: from AS6777 accept AS1\nimport: from AS6777 AND AS-LOST accept AS2", vec![1]),
+        // Where the line of the via kind is about another one, the older one holds.
+        (
+            "import-via: AS-LOST from AS1 accept NOT ANY\nimport: from AS6777 accept AS1 OR AS2",
+            vec![2],
+        ),
     ] {
         let filter = PeerFilter::compile(&lines(text), RS, |_| None).filter;
         let received: Vec<u32> = (1..=4).filter(|n| filter.receives(Family::V4, Asn(*n))).collect();
@@ -252,6 +261,23 @@ fn parentheses_do_not_nest_without_end() {
     let nots = format!("from AS6777 accept {} AS1", "NOT ".repeat(10_000));
     // A filter that is not understood lets something through, as one on prefixes would.
     assert!(parse_attribute("import", &nots).is_ok());
+}
+
+#[test]
+fn a_line_has_not_more_names_than_the_stack_has_room_for() {
+    let text = |names: usize| format!("from AS6777 accept {} AS1", "AS2 OR ".repeat(names - 2));
+    let read = parse_attribute("import", &text(998)).unwrap();
+    let filter = PeerFilter::compile(&read, RS, |_| None).filter;
+    assert!(filter.receives(Family::V4, Asn(2)) && !filter.receives(Family::V4, Asn(3)));
+    let error = parse_attribute("import", &text(1_000_000)).unwrap_err();
+    assert!(error.to_string().contains("AS2 OR AS2"), "{error}");
+    // Each peering has the filter of the line.
+    let peerings = format!("{} accept ANY", "from AS6777 ".repeat(1_000_000));
+    assert!(parse_attribute("import", &peerings).is_err());
+    // Prefixes are no names.
+    let prefixes = "192.0.2.0/24, 2001:db8::/32, ".repeat(10_000);
+    let line = format!("from AS6777 accept {{ {prefixes} 198.51.100.0/24 }}");
+    assert!(parse_attribute("import", &line).is_ok());
 }
 
 proptest! {
