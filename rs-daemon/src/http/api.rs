@@ -111,6 +111,13 @@ struct Paging {
     next_page: Option<usize>,
 }
 
+impl Paging {
+    /// The page of a number, which may be any; `more`: whether there is another behind it.
+    fn new(page: usize, per_page: usize, more: bool) -> Self {
+        Self { page, per_page, next_page: more.then(|| page.saturating_add(1)) }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MembersAsked {
@@ -129,8 +136,7 @@ async fn members(State(app): State<App>, asked: Asked<MembersAsked>) -> Answer<R
     };
     let start = (number - 1).saturating_mul(size).min(total);
     let sessions: Vec<_> = sessions.drain(start..total.min(start + size)).collect();
-    let next_page = (start + sessions.len() < total).then_some(number + 1);
-    let paging = Paging { page: number, per_page: size, next_page };
+    let paging = Paging::new(number, size, start + sessions.len() < total);
     #[derive(Serialize)]
     struct Body<T> {
         members: Vec<T>,
@@ -266,9 +272,8 @@ async fn routes(
         routes.extend(page.drain(skipped..));
     }
     // One more than fits was looked for, to know whether there is another page.
-    let next_page = (routes.len() > size).then_some(number + 1);
+    let paging = Paging::new(number, size, routes.len() > size);
     routes.truncate(size);
-    let paging = Paging { page: number, per_page: size, next_page };
     Ok(tagged(RoutesPage { routes, paging }))
 }
 
@@ -319,6 +324,13 @@ mod tests {
         {
             assert!(Page::parse(page, size).is_err(), "{page:?} {size:?}");
         }
+    }
+
+    #[test]
+    fn the_greatest_page_number_has_no_next() {
+        let paging = Paging::new(usize::MAX, 5000, false);
+        assert_eq!((paging.page, paging.next_page), (usize::MAX, None));
+        assert_eq!(Paging::new(2, 10, true).next_page, Some(3));
     }
 
     #[test]
