@@ -45,8 +45,7 @@ impl Dump {
         wanted: &Followers,
         now: u64,
     ) -> Result<Self, IrrError> {
-        let sources = sources.iter().map(|s| s.to_ascii_uppercase()).collect();
-        let mut dump = Self { sources, wanted: wanted.clone(), now, ..Self::default() };
+        let mut dump = Self::new(sources, wanted, now);
         for path in paths {
             let path = path.as_ref();
             let failed = |source| IrrError::Dump { path: path.to_owned(), source };
@@ -61,9 +60,19 @@ impl Dump {
         Ok(dump)
     }
 
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(sources: &[String], wanted: &Followers, now: u64) -> Self {
+        let sources = sources.iter().map(|s| s.to_ascii_uppercase()).collect();
+        Self { sources, wanted: wanted.clone(), now, ..Self::default() }
+    }
+
     /// Reads objects: attributes in lines, objects apart by empty lines, continuation lines
     /// beginning with white space or `+` (RFC 2622 §2).
-    fn read_objects(&mut self, mut reader: impl BufRead) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn read_objects(&mut self, mut reader: impl BufRead) -> io::Result<()> {
         let mut object = Object::default();
         let mut line = Vec::new();
         loop {

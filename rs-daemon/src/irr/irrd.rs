@@ -7,7 +7,9 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -21,6 +23,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// An answer larger than this is refused: the largest as-sets expand to a few megabytes.
 const GREATEST_ANSWER_OCTETS: usize = 64 << 20;
+
+/// The longest line that is no data: a length, an error's words.
+const GREATEST_LINE_OCTETS: u64 = 1024;
 
 /// An answer that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +49,9 @@ impl Answer {
 }
 
 /// A connection.
-pub struct IrrdClient {
+pub struct IrrdClient<S = TcpStream> {
     server: String,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<S>,
     sources: Vec<String>,
 }
 
@@ -61,8 +66,7 @@ impl IrrdClient {
             })
             .map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
-        let stream = BufReader::with_capacity(64 * 1024, socket);
-        let mut client = Self { server: server.to_owned(), stream, sources: sources.to_vec() };
+        let mut client = Self { sources: sources.to_vec(), ..Self::over(server, socket) };
         // `!!` keeps the connection open and is not answered; `!n` names the client.
         client.write("!!\n").await.map_err(failed)?;
         client.query_all(&["!nrs-daemon".to_owned()]).await?;
@@ -70,6 +74,14 @@ impl IrrdClient {
             client.query_all(&[select]).await?;
         }
         Ok(client)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> IrrdClient<S> {
+    /// Over a connection that is there; nothing has been said on it yet.
+    pub fn over(server: &str, stream: S) -> Self {
+        let stream = BufReader::with_capacity(64 * 1024, stream);
+        Self { server: server.to_owned(), stream, sources: Vec::new() }
     }
 
     /// The query that selects a database, or the configured ones again.
@@ -113,7 +125,7 @@ impl IrrdClient {
     }
 
     /// Asks all queries, a window at a time; answers are in their order.
-    pub(crate) async fn query_each(&mut self, queries: &[String]) -> Result<Vec<Answer>, IrrError> {
+    pub async fn query_each(&mut self, queries: &[String]) -> Result<Vec<Answer>, IrrError> {
         let mut answers = Vec::with_capacity(queries.len());
         for window in queries.chunks(WINDOW) {
             let mut text = window.join("\n");
@@ -144,9 +156,13 @@ impl IrrdClient {
 
     async fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
-        let mut limited = (&mut self.stream).take(1024);
+        let mut limited = (&mut self.stream).take(GREATEST_LINE_OCTETS);
         if limited.read_until(b'\n', &mut line).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if limited.limit() == 0 && !line.ends_with(b"\n") {
+            // Its rest would be taken for the next answer.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line of over 1024 octets"));
         }
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
