@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -194,11 +193,24 @@ fn client_name(stream: &UnixStream) -> String {
     }
 }
 
+/// Answers what comes on `read` until it ends, for whoever brings the connection.
+///
+/// # Errors
+/// When the client can no longer be read or written to.
+pub async fn serve_stream(
+    operations: &Operations,
+    client: &str,
+    read: impl AsyncRead + Unpin,
+    write: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    serve_client(operations, client, BufReader::new(read), &mut Lines::new(write)).await
+}
+
 async fn serve_client(
     operations: &Operations,
     client: &str,
-    mut read: BufReader<OwnedReadHalf>,
-    lines: &mut Lines,
+    mut read: BufReader<impl AsyncRead + Unpin>,
+    lines: &mut Lines<impl AsyncWrite + Unpin>,
 ) -> io::Result<()> {
     loop {
         let command = match read_request(&mut read).await? {
@@ -236,7 +248,7 @@ enum Asked {
     Nonsense(Refusal),
 }
 
-async fn read_request(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Asked> {
+async fn read_request(read: &mut BufReader<impl AsyncRead + Unpin>) -> io::Result<Asked> {
     let mut line = Vec::new();
     let most = MAX_REQUEST_OCTETS as u64 + 1;
     let Ok(got) = timeout(REQUEST_TIMEOUT, read.take(most).read_until(b'\n', &mut line)).await
@@ -296,7 +308,7 @@ impl From<io::Error> for Failure {
 async fn answer(
     operations: &Operations,
     command: Command,
-    lines: &mut Lines,
+    lines: &mut Lines<impl AsyncWrite + Unpin>,
 ) -> Result<(), Failure> {
     match command {
         Command::Status => lines.item(&operations.status().await?).await?,
@@ -356,14 +368,14 @@ async fn answer(
 }
 
 /// The answering half of a connection.
-struct Lines {
-    write: OwnedWriteHalf,
+struct Lines<W> {
+    write: W,
     buffer: Vec<u8>,
     items: u64,
 }
 
-impl Lines {
-    fn new(write: OwnedWriteHalf) -> Self {
+impl<W: AsyncWrite + Unpin> Lines<W> {
+    fn new(write: W) -> Self {
         Self { write, buffer: Vec::new(), items: 0 }
     }
 
