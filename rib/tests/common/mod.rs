@@ -9,6 +9,7 @@
 )]
 
 pub mod oracle;
+pub mod run;
 pub mod worker;
 
 use std::collections::{BTreeMap, VecDeque};
