@@ -2,11 +2,21 @@
 //! it does not; a target of cargo-fuzz calls it with what it makes up, and [`tests`] with the
 //! seeds, so that a stable compiler runs them too.
 
+pub mod configuration;
 pub mod frame;
 pub mod open;
+pub mod partition;
+pub mod patterns;
+pub mod requests;
 pub mod roundtrip;
+pub mod rpsl;
+pub mod rtr;
 pub mod session_events;
 pub mod update_decode;
+
+/// The exchange in memory of `rib`'s tests, with its oracle.
+#[path = "../../rib/tests/common/mod.rs"]
+mod exchange;
 
 use bgp_wire::{DecodeContext, Families, Family};
 
@@ -25,6 +35,36 @@ pub fn context(data: &[u8]) -> Option<(DecodeContext, &[u8])> {
         extended_next_hop: !bit(3),
     };
     Some((cx, body))
+}
+
+/// Octets read from the front; behind the end there are zeros.
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub fn take(&mut self, n: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(n.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    pub fn array<const N: usize>(&mut self) -> [u8; N] {
+        let taken = self.take(N);
+        let mut array = [0; N];
+        array[..taken.len()].copy_from_slice(taken);
+        array
+    }
+
+    pub fn u8(&mut self) -> u8 {
+        self.array::<1>()[0]
+    }
+
+    pub fn u16(&mut self) -> u16 {
+        u16::from_be_bytes(self.array())
+    }
+
+    pub fn u32(&mut self) -> u32 {
+        u32::from_be_bytes(self.array())
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +92,19 @@ mod tests {
         };
     }
 
-    properties!(frame, open, roundtrip, session_events, update_decode);
+    properties!(
+        configuration,
+        frame,
+        open,
+        partition,
+        patterns,
+        requests,
+        roundtrip,
+        rpsl,
+        rtr,
+        session_events,
+        update_decode,
+    );
 
     fn root() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")
