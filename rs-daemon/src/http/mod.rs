@@ -62,7 +62,6 @@ const HEALTH_CONNECTIONS: usize = 16;
 const HEALTH_LIFE: Duration = Duration::from_secs(2);
 
 /// Every answer as a service, for whoever brings the requests.
-#[must_use]
 pub fn service(operations: Operations) -> Router {
     router(App { operations, history: History::default() })
 }
