@@ -226,8 +226,10 @@ fn changes_that_find_no_room_in_the_tap_have_collectors_begin_anew() {
     let rs = Running::start_with(limits, |port| {
         head(port, "shards = 1\nworkers = 1") + &members(&[11]) + &collector(&listener, ALL)
     });
-    let first = listener.accept();
+    let mut first = listener.accept();
     let mut member = rs.join(11);
+    // A connection that is only being made begins with the tables and loses nothing.
+    first.until("the session", |told| told.up.contains_key(&peer(11)));
     member.announce(&member.attributes(), &prefixes(0..2000));
     rs.until(11, "2000 routes", |s| s.routes[0].received == 2000);
     let mut collector = listener.accept();
