@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
 mod generated;
+mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
