@@ -16,7 +16,9 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::irr::{IrrHandle, IrrSpec, IrrState, MemberSpec, RpslPolicies};
-use crate::runtime::status::{DataStatus, IrrSetStatus, RpkiSourceStatus, RpslPolicyStatus};
+use crate::runtime::status::{
+    DataStatus, IrrRefreshStatus, IrrSetStatus, RpkiSourceStatus, RpslPolicyStatus,
+};
 
 /// Above this many changed prefixes a whole pass over the table is cheaper than looking each up.
 const PREFIXES_WORTH_LISTING: usize = 20_000;
@@ -315,6 +317,7 @@ impl Sources {
             aspas: c.aspas as u64,
             last_sync: c.last_sync,
             last_error: c.last_error.clone(),
+            failures: Some(c.failures),
         });
         let files = rpki.files.iter().map(|f| RpkiSourceStatus {
             name: f.path.display().to_string(),
@@ -328,6 +331,7 @@ impl Sources {
             aspas: f.aspas as u64,
             last_sync: f.last_read,
             last_error: f.last_error.clone(),
+            failures: None,
         });
         DataStatus {
             rpki: caches.chain(files).collect(),
@@ -335,6 +339,12 @@ impl Sources {
             aspas: self.data.aspas.len() as u64,
             irr: irr.statuses.iter().map(|s| irr_status(s, &irr)).collect(),
             rpsl: irr.policy_statuses.iter().map(|s| policy_status(s, &irr)).collect(),
+            irr_refresh: self.irr.is_some().then(|| IrrRefreshStatus {
+                last_success: at(irr.last_refresh_unix_secs),
+                last_error: irr.last_error.clone(),
+                failures: irr.failures,
+                cache_written: irr.cache_written,
+            }),
         }
     }
 }

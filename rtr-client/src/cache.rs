@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use rpki::rtr::client::Client;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, timeout};
@@ -12,14 +11,18 @@ use tokio::time::{Instant, timeout};
 use crate::bounded::Bounded;
 use crate::join::Update;
 use crate::target::Target;
+use crate::watched::{Answered, Watched};
 
 /// How long a connection attempt may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long a cache may take from a query to End of Data: a full set over a slow line.
-const ANSWER_LIMIT: Duration = Duration::from_secs(300);
 /// First pause before connecting again; doubles up to the greatest.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const GREATEST_RETRY: Duration = Duration::from_secs(60);
+/// A session that was in step for so long was a good one: the pause begins anew.
+const GOOD_SESSION: Duration = Duration::from_secs(60);
+/// Time between two answers of a cache: one that has news all the time, or says that nothing it
+/// said holds (Cache Reset), is asked no faster than this.
+const ANSWER_PAUSE: Duration = Duration::from_secs(1);
 /// How long a cache that failed with RTR version 2 is asked with version 1.
 const VERSION_1_FOR: Duration = Duration::from_secs(3600);
 
@@ -42,10 +45,10 @@ pub(crate) async fn run(index: usize, address: String, updates: Sender<Update>) 
             Some(until) if Instant::now() < until => 1,
             _ => 2,
         };
-        let applied_before = target.applied;
+        let (begun, applied_before) = (Instant::now(), target.applied);
         let ended = session(index, &address, version, &mut target, &updates).await;
         let Some(ended) = ended else { return };
-        if ended.synced {
+        if ended.synced && begun.elapsed() >= GOOD_SESSION {
             retry = FIRST_RETRY;
         }
         // A cache may speak an older draft's ASPA in version 2, which reads as garbage: rather
@@ -84,13 +87,14 @@ async fn session(
         Ok(socket) => socket,
         Err(error) => return Some(Ended { synced, error }),
     };
+    let answered = Answered::default();
+    let socket = Watched::new(socket, answered.clone());
     let mut client = begin(socket, version, std::mem::take(target));
     let error = loop {
-        let limit = if synced { None } else { Some(ANSWER_LIMIT) };
-        match step(&mut client, limit).await {
-            Ok(()) => {}
-            Err(error) => break error,
+        if let Err(error) = client.step().await {
+            break error;
         }
+        answered.note();
         synced = true;
         let data = client.target().data.clone();
         let timing = client.target().timing;
@@ -98,6 +102,7 @@ async fn session(
         if updates.send(update).await.is_err() {
             return None;
         }
+        tokio::time::sleep(ANSWER_PAUSE).await;
     };
     *target = client.into_target();
     Some(Ended { synced, error })
@@ -108,18 +113,6 @@ async fn session(
 /// go on with data that nobody serves any more.
 pub(crate) fn begin<S>(stream: S, version: u8, target: Target) -> Client<Bounded<S>, Target> {
     Client::with_initial_version(version, Bounded::new(stream), target, None)
-}
-
-pub(crate) async fn step<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &mut Client<Bounded<S>, Target>,
-    limit: Option<Duration>,
-) -> io::Result<()> {
-    match limit {
-        None => client.step().await,
-        Some(limit) => timeout(limit, client.step()).await.unwrap_or_else(|_| {
-            Err(io::Error::new(io::ErrorKind::TimedOut, "no End of Data within 300 s"))
-        }),
-    }
 }
 
 async fn connect(address: &str) -> io::Result<TcpStream> {

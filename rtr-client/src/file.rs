@@ -136,6 +136,8 @@ struct Watched {
     good: VrpFile,
     /// The earliest expiry that is still to come.
     next_expiry: Option<u64>,
+    /// What the clock said the last time.
+    looked_at: u64,
 }
 
 pub(crate) fn unix_now() -> u64 {
@@ -148,7 +150,9 @@ impl Watched {
         let stamp = stamp(&self.path);
         let changed = self.seen != Some(stamp);
         let expired = self.next_expiry.is_some_and(|at| at <= now);
-        if !changed && !expired {
+        // A clock that was ahead, and is set right: what expired by it has not.
+        let set_back = now < std::mem::replace(&mut self.looked_at, now);
+        if !changed && !expired && !set_back {
             return None;
         }
         self.seen = Some(stamp);
@@ -179,7 +183,13 @@ impl Watched {
 
 /// Looks at the files for as long as the joiner listens.
 pub(crate) async fn watch(paths: Vec<PathBuf>, updates: Sender<Update>) {
-    let new = |path| Watched { path, seen: None, good: VrpFile::default(), next_expiry: None };
+    let new = |path| Watched {
+        path,
+        seen: None,
+        good: VrpFile::default(),
+        next_expiry: None,
+        looked_at: 0,
+    };
     let mut files: Vec<Watched> = paths.into_iter().map(new).collect();
     loop {
         for index in 0..files.len() {
@@ -243,8 +253,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vrps.json");
         std::fs::write(&path, r#"{"roas":[{"asn":1,"prefix":"8.0.0.0/8","expires":100},{"asn":2,"prefix":"9.0.0.0/8"}]}"#).unwrap();
-        let mut watched =
-            Watched { path: path.clone(), seen: None, good: VrpFile::default(), next_expiry: None };
+        let mut watched = Watched {
+            path: path.clone(),
+            seen: None,
+            good: VrpFile::default(),
+            next_expiry: None,
+            looked_at: 0,
+        };
         let count = |update: Option<Update>| match update {
             Some(Update::File { vrps, error, .. }) => Some((vrps.len(), error.is_some())),
             _ => None,
@@ -254,5 +269,7 @@ mod tests {
         std::fs::write(&path, "{ half a fi").unwrap();
         assert_eq!(count(watched.look(0, 52)), Some((2, true)));
         assert_eq!(count(watched.look(0, 100)), Some((1, false)), "expired meanwhile");
+        assert_eq!(count(watched.look(0, 99)), Some((2, false)), "the clock was wrong, and is set");
+        assert_eq!(count(watched.look(0, 100)), Some((1, false)), "now it has");
     }
 }

@@ -77,6 +77,7 @@ impl Joiner {
                 last_sync: None,
                 expires: None,
                 last_error: None,
+                failures: 0,
             },
             data: CacheData::default(),
             expires: None,
@@ -148,6 +149,9 @@ impl Joiner {
                 let life = Duration::from_secs(u64::from(timing.expire));
                 cache.expires = Some(Instant::now() + life);
                 cache.failures = 0;
+                if !cache.status.connected {
+                    tracing::info!(cache = %cache.status.address, vrps = data.vrps.len(), "RTR cache connected");
+                }
                 cache.status.connected = true;
                 cache.status.version = version;
                 cache.status.serial = state.map(|s| s.serial().into());
@@ -167,6 +171,7 @@ impl Joiner {
                     cache.failures += 1;
                 }
                 cache.status.connected = false;
+                cache.status.failures += 1;
                 cache.status.version = version;
                 cache.status.last_error = Some(error);
             }

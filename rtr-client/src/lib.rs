@@ -13,6 +13,7 @@ mod cache;
 mod file;
 mod join;
 mod target;
+mod watched;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,6 +73,8 @@ pub struct CacheStatus {
     pub expires: Option<SystemTime>,
     /// Why it is not connected, or was not the last time.
     pub last_error: Option<String>,
+    /// Sessions and attempts that ended with an error.
+    pub failures: u64,
 }
 
 /// What is known of one VRP file.
@@ -167,7 +170,7 @@ pub async fn follow<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> std::io::Error {
     let mut client = cache::begin(stream, version, target::Target::default());
     loop {
-        if let Err(error) = cache::step(&mut client, None).await {
+        if let Err(error) = client.step().await {
             return error;
         }
         let data = &client.target().data;

@@ -7,7 +7,7 @@ use rs_tests::support::ports::free_ports;
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::route::Route;
 use rs_tests::support::rs::{Config, RouteServer};
-use rs_tests::support::wait::ensure;
+use rs_tests::support::wait::{ensure, eventually};
 
 /// AS of the route server.
 pub(crate) const RS: u32 = 64500;
@@ -86,5 +86,62 @@ impl Exchange {
 pub(crate) fn holds(what: &str, speaker: &Speaker, expected: &[Route]) {
     speaker.wait_routes(what, ARRIVE, |seen| {
         ensure(seen == expected, || format!("expected {expected:?}\n    seen {seen:?}"))
+    });
+}
+
+/// Two members, 2 and 3, who must notice nothing.
+pub(crate) struct Honest {
+    pub(crate) sender: Speaker,
+    pub(crate) receiver: Speaker,
+    sent: u32,
+}
+
+impl Honest {
+    pub(crate) fn new(exchange: &Exchange) -> Self {
+        Self::of(exchange.speaker(2), exchange.speaker(3))
+    }
+
+    pub(crate) const fn of(sender: Speaker, receiver: Speaker) -> Self {
+        Self { sender, receiver, sent: 0 }
+    }
+
+    /// A new route comes through, and nothing else has changed.
+    pub(crate) fn serve(&mut self, what: &str) {
+        let mut other = route(2, "203.0.113.0/24", "");
+        self.sent += 1;
+        other.med = Some(self.sent);
+        self.sender.announce(&other);
+        self.receiver.wait_routes(what, ARRIVE, |seen| {
+            ensure(seen.contains(&other), || format!("expected {other:?}\n    seen {seen:?}"))
+        });
+        for speaker in [&self.sender, &self.receiver] {
+            assert_eq!(speaker.status().closed, None, "{what}");
+        }
+    }
+}
+
+/// Waits until the daemon has said this.
+pub(crate) fn logged(exchange: &Exchange, text: &str) {
+    eventually(&format!("the log says {text:?}"), ARRIVE, || {
+        let log = exchange.server.log();
+        ensure(log.contains(text), || log)
+    });
+}
+
+/// How often the daemon has said this.
+pub(crate) fn times_logged(exchange: &Exchange, text: &str) -> usize {
+    exchange.server.log().matches(text).count()
+}
+
+/// Waits until a metric's sum satisfies a condition.
+pub(crate) fn measured(
+    exchange: &Exchange,
+    name: &str,
+    labels: &[&str],
+    holds: impl Fn(f64) -> bool,
+) {
+    eventually(&format!("{name} {labels:?}"), ARRIVE, || {
+        let value = exchange.metric(name, labels)?;
+        ensure(holds(value), || format!("{value}"))
     });
 }

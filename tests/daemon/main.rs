@@ -8,6 +8,7 @@
 
 mod add_path;
 mod exchange;
+mod faults;
 mod malformed;
 mod path_hiding;
 mod real_tables;

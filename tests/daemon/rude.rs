@@ -11,7 +11,7 @@ use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::message;
 use socket2::{Domain, Socket, Type};
 
-use crate::exchange::{ARRIVE, Exchange, holds, route};
+use crate::exchange::{ARRIVE, Exchange, Honest, holds, route};
 
 const ROUTE_REFRESH: u8 = 5;
 
@@ -36,32 +36,6 @@ fn ended(mut stream: &TcpStream) -> bool {
             Ok(0) => return true,
             Ok(_) => {}
             Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
-        }
-    }
-}
-
-/// Two members who must notice nothing.
-struct Honest {
-    sender: Speaker,
-    receiver: Speaker,
-    sent: u8,
-}
-
-impl Honest {
-    fn new(exchange: &Exchange) -> Self {
-        Self { sender: exchange.speaker(2), receiver: exchange.speaker(3), sent: 0 }
-    }
-
-    /// A new route comes through, and nothing else has changed.
-    fn serve(&mut self, what: &str) {
-        let other = route(2, "203.0.113.0/24", &(300_000 + u32::from(self.sent)).to_string());
-        self.sent += 1;
-        self.sender.announce(&other);
-        self.receiver.wait_routes(what, ARRIVE, |seen| {
-            ensure(seen.contains(&other), || format!("expected {other:?}\n    seen {seen:?}"))
-        });
-        for speaker in [&self.sender, &self.receiver] {
-            assert_eq!(speaker.status().closed, None, "{what}");
         }
     }
 }

@@ -62,6 +62,11 @@ impl Process {
     /// SIGTERM, then waits for the end; gives the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for the end; gives the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
         let child = &mut self.child;
         eventually(&format!("{} ends", self.name), Duration::from_secs(15), || {
             let status = child.try_wait().map_err(|error| error.to_string())?;

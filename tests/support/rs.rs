@@ -76,6 +76,8 @@ pub struct Config {
     whole: Option<String>,
     /// Port of its HTTP listener on the loopback of its namespace; 0: none.
     pub http_port: u16,
+    /// The command line that it is started by, `@directory@` standing for its own directory.
+    pub under: Vec<String>,
 }
 
 impl Config {
@@ -93,6 +95,7 @@ impl Config {
             members: String::new(),
             whole: None,
             http_port: 9180,
+            under: Vec::new(),
         }
     }
 
@@ -138,10 +141,16 @@ impl Config {
         self
     }
 
+    /// Other addresses to listen on.
+    pub fn set_listen(&mut self, listen: &[String]) {
+        self.listen = listen.to_vec();
+    }
+
     fn render(&self, socket: &Path) -> String {
         if let Some(text) = &self.whole {
             return text.replace("@control@", &socket.to_string_lossy());
         }
+        let directory = socket.parent().map(|path| path.display().to_string());
         let listen: Vec<String> = self.listen.iter().map(|l| format!("\"{l}\"")).collect();
         let mut text = format!(
             "[exchange]\nname = \"Test IX\"\nasn = {}\n{}\n[control]\nsocket = \"{}\"\n",
@@ -162,7 +171,7 @@ impl Config {
             self.import,
             self.members
         );
-        text
+        text.replace("@directory@", &directory.unwrap_or_default())
     }
 }
 
@@ -171,6 +180,7 @@ impl Config {
 pub struct RouteServer {
     host: Option<Host>,
     process: Process,
+    under: Vec<String>,
     /// Last, so that the logs are there when the processes go.
     directory: TempDir,
 }
@@ -187,16 +197,32 @@ impl RouteServer {
     }
 
     fn start_with(host: Option<Host>, config: &Config) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        let text = config.render(&directory.path().join("control.sock"));
-        fs::write(directory.path().join("rs.toml"), text).expect("rs.toml is written");
-        let process = spawn(host.as_ref(), &directory);
-        let mut server = Self { host, directory, process };
+        let mut server = Self::launch(host, TempDir::new().expect("a directory"), config);
         server.wait_ready();
         server
     }
 
-    fn wait_ready(&mut self) {
+    /// Starts it in a directory on loopback and waits for nothing.
+    pub fn start_in_directory(directory: TempDir, config: &Config) -> Self {
+        Self::launch(None, directory, config)
+    }
+
+    fn launch(host: Option<Host>, directory: TempDir, config: &Config) -> Self {
+        let text = config.render(&directory.path().join("control.sock"));
+        fs::write(directory.path().join("rs.toml"), text).expect("rs.toml is written");
+        let process = spawn(host.as_ref(), &directory, &config.under);
+        Self { host, directory, process, under: config.under.clone() }
+    }
+
+    /// Starts it where it is to end at once; its exit code and what it said.
+    pub fn refused(directory: TempDir, config: &Config) -> (Option<i32>, String) {
+        let mut server = Self::launch(None, directory, config);
+        let code = server.process.ended();
+        (code, server.log())
+    }
+
+    /// Waits until it answers.
+    pub fn wait_ready(&mut self) {
         eventually("rs-daemon answers", Duration::from_secs(20), || {
             self.process.still_runs()?;
             self.ask(&["status"])
@@ -247,22 +273,43 @@ impl RouteServer {
     /// Stops it as an operator would and starts it again with the same configuration.
     pub fn restart(&mut self) {
         assert_eq!(self.process.terminate(), Some(0), "rs-daemon ends with 0 on SIGTERM");
-        self.process = spawn(self.host.as_ref(), &self.directory);
+        self.process = spawn(self.host.as_ref(), &self.directory, &self.under);
         self.wait_ready();
     }
 
     /// Kills it, as a crash would, and starts it again.
     pub fn crash(&mut self) {
         self.process.kill();
-        self.process = spawn(self.host.as_ref(), &self.directory);
+        self.process = spawn(self.host.as_ref(), &self.directory, &self.under);
         self.wait_ready();
     }
 
     /// Writes another configuration and makes it reload.
     pub fn reload(&self, config: &Config) {
+        self.write_config(config);
+        self.act(&["reload"]);
+    }
+
+    /// Writes another configuration.
+    pub fn write_config(&self, config: &Config) {
         let text = config.render(&self.directory.path().join("control.sock"));
         fs::write(self.directory.path().join("rs.toml"), text).expect("rs.toml is written");
-        self.act(&["reload"]);
+    }
+
+    /// The directory of its configuration, its control socket and, unless the configuration says
+    /// otherwise, its state.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Sends a signal by name, such as `HUP`.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until it has ended by itself; its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.process.ended()
     }
 
     /// What `rsctl diff` says of another configuration, which stays in a file of its own.
@@ -295,12 +342,16 @@ impl RouteServer {
     }
 }
 
-fn spawn(host: Option<&Host>, directory: &TempDir) -> Process {
-    let program = programs().join("rs-daemon");
+fn spawn(host: Option<&Host>, directory: &TempDir, under: &[String]) -> Process {
+    let program = programs().join("rs-daemon").to_string_lossy().into_owned();
+    let own = directory.path().to_string_lossy();
+    let mut words = under.iter().map(|word| word.replace("@directory@", &own)).chain([program]);
+    let first = words.next().unwrap_or_default();
     let mut command = match host {
-        Some(host) => host.command(&program.to_string_lossy()),
-        None => Command::new(program),
+        Some(host) => host.command(&first),
+        None => Command::new(first),
     };
+    command.args(words);
     command.arg("--config").arg(directory.path().join("rs.toml"));
     Process::start("rs-daemon", directory.path(), command)
 }

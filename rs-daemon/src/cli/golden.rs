@@ -154,6 +154,7 @@ fn status_answer() -> StatusAnswer {
             sessions_established: 22,
             state_written: false,
             draining: true,
+            http: Some(crate::runtime::status::LocalSocketStatus::default()),
             ..sample::daemon()
         },
         route_servers: vec![server("rs1", "regular", 12), server("chaos", "chaos", 10)],
@@ -174,6 +175,7 @@ fn rpki() -> RpkiAnswer {
         aspas: 0,
         last_sync: error.is_none().then(|| sample::time(sample::NOON - 90)),
         last_error: error.map(str::to_owned),
+        failures: Some(u64::from(error.is_some())),
     };
     RpkiAnswer {
         vrps: 450_000,

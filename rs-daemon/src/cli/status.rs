@@ -7,7 +7,7 @@ use super::outside;
 use super::table::{Cell, Column, Style, Table};
 use super::text::{age, octets, plain, stamp, time};
 use crate::control::answers::StatusAnswer;
-use crate::runtime::status::RouteServerStatus;
+use crate::runtime::status::{LocalSocketStatus, RouteServerStatus};
 
 pub(super) fn write(status: &StatusAnswer, look: &mut Look<'_>) -> io::Result<()> {
     let daemon = &status.daemon;
@@ -28,6 +28,7 @@ pub(super) fn write(status: &StatusAnswer, look: &mut Look<'_>) -> io::Result<()
         (!daemon.last_reload_success, "the last reload was refused; the one before is in force"),
         (daemon.draining, "draining: GRACEFUL_SHUTDOWN is on everything exported"),
         (!daemon.state_written, "what should survive a restart cannot be written (see the log)"),
+        (is_down(daemon.http), "HTTP: the port cannot be had, tried again (see the log)"),
         (!daemon.ready, "not ready: listeners or the first RPKI data are missing"),
     ];
     for (_, text) in warnings.iter().filter(|(applies, _)| *applies) {
@@ -40,6 +41,10 @@ pub(super) fn write(status: &StatusAnswer, look: &mut Look<'_>) -> io::Result<()
         outside::write_rpki(&status.rpki, look)?;
     }
     Ok(())
+}
+
+fn is_down(socket: Option<LocalSocketStatus>) -> bool {
+    socket.is_some_and(|socket| !socket.listening)
 }
 
 fn route_servers(servers: &[RouteServerStatus], look: &mut Look<'_>) -> io::Result<()> {

@@ -5,21 +5,24 @@
 //! writes have a time limit, connections are counted, long answers are written page by page.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::operations::Operations;
 use super::protocol::{Command, Line, MAX_REQUEST_OCTETS, Refusal, RefusalKind, Request, VERSION};
+use crate::runtime::limits::REFUSED_LOG_INTERVAL;
+use crate::runtime::local_sockets::{Accepting, LocalSocket};
+use crate::runtime::log_limit::LogLimit;
 
 /// Clients at once. More are told so and closed.
 const MAX_CONNECTIONS: usize = 32;
@@ -27,6 +30,8 @@ const MAX_CONNECTIONS: usize = 32;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a client to take what is written.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is looked whether the socket is where clients look for it.
+const LOOK: Duration = Duration::from_secs(2);
 /// Octets collected before they are written.
 const WRITE_BUFFER_OCTETS: usize = 64 * 1024;
 
@@ -43,13 +48,17 @@ pub struct ControlSettings {
 #[derive(Debug)]
 pub struct ControlListener {
     listener: UnixListener,
-    path: PathBuf,
+    settings: ControlSettings,
+    /// Device and inode of our file: at the path may be somebody else's by now.
+    file: (u64, u64),
 }
 
 impl Drop for ControlListener {
     fn drop(&mut self) {
-        // Somebody else's by now, or gone: nothing to do about it here.
-        let _ = std::fs::remove_file(&self.path);
+        if self.is_in_place() {
+            // Gone since: that is what we want.
+            let _ = std::fs::remove_file(&self.settings.socket);
+        }
     }
 }
 
@@ -71,38 +80,87 @@ impl ControlListener {
         let _ = std::fs::remove_file(&temporary);
         let listener = UnixListener::bind(&temporary)?;
         let ready = set_access(&temporary, settings.group.as_deref())
-            .and_then(|()| std::fs::rename(&temporary, path));
-        if let Err(error) = ready {
-            let _ = std::fs::remove_file(&temporary);
-            return Err(error);
+            .and_then(|()| identity(&temporary))
+            .and_then(|file| std::fs::rename(&temporary, path).map(|()| file));
+        match ready {
+            Ok(file) => Ok(Self { listener, settings: settings.clone(), file }),
+            Err(error) => {
+                let _ = std::fs::remove_file(&temporary);
+                Err(error)
+            }
         }
-        Ok(Self { listener, path: path.clone() })
+    }
+
+    fn is_in_place(&self) -> bool {
+        identity(&self.settings.socket).is_ok_and(|file| file == self.file)
+    }
+
+    /// A socket without its file answers nobody: made anew, unless another daemon has taken the
+    /// path.
+    fn keep_in_place(&mut self, health: &LocalSocket) {
+        if self.is_in_place() {
+            return;
+        }
+        let path = self.settings.socket.display().to_string();
+        match Self::bind(&self.settings) {
+            Ok(new) => {
+                *self = new;
+                health.is_lost();
+                health.is_up();
+                warn!(path, "control socket: its file was gone, it is made anew");
+            }
+            Err(error) => {
+                if health.is_down() {
+                    error!(path, %error, "control socket: its file is gone or another's: rsctl cannot connect");
+                }
+            }
+        }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.settings.socket
     }
 
     /// Answers until `stop`.
-    pub async fn run(self, operations: Operations, stop: CancellationToken) {
+    pub async fn run(mut self, operations: Operations, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let health = &operations.runtime().local_sockets().control;
+        health.is_up();
+        let mut accepting = Accepting::new("control socket");
+        let mut refused = LogLimit::new(REFUSED_LOG_INTERVAL);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
+                _ = look.tick() => {
+                    self.keep_in_place(health);
+                    continue;
+                }
             };
             let stream = match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => {
+                    accepting.succeeded();
+                    stream
+                }
                 Err(error) => {
-                    // Out of file descriptors, most likely: it comes back, a hot loop would not help.
-                    warn!(%error, "control socket: accept");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    health.accept_failed(&mut accepting, &error).await;
                     continue;
                 }
             };
             let slot = Arc::clone(&slots).try_acquire_owned();
+            if slot.is_err() {
+                health.refuses();
+                if let Some(unsaid) = refused.admit(Instant::now()) {
+                    warn!(
+                        client = client_name(&stream),
+                        unsaid, "control socket: too many clients"
+                    );
+                }
+            }
             let operations = operations.clone();
             let stop = stop.clone();
             tokio::spawn(async move {
@@ -138,6 +196,11 @@ pub async fn serve(
 ) -> io::Result<()> {
     ControlListener::bind(settings)?.run(operations, stop).await;
     Ok(())
+}
+
+/// Device and inode.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 fn check_unused(path: &Path) -> io::Result<()> {

@@ -137,6 +137,11 @@ impl Members {
 }
 
 fn start_members() -> io::Result<Members> {
+    // A daemon goes on without its port; a newcomer wants to see the looking glass.
+    drop(
+        std::net::TcpListener::bind(HTTP)
+            .map_err(|error| io::Error::new(error.kind(), format!("HTTP on {HTTP}: {error}")))?,
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let demo = runtime.block_on(Demo::prepare(HTTP, user_socket(), exchange::PORT))?;
     let (config, greeting) = (demo.config()?, demo.greeting());

@@ -5,6 +5,7 @@
 //! codes, of which each session tells a bounded number apart.
 
 mod family;
+mod local;
 mod monitoring;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ use super::App;
 use crate::control::answers::StatusAnswer;
 use crate::irr::PolicyState;
 use crate::runtime::status::{
-    DataStatus, DirectionCounters, EngineCounters, MonitoringStatus, SessionState, SessionStatus,
+    DataStatus, DirectionCounters, EngineCounters, IrrRefreshStatus, MonitoringStatus,
+    SessionState, SessionStatus,
 };
 use family::{Family, Labels, unix_secs};
 
@@ -58,6 +60,7 @@ pub(super) fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
     families.extend(engine(snapshot));
     families.extend(outside(snapshot));
     families.extend(monitoring::families(&snapshot.monitoring));
+    families.extend(local::families(&snapshot.status));
     families.retain(|family| !family.get_metric().is_empty());
     families.extend(ProcessCollector::for_self().collect());
     TextEncoder::new().encode_to_string(&families)
@@ -328,6 +331,11 @@ fn outside(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut serial = Family::gauge("rs_rpki_serial", "RTR serial of each cache.");
     let mut sync = Family::gauge("rs_rpki_last_sync_timestamp_seconds", "When data came last.");
     let mut active = Family::gauge("rs_rpki_active", "Whether the cache's data are in use.");
+    let mut up = Family::gauge("rs_rpki_up", "1 while a cache is connected, a file readable.");
+    let mut failures = Family::counter(
+        "rs_rpki_failures_total",
+        "Sessions with a cache, and attempts to have one, that ended with an error.",
+    );
     for source in &data.rpki {
         let labels = none.with("cache", &source.name);
         vrps.add_count(labels.clone(), source.vrps);
@@ -336,6 +344,11 @@ fn outside(snapshot: &Snapshot) -> Vec<MetricFamily> {
         }
         if let Some(at) = source.last_sync {
             sync.add(labels.clone(), unix_secs(at));
+        }
+        let readable = source.state == "file" && source.last_error.is_none();
+        up.add(labels.clone(), f64::from(readable || source.state == "connected"));
+        if let Some(count) = source.failures {
+            failures.add_count(labels.clone(), count);
         }
         active.add(labels, f64::from(source.active));
     }
@@ -358,8 +371,35 @@ fn outside(snapshot: &Snapshot) -> Vec<MetricFamily> {
             prefixes.add_count(labels.with("family", family), set.prefixes[index]);
         }
     }
-    let known = [vrps, serial, sync, active, in_force, aspas, age, prefixes];
-    known.into_iter().chain(rpsl(data)).map(Family::finish).collect()
+    let known = [vrps, serial, sync, active, up, failures, in_force, aspas, age, prefixes];
+    let fetching = irr_refresh(data.irr_refresh.as_ref());
+    known.into_iter().chain(fetching).chain(rpsl(data)).map(Family::finish).collect()
+}
+
+/// Where an IRR source is configured.
+fn irr_refresh(refresh: Option<&IrrRefreshStatus>) -> [Family; 4] {
+    let none = Labels::none();
+    let mut success =
+        Family::gauge("rs_irr_last_refresh_success", "Whether the last IRR refresh succeeded.");
+    let mut failures =
+        Family::counter("rs_irr_refresh_failures_total", "IRR refreshes that failed.");
+    let mut at = Family::gauge(
+        "rs_irr_last_refresh_timestamp_seconds",
+        "When an IRR refresh succeeded last.",
+    );
+    let mut written = Family::gauge(
+        "rs_irr_cache_write_success",
+        "Whether IRR answers could be kept on disk when it was tried last.",
+    );
+    if let Some(refresh) = refresh {
+        success.add(none.plain(), f64::from(refresh.last_error.is_none()));
+        failures.add_count(none.plain(), refresh.failures);
+        written.add(none.plain(), f64::from(refresh.cache_written));
+        if let Some(time) = refresh.last_success {
+            at.add(none.plain(), unix_secs(time));
+        }
+    }
+    [success, failures, at, written]
 }
 
 /// The members' RPSL policies.

@@ -37,13 +37,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, info};
 
 use crate::control::Operations;
+use crate::runtime::local_sockets::Accepting;
 use history::History;
 use limits::Gate;
 use progress::Progress;
 
+/// Pause between attempts to listen while another program has the port.
+const BIND_RETRY: Duration = Duration::from_secs(5);
 /// Connections at once; more wait in the kernel's backlog.
 const MAX_CONNECTIONS: usize = 256;
 /// Longest wait for a request's header, also between requests.
@@ -100,7 +103,8 @@ impl HttpListener {
     pub async fn run(self, operations: Operations, stop: CancellationToken) {
         let history = History::default();
         tokio::spawn(history.clone().run(operations.clone(), stop.clone()));
-        let app = App { operations, history };
+        let mut accepting = Accepting::new("HTTP");
+        let app = App { operations: operations.clone(), history };
         let (all, health) = (router(app.clone()), health_only(app));
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let health_slots = Arc::new(Semaphore::new(HEALTH_CONNECTIONS));
@@ -110,11 +114,13 @@ impl HttpListener {
                 accepted = self.listener.accept() => accepted,
             };
             let stream = match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => {
+                    accepting.succeeded();
+                    stream
+                }
                 Err(error) => {
-                    // Out of file descriptors, most likely: a hot loop would not help.
-                    warn!(%error, "HTTP: accept");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    let health = &operations.runtime().local_sockets().http;
+                    health.accept_failed(&mut accepting, &error).await;
                     continue;
                 }
             };
@@ -155,6 +161,40 @@ pub async fn serve(
 ) -> io::Result<()> {
     HttpListener::bind(listen).await?.run(operations, stop).await;
     Ok(())
+}
+
+/// Answers until `stop`, as soon as `listen` can be had: `first` says whether it could be at once.
+/// Members are served meanwhile.
+pub async fn serve_when_free(
+    listen: SocketAddr,
+    first: io::Result<HttpListener>,
+    operations: Operations,
+    stop: CancellationToken,
+) {
+    let health = &operations.runtime().local_sockets().http;
+    let mut bound = first;
+    loop {
+        match bound {
+            Ok(listener) => {
+                health.is_up();
+                info!(address = %listen, "HTTP: listening");
+                return listener.run(operations.clone(), stop).await;
+            }
+            Err(error) if health.is_down() => {
+                let secs = BIND_RETRY.as_secs();
+                error!(
+                    address = %listen, %error,
+                    "HTTP: cannot listen, tried again every {secs} s; members are served without"
+                );
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(BIND_RETRY) => {}
+        }
+        bound = HttpListener::bind(listen).await;
+    }
 }
 
 async fn serve_connection(stream: TcpStream, router: Router) {

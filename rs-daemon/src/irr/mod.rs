@@ -149,6 +149,10 @@ pub struct IrrState {
     pub last_error: Option<String>,
     /// The last refresh that succeeded, in seconds since 1970.
     pub last_refresh_unix_secs: Option<u64>,
+    /// Refreshes that failed, since the start.
+    pub failures: u64,
+    /// Whether the last good answers could be kept on disk when it was tried last.
+    pub cache_written: bool,
 }
 
 /// Why sets could not be fetched.

@@ -81,6 +81,9 @@ struct Keeper {
     policies: PolicyKeeper,
     last_error: Option<String>,
     last_refresh: Option<u64>,
+    failures: u64,
+    /// The last good answers could be written to the disk when it was tried last.
+    cache_written: bool,
 }
 
 /// The answers of a refresh.
@@ -106,7 +109,8 @@ impl Keeper {
         let sets = spec.cache.as_deref().map(disk::load).unwrap_or_default();
         let stored = spec.cache.as_deref().map(disk::load_policies).unwrap_or_default();
         let policies = PolicyKeeper::new(stored, &spec.policies);
-        Self { spec, sets, policies, last_error: None, last_refresh: None }
+        let (last_error, last_refresh) = (None, None);
+        Self { spec, sets, policies, last_error, last_refresh, failures: 0, cache_written: true }
     }
 
     fn names(&self) -> BTreeSet<SetName> {
@@ -122,16 +126,27 @@ impl Keeper {
         let mut retry = FIRST_RETRY;
         loop {
             let regular = self.spec.refresh.max(SHORTEST_REFRESH);
-            let pause = match self.refresh().await {
+            let refreshed = tokio::select! {
+                refreshed = self.refresh() => refreshed,
+                // A server that hangs must not keep a reload's members waiting for what is known.
+                changed = specs.changed() => {
+                    if changed.is_err() || !self.reconfigure(&mut specs, &publish) { return }
+                    continue;
+                }
+            };
+            let pause = match refreshed {
                 Ok(()) => {
                     retry = FIRST_RETRY;
-                    self.last_error = None;
+                    if self.last_error.take().is_some() {
+                        tracing::info!("IRR refresh succeeded again");
+                    }
                     self.last_refresh = Some(unix_now());
                     regular
                 }
                 Err(error) => {
                     tracing::warn!(%error, "IRR refresh failed, the last good sets stay in force");
                     self.last_error = Some(error.to_string());
+                    self.failures += 1;
                     let pause = retry.min(regular);
                     retry = (retry * 2).min(regular);
                     pause
@@ -144,14 +159,22 @@ impl Keeper {
                 () = tokio::time::sleep(pause) => {}
                 request = requests.recv() => if request.is_none() { return },
                 changed = specs.changed() => {
-                    if changed.is_err() { return }
-                    self.spec = specs.borrow_and_update().clone();
-                    self.policies.compile(&self.spec.policies);
-                    // What is known of the new members counts at once.
-                    if publish.send(Arc::new(self.state())).is_err() { return }
+                    if changed.is_err() || !self.reconfigure(&mut specs, &publish) { return }
                 }
             }
         }
+    }
+
+    /// Another configuration: what is known of the new members counts at once. False when nobody
+    /// listens any more.
+    fn reconfigure(
+        &mut self,
+        specs: &mut watch::Receiver<IrrSpec>,
+        publish: &watch::Sender<Arc<IrrState>>,
+    ) -> bool {
+        self.spec = specs.borrow_and_update().clone();
+        self.policies.compile(&self.spec.policies);
+        publish.send(Arc::new(self.state())).is_ok()
     }
 
     async fn refresh(&mut self) -> Result<(), IrrError> {
@@ -203,20 +226,35 @@ impl Keeper {
         if let Some(sets) = self.policies.all_gone(&policies) {
             return Err(IrrError::AllGone { source_name, what: "aut-num objects", sets });
         }
+        let mut written = Ok(());
         for (name, mut set) in sets {
             set.source.clone_from(&source_name);
-            self.accept_set(name, set);
+            let stored = self.accept_set(name, set);
+            written = written.and(stored);
         }
         self.policies.accept(policies, &self.spec.policies);
-        if let Some(dir) = self.spec.cache.as_deref().filter(|_| !self.spec.policies.is_empty())
-            && let Err(error) = disk::store_policies(dir, self.policies.stored())
-        {
-            tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
+        if let Some(dir) = self.spec.cache.as_deref().filter(|_| !self.spec.policies.is_empty()) {
+            let stored = disk::store_policies(dir, self.policies.stored());
+            written = written.and(stored);
         }
+        self.note_written(written);
         Ok(())
     }
 
-    fn accept_set(&mut self, name: SetName, set: Expanded) {
+    /// Says once that the disk does not take the answers, and once that it does again.
+    fn note_written(&mut self, written: std::io::Result<()>) {
+        let Some(dir) = &self.spec.cache else { return };
+        let before = std::mem::replace(&mut self.cache_written, written.is_ok());
+        match written {
+            Err(error) if before => {
+                tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
+            }
+            Ok(()) if !before => tracing::info!(dir = %dir.display(), "IRR cache can be written"),
+            _ => {}
+        }
+    }
+
+    fn accept_set(&mut self, name: SetName, set: Expanded) -> std::io::Result<()> {
         let source = &set.source;
         if !set.known {
             tracing::error!(set = %name, %source, "IRR set is unknown: every route of the members that name it alone is rejected");
@@ -225,12 +263,10 @@ impl Keeper {
             tracing::error!(set = %name, %source, "IRR set is empty: every route of the members that name it alone is rejected");
         }
         let good = set.known && !set.origins.is_empty();
-        if let Some(dir) = self.spec.cache.as_deref().filter(|_| good)
-            && let Err(error) = disk::store(dir, &name, &set)
-        {
-            tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
-        }
+        let dir = self.spec.cache.as_deref().filter(|_| good);
+        let written = dir.map_or(Ok(()), |dir| disk::store(dir, &name, &set));
         self.sets.insert(name, set);
+        written
     }
 
     fn state(&self) -> IrrState {
@@ -254,6 +290,8 @@ impl Keeper {
                     && self.policies.has_all(&self.spec.policies),
             last_error: self.last_error.clone(),
             last_refresh_unix_secs: self.last_refresh,
+            failures: self.failures,
+            cache_written: self.cache_written,
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use super::files::adopt;
 use super::status::{Counters, since_epoch};
 use super::table::{Table, TableError, Written};
-use super::updates::Updates;
+use super::updates::{Updates, waits};
 use crate::config::{Config, Mrt};
 use crate::runtime::Inner;
 use crate::runtime::limits::MRT_RETRY;
@@ -176,7 +176,7 @@ impl Writer {
         let Some(interval) = self.mrt().and_then(|mrt| mrt.tables) else { return };
         let period = now.as_secs() / interval.as_secs().max(1);
         let due = self.tables_period.is_some_and(|last| period > last);
-        if due && now < self.retry_tables_at {
+        if due && waits(now, self.retry_tables_at) {
             return;
         }
         self.tables_period = Some(period);
@@ -235,7 +235,7 @@ async fn dump(inner: &Inner, counters: &Counters, config: &Config, only: Option<
                 Counters::stamp(&counters.last_table);
                 Counters::add(&counters.records, prefixes as usize + 1);
                 counters.octets.fetch_add(octets, Ordering::Relaxed);
-                counters.writable.store(true, Ordering::Relaxed);
+                counters.succeeded();
                 tracing::info!(path = %path.display(), prefixes, routes, "MRT: table written");
                 paths.push(path);
             }

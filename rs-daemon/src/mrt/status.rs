@@ -57,6 +57,13 @@ impl Counters {
         })
     }
 
+    /// A file was written. After a failure this is news.
+    pub(super) fn succeeded(&self) {
+        if !self.writable.swap(true, Ordering::Relaxed) {
+            tracing::info!("MRT: files can be written again");
+        }
+    }
+
     pub(super) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Ordering::Relaxed);
     }

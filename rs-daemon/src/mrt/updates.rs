@@ -11,6 +11,12 @@ use super::status::Counters;
 use super::tap::Record;
 use crate::runtime::limits::{MRT_BUFFER_OCTETS, MRT_RETRY};
 
+/// Whether it is too early to try again. A clock that is set back by more than the pause does not
+/// make the pause longer.
+pub(super) fn waits(now: Duration, retry_at: Duration) -> bool {
+    now < retry_at && retry_at - now <= MRT_RETRY
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Updates {
@@ -60,10 +66,11 @@ impl Updates {
         }
     }
 
-    /// Ends the file when its interval is over.
+    /// Ends the file when its interval is over. A clock that was far ahead and is set right begins
+    /// a new file, too: the old one would not end before its time comes.
     pub(super) fn rotate(&mut self, now: Duration) {
         let period = self.period_of(now);
-        if period > self.period {
+        if period > self.period || period + 1 < self.period {
             self.flush(now);
             self.finish();
             self.period = period;
@@ -76,10 +83,10 @@ impl Updates {
             return;
         }
         let records = std::mem::take(&mut self.buffered_records);
-        let written = if now < self.retry_at { None } else { Some(self.write()) };
+        let written = if waits(now, self.retry_at) { None } else { Some(self.write()) };
         match written {
             Some(Ok(())) => {
-                self.counters.writable.store(true, Ordering::Relaxed);
+                self.counters.succeeded();
                 Counters::add(&self.counters.records, records);
                 Counters::add(&self.counters.octets, self.buffer.len());
             }
@@ -184,6 +191,26 @@ mod tests {
         let second = file("updates.20261122.041500.mrt", "d");
         let third = file("updates.20261122.044500.mrt", "e");
         assert_eq!(files(&path), [complete, second, third]);
+    }
+
+    #[test]
+    fn a_clock_that_was_a_day_ahead_and_is_set_begins_a_new_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
+        let mut updates = Updates::new(path.clone(), Duration::from_secs(900), Arc::default());
+        updates.add(&record(HOUR + 86_400, "a"));
+        updates.add(&record(HOUR, "b"));
+        updates.rotate(Duration::from_secs(HOUR + 900));
+        let ahead = file("updates.20261123.040000.mrt", "a");
+        assert_eq!(files(&path), [file("updates.20261122.040000.mrt", "b"), ahead]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_pause_longer() {
+        let at = |secs| Duration::from_secs(HOUR + secs);
+        assert!(waits(at(1), at(5)));
+        assert!(!waits(at(5), at(5)));
+        assert!(!waits(at(0), at(86_400)));
     }
 
     #[test]

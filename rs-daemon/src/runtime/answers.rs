@@ -131,6 +131,8 @@ impl Inner {
             ready: *self.ready.borrow(),
             resident_octets: resident_octets(),
             shard_inbox: self.engine.inboxes.iter().map(|inbox| inbox.cost() as u64).collect(),
+            control: self.local_sockets.control.status(),
+            http: self.local_sockets.http.status(),
         }
     }
 

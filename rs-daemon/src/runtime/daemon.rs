@@ -17,6 +17,7 @@ use super::inbox::Inbox;
 use super::lane::{Doorbell, Lane, LaneSender};
 use super::limits::Limits;
 use super::listener::Listener;
+use super::local_sockets::LocalSockets;
 use super::peer_config::limit_config;
 use super::placement::Placement;
 use super::query::ShutdownKind;
@@ -162,6 +163,7 @@ impl Daemon {
             data_status: ArcSwap::default(),
             learned: ArcSwap::default(),
             state_written: AtomicBool::new(true),
+            local_sockets: LocalSockets::default(),
             bmp_collectors: Collectors::default(),
             mrt: Arc::default(),
             stopped,

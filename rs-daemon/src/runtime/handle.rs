@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::engine::Engine;
 use super::listener::Listener;
+use super::local_sockets::LocalSockets;
 use super::locked;
 use super::query::{
     Cursor, DiffReport, Explanation, ReloadReport, RoutePage, RouteQuery, SessionAction,
@@ -92,6 +93,7 @@ pub(crate) struct Inner {
     pub(crate) learned: ArcSwap<HashMap<SessionKey, [Option<LearnedLimit>; 2]>>,
     /// Whether what is to survive a restart could be written when it was tried last.
     pub(crate) state_written: AtomicBool,
+    pub(crate) local_sockets: LocalSockets,
     pub(crate) bmp_collectors: Collectors,
     pub(crate) mrt: Arc<mrt::Counters>,
     pub(crate) stopped: watch::Sender<bool>,
@@ -356,6 +358,11 @@ impl RuntimeHandle {
             answered.await.map_err(|_| HandleError::Stopping)?;
         }
         self.inner.ask_shards(0, |_| ()).await.map(drop)
+    }
+
+    /// How it goes with the sockets that are not for members.
+    pub(crate) fn local_sockets(&self) -> &LocalSockets {
+        &self.inner.local_sockets
     }
 
     /// The configuration in force.

@@ -105,7 +105,8 @@ impl Supervisor {
             return;
         }
         let Some(learning) = &mut self.learning else { return };
-        if learning.written.elapsed() >= WRITE {
+        let again = !self.inner.state_written.load(Ordering::Acquire);
+        if again || learning.written.elapsed() >= WRITE {
             learning.written = Instant::now();
             let (path, file) = (learning.path.clone(), learning.learned.file());
             self.write_state(path, file);

@@ -93,6 +93,9 @@ pub(crate) const RESTART_DEFERRAL: Duration = Duration::from_secs(60);
 /// How often it is looked whether the file has to be written that says who keeps our routes.
 pub(crate) const MEMBERS_FILE: Duration = Duration::from_secs(1);
 
+/// Pause before a state file that could not be written is tried again.
+pub(crate) const STATE_RETRY: Duration = Duration::from_secs(10);
+
 /// Time between copies of what is known of the sources of routing data.
 pub(crate) const DATA_STATUS: Duration = Duration::from_secs(5);
 

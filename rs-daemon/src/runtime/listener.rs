@@ -5,12 +5,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::limits::{LISTEN_BACKLOG, REFUSED_LOG_INTERVAL};
+use super::local_sockets::Accepting;
 use super::log_limit::LogLimit;
 use super::placement::Placement;
 use super::registry::Registry;
@@ -18,10 +19,6 @@ use super::status::ListenerStatus;
 use super::worker::Command;
 use crate::config::{ListenAddress, MemberSession, SessionKey};
 use crate::net::{self, NetError};
-
-/// After an accept that failed (no file descriptors left, most likely): it comes back by itself,
-/// a hot loop would not help.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening socket of a route server.
 #[derive(Debug)]
@@ -110,18 +107,20 @@ impl Listener {
     ) -> io::Result<()> {
         let socket = TcpListener::from_std(self.socket.try_clone()?)?;
         let mut refused = LogLimit::new(REFUSED_LOG_INTERVAL);
+        let mut accepting = Accepting::new(format!("{} on {}", self.name, self.address));
         loop {
             match socket.accept().await {
                 Ok((stream, remote)) => {
+                    accepting.succeeded();
                     if !self.hand_over(stream, remote, &registry, &placement, &workers) {
                         self.refused_unconfigured.fetch_add(1, Ordering::Relaxed);
                         self.log_refused(&mut refused, remote);
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(rs = %self.name, address = %self.address, %error, "accept");
-                    self.refused_limit.fetch_add(1, Ordering::Relaxed);
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    if accepting.failed(&error).await {
+                        self.refused_limit.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             }
         }

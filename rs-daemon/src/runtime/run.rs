@@ -1,12 +1,14 @@
 //! The daemon as a program: configuration, threads, control socket, HTTP, signals, systemd.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +18,7 @@ use super::query::ShutdownKind;
 use crate::config::{self, Config};
 use crate::control::server::ControlListener;
 use crate::control::{ControlSettings, Operations};
-use crate::http::HttpListener;
+use crate::http::{self, HttpListener};
 use crate::privileges;
 
 /// Exit status for a configuration that cannot be run.
@@ -27,6 +29,14 @@ const EXIT_REFUSED: u8 = 2;
 /// sees them.
 #[must_use]
 pub fn run(config_path: &Path, user: Option<&str>) -> ExitCode {
+    // First of all: a SIGHUP to a process that has not asked for it ends it.
+    let (runtime, signals) = match prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            eprintln!("rs-daemon: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let config = match config::load(config_path) {
         Ok(config) => config,
         Err(errors) => {
@@ -51,7 +61,7 @@ pub fn run(config_path: &Path, user: Option<&str>) -> ExitCode {
         }
     }
     privileges::confine(&privileges::written(&config));
-    match serve(config, Some(config_path.to_owned())) {
+    match serve_on(&runtime, signals, config, Some(config_path.to_owned())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -75,28 +85,58 @@ fn raise_descriptor_limit() {
 /// # Errors
 /// When something cannot be listened on, or a thread cannot be made.
 pub fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
-    let (http, control) = (config.http.clone(), config.control.clone());
+    let (runtime, signals) = prepare()?;
+    serve_on(&runtime, signals, config, path)
+}
+
+/// What signals act upon, and the signals that we obey.
+fn prepare() -> io::Result<(Runtime, Signals)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        }
+    };
+    Ok((runtime, signals))
+}
+
+/// Those that came since they were asked for, too.
+#[derive(Debug)]
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn serve_on(
+    runtime: &Runtime,
+    signals: Signals,
+    config: Config,
+    path: Option<PathBuf>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let (http, control) = (config.http.clone(), config.control.clone());
     runtime.block_on(async {
         // What must be free is taken before the first member is let in.
         let settings = ControlSettings { socket: control.socket, group: control.group };
         let control = ControlListener::bind(&settings)
             .map_err(|e| format!("control socket {}: {e}", settings.socket.display()))?;
+        // Members do not need it: another program that has the port is waited for.
         let http = match http.listen {
             None => None,
-            Some(address) => Some(
-                HttpListener::bind(address).await.map_err(|e| format!("HTTP on {address}: {e}"))?,
-            ),
+            Some(address) => Some((address, HttpListener::bind(address).await)),
         };
         let daemon = Daemon::start(config, Options { config_path: path, ..Options::default() })?;
         let handle = daemon.handle().clone();
         let stop = CancellationToken::new();
         let operations = Operations::new(handle.clone());
         tokio::spawn(control.run(operations.clone(), stop.clone()));
-        if let Some(http) = http {
-            tokio::spawn(http.run(operations, stop.clone()));
+        if let Some((address, first)) = http {
+            tokio::spawn(http::serve_when_free(address, first, operations, stop.clone()));
         }
-        tokio::spawn(obey_signals(handle.clone()));
+        tokio::spawn(obey_signals(signals, handle.clone()));
         tokio::select! {
             () = handle.ready() => {
                 notify(&[NotifyState::Ready]);
@@ -113,16 +153,8 @@ pub fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Box<dyn std::e
 }
 
 /// SIGHUP reloads; SIGTERM and SIGINT stop, also while a reload is under way.
-async fn obey_signals(handle: RuntimeHandle) {
-    let signals = (
-        signal(SignalKind::hangup()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    );
-    let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        tracing::error!("no signal handlers: SIGHUP and SIGTERM act as the system likes");
-        return;
-    };
+async fn obey_signals(signals: Signals, handle: RuntimeHandle) {
+    let Signals { mut hangup, mut terminate, mut interrupt } = signals;
     let asked = Arc::new(Notify::new());
     tokio::spawn(reload_when_asked(handle.clone(), Arc::clone(&asked)));
     loop {

@@ -357,6 +357,27 @@ pub struct DaemonStatus {
     pub resident_octets: u64,
     /// Messages waiting in each shard's inbox (cost in NLRI).
     pub shard_inbox: Vec<u64>,
+    /// The control socket.
+    #[serde(default)]
+    pub control: Option<LocalSocketStatus>,
+    /// HTTP, where configured.
+    #[serde(default)]
+    pub http: Option<LocalSocketStatus>,
+}
+
+/// A socket that is not for members. Numbers are since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalSocketStatus {
+    /// Clients can connect.
+    pub listening: bool,
+    /// How often it could not be listened on.
+    pub bind_failures: u64,
+    /// How often a connection could not be accepted.
+    pub accept_failures: u64,
+    /// How often its file was found missing or replaced.
+    pub lost: u64,
+    /// Clients told that there are too many.
+    pub refused: u64,
 }
 
 /// Who monitors the route servers.
@@ -456,6 +477,23 @@ pub struct DataStatus {
     /// RPSL policies of the members, where they hold.
     #[serde(default)]
     pub rpsl: Vec<RpslPolicyStatus>,
+    /// How it goes with fetching sets and policies, where an IRR source is configured.
+    #[serde(default)]
+    pub irr_refresh: Option<IrrRefreshStatus>,
+}
+
+/// How it goes with fetching IRR data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IrrRefreshStatus {
+    /// When it succeeded last.
+    #[serde(with = "super::shape::maybe_time")]
+    pub last_success: Option<SystemTime>,
+    /// Why it failed the last time, if it did.
+    pub last_error: Option<String>,
+    /// How often it has failed.
+    pub failures: u64,
+    /// Whether answers could be kept on disk when it was tried last.
+    pub cache_written: bool,
 }
 
 /// One RTR cache or VRP file.
@@ -484,6 +522,9 @@ pub struct RpkiSourceStatus {
     pub last_sync: Option<SystemTime>,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// Sessions and attempts to connect that ended with an error, of caches.
+    #[serde(default)]
+    pub failures: Option<u64>,
 }
 
 /// One member's IRR set.

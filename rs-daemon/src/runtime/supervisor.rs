@@ -19,7 +19,9 @@ use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
 use super::learning::note_written;
 use super::learning::{LOOK, Learning};
-use super::limits::{DATA_STATUS, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT};
+use super::limits::{
+    DATA_STATUS, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT, STATE_RETRY,
+};
 use super::listener::Listener;
 use super::locked;
 use super::peer_config::{PeerConfig, limit_config};
@@ -39,6 +41,9 @@ use crate::mrt;
 
 /// While slots wait to be free, shards are asked that often.
 const SLOT_CHECK: Duration = Duration::from_millis(250);
+
+/// While the first answers of sources are waited for, their states are copied that often.
+const DATA_STATUS_EARLY: Duration = Duration::from_millis(500);
 
 /// RFC 9003 text of a shutdown by signal or command.
 const SHUTDOWN_TEXT: &str = "route server is shutting down";
@@ -80,6 +85,8 @@ pub(crate) struct Supervisor {
     pub(super) rpsl: Arc<RpslPolicies>,
     /// Until when our OPENs say that we have just restarted, by route server.
     restarting: Vec<Option<Instant>>,
+    /// When it is to be tried again to write who keeps our routes, if that failed.
+    retry_members: Option<Instant>,
     /// A state file is being written, one at a time.
     writing: Option<JoinHandle<()>>,
     /// Some while a prefix limit is dynamic.
@@ -110,6 +117,7 @@ impl Supervisor {
             sources: None,
             rpsl: Arc::default(),
             restarting: Vec::new(),
+            retry_members: None,
             writing: None,
             learning,
             bmp: None,
@@ -467,7 +475,16 @@ impl Supervisor {
                 }
             }
         };
+        // Who asks why nobody is let in is told.
+        let inner = Arc::clone(&self.inner);
+        let publish = async {
+            loop {
+                inner.data_status.store(Arc::new(sources.status()));
+                tokio::time::sleep(DATA_STATUS_EARLY).await;
+            }
+        };
         tokio::select! {
+            () = publish => {}
             synced = sources.wait_synced(config.exchange.data_wait) => if !synced {
                 tracing::warn!("going on without all RPKI and IRR data");
             },
@@ -590,6 +607,13 @@ impl Supervisor {
         let servers = self.inner.engine.route_servers.load();
         // Each has to be asked.
         let changed = servers.iter().filter(|server| server.recovery.take_changed()).count();
+        // What could not be written is written when it can be, whether or not there is news.
+        let again = self.retry_members.is_some_and(|at| at <= Instant::now());
+        let changed =
+            changed + usize::from(again && !self.inner.state_written.load(Ordering::Acquire));
+        if changed > 0 {
+            self.retry_members = Some(Instant::now() + STATE_RETRY);
+        }
         let path = self.inner.config.load().state.directory.join(recovery::FILE);
         let file = self.recovery_file();
         if changed == 0 || (file == RecoveryFile::default() && !path.exists()) {

@@ -2,9 +2,9 @@ use super::*;
 use crate::control::answers::RpkiAnswer;
 use crate::control::sample;
 use crate::runtime::status::{
-    BmpCollectorStatus, DaemonStatus, HistogramSnapshot, IrrSetStatus, LearnedLimit,
-    ListenerStatus, MrtStatus, NotificationCount, RouteCounters, RouteServerStatus,
-    RpkiSourceStatus, RpslPolicyStatus,
+    BmpCollectorStatus, DaemonStatus, HistogramSnapshot, IrrRefreshStatus, IrrSetStatus,
+    LearnedLimit, ListenerStatus, LocalSocketStatus, MrtStatus, NotificationCount, RouteCounters,
+    RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
 };
 
 fn snapshot() -> Snapshot {
@@ -88,6 +88,8 @@ fn status() -> StatusAnswer {
         ready: true,
         resident_octets: 1_000_000,
         shard_inbox: vec![5],
+        control: Some(LocalSocketStatus { listening: true, lost: 1, ..Default::default() }),
+        http: Some(LocalSocketStatus { listening: true, ..Default::default() }),
     };
     StatusAnswer { daemon, route_servers: vec![server], rpki: RpkiAnswer::default() }
 }
@@ -106,6 +108,7 @@ fn data() -> DataStatus {
             aspas: 0,
             last_sync: Some(sample::time(sample::NOON)),
             last_error: None,
+            failures: Some(3),
         }],
         vrps: 450_000,
         aspas: 0,
@@ -129,6 +132,12 @@ fn data() -> DataStatus {
             fault: true,
             last_error: Some("unknown AS-SETs, which open nothing: AS-GONE".into()),
         }],
+        irr_refresh: Some(IrrRefreshStatus {
+            last_success: Some(sample::time(sample::NOON)),
+            last_error: None,
+            failures: 4,
+            cache_written: false,
+        }),
     }
 }
 
@@ -172,6 +181,17 @@ fn every_documented_metric_is_there() {
         r#"rs_rpsl_policies{state="never-fetched"} 0"#,
         "rs_rpsl_policies_faulty 1",
         r#"rs_rpsl_policy_age_seconds{asn="65010"}"#,
+        r#"rs_rpki_up{cache="127.0.0.1:3323"} 1"#,
+        r#"rs_rpki_failures_total{cache="127.0.0.1:3323"} 3"#,
+        "rs_irr_last_refresh_success 1",
+        "rs_irr_last_refresh_timestamp_seconds ",
+        "rs_irr_refresh_failures_total 4",
+        "rs_irr_cache_write_success 0",
+        r#"rs_socket_up{socket="http"} 1"#,
+        r#"rs_socket_lost_total{socket="control"} 1"#,
+        r#"rs_socket_bind_failures_total{socket="http"} 0"#,
+        r#"rs_socket_refused_total{socket="control"} 0"#,
+        r#"rs_accept_failures_total{socket="bgp"} 0"#,
         "rs_config_last_reload_success 1",
         "process_resident_memory_bytes",
         r#"name="Quotes \" and \\ and\nlines""#,
