@@ -72,7 +72,9 @@ fn hear_of_sessions(inner: &Inner, on: bool, station: &mut Station) {
     let was = inner.engine.bmp.is_on();
     inner.engine.bmp.switch(on);
     if on && !was {
-        let told = inner.workers.iter().map(|worker| worker.send(Command::TellStation));
+        let question = station.ask();
+        let told =
+            inner.workers.iter().map(|worker| worker.send(Command::TellStation { question }));
         // A worker that is gone has no sessions.
         station.hear_from(told.filter(Result::is_ok).count());
     }

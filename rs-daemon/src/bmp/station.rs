@@ -40,6 +40,8 @@ pub(super) struct Station {
     events: VecDeque<Event>,
     /// Workers that have not yet named the sessions that were up when they were asked.
     unheard: usize,
+    /// The number of that question.
+    question: u64,
     /// Collectors that are connected and wait for that: a dump names its sessions at the start.
     early: Vec<(u64, Rc<Queue>)>,
 }
@@ -118,6 +120,7 @@ impl Station {
             notices,
             events: VecDeque::new(),
             unheard: 0,
+            question: 0,
             early: Vec::new(),
         }
     }
@@ -229,6 +232,12 @@ impl Station {
         }
     }
 
+    /// The number of a new question to the workers: answers to those before do not count.
+    pub(super) const fn ask(&mut self) -> u64 {
+        self.question += 1;
+        self.question
+    }
+
     /// So many workers were asked for their sessions.
     pub(super) fn hear_from(&mut self, workers: usize) {
         self.unheard = workers;
@@ -338,7 +347,9 @@ impl Station {
                     self.say_up(place, generation);
                 }
             }
-            Event::AllUp => self.heard_all_of_a_worker(),
+            Event::AllUp { question } if question == self.question => self.heard_all_of_a_worker(),
+            // Monitoring was off meanwhile, and on again: the later question counts.
+            Event::AllUp { .. } => {}
             Event::Down { route_server, slot, generation, reason, at } => {
                 if let Some(session) = self.sessions.remove((route_server, slot), generation) {
                     let header = session.header(Rib::AdjRibInPre, since_epoch(at));

@@ -59,8 +59,9 @@ pub(crate) enum DumpPage {
 pub(crate) enum Event {
     /// A session is established, or was when the station asked.
     Up(Box<SessionUp>),
-    /// A worker has named all sessions that were up when the station asked.
-    AllUp,
+    /// A worker has named all sessions that were up when the station asked; which of its
+    /// questions that was.
+    AllUp { question: u64 },
     /// A session is over.
     Down {
         route_server: usize,

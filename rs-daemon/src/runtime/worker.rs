@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// What the shards were told of the sessions of a route server that are up.
     Established { route_server: usize, answer: oneshot::Sender<Vec<(Slot, PeerState)>> },
     /// Tells the BMP station of every session that is up.
-    TellStation,
+    TellStation { question: u64 },
     /// Ends all sessions and the thread.
     Shutdown { kind: ShutdownKind, text: Option<String>, done: oneshot::Sender<()> },
 }
@@ -164,9 +164,9 @@ impl Worker {
                 Command::Established { route_server, answer } => {
                     let _ = answer.send(self.established(route_server));
                 }
-                Command::TellStation => {
+                Command::TellStation { question } => {
                     self.all().iter().for_each(|peer| peer.tell_station());
-                    self.engine.bmp.push(Event::AllUp);
+                    self.engine.bmp.push(Event::AllUp { question });
                 }
                 Command::Shutdown { kind, text, done } => {
                     self.shutdown(kind, text).await;
