@@ -9,6 +9,7 @@
 mod api;
 mod attributes;
 mod client_config;
+mod gtsm;
 mod irr;
 mod link_local;
 mod looking_glass;

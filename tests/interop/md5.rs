@@ -43,6 +43,12 @@ fn one_right_one_wrong<M: Member>(start: impl Fn(Spec) -> M, wrong: usize) {
         ensure(refused_segments(&rs) > 0, || "no segment with a wrong signature".to_owned())
     });
     assert!(member.session_up(remotes[wrong]).is_err(), "a wrong password opens no session");
+    eventually("the log says whose it may be", ESTABLISH, || {
+        let said = server.log().contains("segments with a wrong signature");
+        ensure(said, || "nothing is said of a wrong signature".to_owned())
+    });
+    let dropped = server.metric(9180, "rs_tcp_signature_failures_total", &["md5-wrong"]).unwrap();
+    assert!(dropped > 0.0);
     server.still_runs().unwrap();
 }
 

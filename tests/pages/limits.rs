@@ -82,7 +82,7 @@ struct Row {
 
 fn rows() -> Vec<Row> {
     let page = fs::read_to_string(book::repository().join("SECURITY.md")).expect("SECURITY.md");
-    let lines = page.lines().filter(|line| line.starts_with("| ") && line.contains("](")); 
+    let lines = page.lines().filter(|line| line.starts_with("| ") && line.contains("]("));
     let row = |line: &str| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [_, limit, _, constant] = cells[..] else { panic!("four cells: {line}") };

@@ -308,6 +308,7 @@ fn party(plan: &Plan<'_>, row: &[&str], host: Host) -> Party {
             v4: true,
             v6: true,
             password: None,
+            ttl_security: false,
         };
         let sessions = servers.iter().map(session).collect();
         let spec = Spec { host: host.clone(), asn, rs_asn: plan.asn, sessions };

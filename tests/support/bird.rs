@@ -142,6 +142,9 @@ fn configuration(spec: &Spec) -> String {
         // A route server does not put its own AS first.
         text += "  strict bind on; enforce first as off;\n";
         text += "  connect delay time 1; connect retry time 2; error wait time 1, 2;\n";
+        if session.ttl_security {
+            let _ = writeln!(text, "  ttl security on;");
+        }
         if let Some(password) = &session.password {
             let _ = writeln!(text, "  password \"{password}\";");
         }

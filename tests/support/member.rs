@@ -25,6 +25,8 @@ pub struct Session {
     pub v6: bool,
     /// TCP MD5.
     pub password: Option<String>,
+    /// GTSM (RFC 5082).
+    pub ttl_security: bool,
 }
 
 /// A member: where it runs, who it is, whom it peers with.
@@ -49,6 +51,7 @@ impl Spec {
             v4: IpAddr::is_ipv4(&local),
             v6: IpAddr::is_ipv6(&local),
             password: None,
+            ttl_security: false,
         };
         let sessions = vec![
             session(IpAddr::V4(host.v4()), IpAddr::V4(rs.v4())),
@@ -60,14 +63,16 @@ impl Spec {
     /// One session over global IPv6, with both families.
     pub fn global_v6(host: &Host, asn: u32, rs: &Host, rs_asn: u32) -> Self {
         let (local, remote) = (IpAddr::V6(host.v6()), IpAddr::V6(rs.v6()));
-        let session = Session { local, remote, v4: true, v6: true, password: None };
+        let session =
+            Session { local, remote, v4: true, v6: true, password: None, ttl_security: false };
         Self { host: host.clone(), asn, rs_asn, sessions: vec![session] }
     }
 
     /// One session over link-local addresses, with both families.
     pub fn link_local(host: &Host, asn: u32, rs: &Host, rs_asn: u32) -> Self {
         let (local, remote) = (IpAddr::V6(host.link_local()), IpAddr::V6(rs.link_local()));
-        let session = Session { local, remote, v4: true, v6: true, password: None };
+        let session =
+            Session { local, remote, v4: true, v6: true, password: None, ttl_security: false };
         Self { host: host.clone(), asn, rs_asn, sessions: vec![session] }
     }
 
@@ -77,6 +82,13 @@ impl Spec {
         for session in &mut self.sessions {
             session.password = Some(password.to_owned());
         }
+        self
+    }
+
+    /// The same with GTSM on every session.
+    #[must_use]
+    pub fn with_ttl_security(mut self) -> Self {
+        self.sessions.iter_mut().for_each(|session| session.ttl_security = true);
         self
     }
 

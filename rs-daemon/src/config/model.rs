@@ -436,6 +436,29 @@ impl fmt::Display for SessionKey {
     }
 }
 
+/// A master key tuple of TCP-AO (RFC 5925 §3.1) for one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpAo {
+    /// KeyID of what we send.
+    pub send_id: u8,
+    /// KeyID of what the peer sends.
+    pub receive_id: u8,
+    /// How segments are authenticated.
+    pub algorithm: AoAlgorithm,
+    /// The master key.
+    pub key: Secret,
+}
+
+/// RFC 5926 §3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AoAlgorithm {
+    /// HMAC-SHA-1-96.
+    #[default]
+    HmacSha1,
+    /// AES-128-CMAC-96.
+    Aes128Cmac,
+}
+
 /// One session of one member on one route server; a `[[member.session]]` with two route
 /// servers makes two of these.
 #[derive(Clone, Debug, PartialEq)]
@@ -454,6 +477,8 @@ pub struct MemberSession {
     pub port: u16,
     /// TCP MD5 (RFC 2385).
     pub password: Option<Secret>,
+    /// TCP-AO (RFC 5925); never beside a password.
+    pub tcp_ao: Option<TcpAo>,
     /// GTSM (RFC 5082).
     pub ttl_security: bool,
     /// We never connect, only the member does.

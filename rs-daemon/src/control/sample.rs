@@ -95,6 +95,7 @@ pub(crate) fn daemon() -> DaemonStatus {
         ready: true,
         resident_octets: 512_300_000,
         shard_inbox: vec![0],
+        signature_failures: crate::runtime::status::SignatureFailures::default(),
         control: None,
         http: None,
     }

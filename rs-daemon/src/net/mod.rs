@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStrea
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::config::{AoAlgorithm, Secret, TcpAo};
+
 pub use sockopt::{MAX_MD5_KEY_OCTETS, interface_index, interface_name};
 
 /// A socket operation that failed, told so that an operator knows what to change.
@@ -25,6 +27,10 @@ impl NetError {
         let hint = match source.kind() {
             io::ErrorKind::AddrInUse => " (another program, or another listener, has this address)",
             io::ErrorKind::AddrNotAvailable => " (no interface of this machine has this address)",
+            _ if source.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+                " (this kernel does not have it. TCP-AO: Linux 6.7 or later with CONFIG_TCP_AO; \
+                 `password`, TCP MD5, is older)"
+            }
             io::ErrorKind::PermissionDenied => {
                 " (ports below 1024 need CAP_NET_BIND_SERVICE or root)"
             }
@@ -105,6 +111,8 @@ pub fn listen(bound: &TcpListener, backlog: i32) -> Result<(), NetError> {
 pub struct Protection<'a> {
     /// TCP MD5 key.
     pub md5_key: Option<&'a [u8]>,
+    /// TCP-AO key.
+    pub ao: Option<&'a TcpAo>,
     /// GTSM: send with 255, accept 255 only (the peer is on the same LAN).
     pub ttl_security: bool,
 }
@@ -117,6 +125,40 @@ pub fn set_listener_key(
 ) -> Result<(), NetError> {
     sockopt::set_md5_key(listener, peer, key)
         .map_err(|e| NetError::new(format!("cannot set the TCP MD5 key for {}", peer.ip()), e))
+}
+
+/// Adds a TCP-AO key (RFC 5925) for `peer` on a listening socket.
+pub fn add_listener_ao(
+    listener: &TcpListener,
+    peer: SocketAddr,
+    key: &TcpAo,
+) -> Result<(), NetError> {
+    sockopt::add_ao_key(listener, peer, key)
+        .map_err(|e| NetError::new(format!("cannot set the TCP-AO key for {}", peer.ip()), e))
+}
+
+/// Removes it again. One that is not there is as good as removed.
+pub fn remove_listener_ao(
+    listener: &TcpListener,
+    peer: SocketAddr,
+    key: &TcpAo,
+) -> Result<(), NetError> {
+    sockopt::remove_ao_key(listener, peer, key)
+        .map_err(|e| NetError::new(format!("cannot remove the TCP-AO key of {}", peer.ip()), e))
+}
+
+/// Whether the kernel has TCP-AO, tried out on a socket of its own.
+pub fn check_tcp_ao() -> Result<(), NetError> {
+    let key = TcpAo {
+        send_id: 1,
+        receive_id: 1,
+        algorithm: AoAlgorithm::default(),
+        key: Secret::new("a trial"),
+    };
+    let peer = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), 0);
+    Socket::new(Domain::IPV4, Type::STREAM.cloexec(), Some(Protocol::TCP))
+        .and_then(|socket| sockopt::add_ao_key(&socket, peer, &key))
+        .map_err(|e| NetError::new("TCP-AO", e))
 }
 
 /// Makes a listening socket answer with a hop limit of 255, which GTSM peers ask for and which
@@ -155,6 +197,9 @@ pub fn outgoing(
         socket.set_tcp_nodelay(true)?;
         if let Some(key) = protection.md5_key {
             sockopt::set_md5_key(&socket, peer, Some(key))?;
+        }
+        if let Some(key) = protection.ao {
+            sockopt::add_ao_key(&socket, peer, key)?;
         }
         if protection.ttl_security {
             sockopt::set_hops(&socket, peer.is_ipv6(), 255)?;

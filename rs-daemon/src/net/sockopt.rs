@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use socket2::SockAddr;
 
+use crate::config::{AoAlgorithm, TcpAo};
+
 /// `TCP_MD5SIG_MAXKEYLEN` of linux/tcp.h.
 pub const MAX_MD5_KEY_OCTETS: usize = 80;
 
@@ -52,6 +54,100 @@ pub(super) fn set_md5_key(
     match set_option(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option) {
         // Removing a key that is not there.
         Err(e) if key.is_empty() && e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// `TCP_AO_ADD_KEY` and `TCP_AO_DEL_KEY` of linux/tcp.h (Linux 6.7).
+const TCP_AO_ADD_KEY: libc::c_int = 38;
+const TCP_AO_DEL_KEY: libc::c_int = 39;
+
+/// Both algorithms of RFC 5926 are cut to 96 bits.
+const AO_MAC_OCTETS: u8 = 12;
+
+/// `struct tcp_ao_add` of linux/tcp.h.
+#[repr(C, align(8))]
+struct TcpAoAdd {
+    address: libc::sockaddr_storage,
+    algorithm: [u8; 64],
+    interface: i32,
+    /// Bits: make it the current key, ask the peer for it. Neither is needed for the only one.
+    flags: u32,
+    reserved: u16,
+    prefix_len: u8,
+    send_id: u8,
+    receive_id: u8,
+    mac_len: u8,
+    key_flags: u8,
+    key_len: u8,
+    key: [u8; MAX_MD5_KEY_OCTETS],
+}
+
+/// `struct tcp_ao_del` of linux/tcp.h.
+#[repr(C, align(8))]
+struct TcpAoDelete {
+    address: libc::sockaddr_storage,
+    interface: i32,
+    flags: u32,
+    reserved: u16,
+    prefix_len: u8,
+    send_id: u8,
+    receive_id: u8,
+    current_key: u8,
+    next_key: u8,
+    key_flags: u8,
+}
+
+const fn whole_address(peer: SocketAddr) -> u8 {
+    if peer.is_ipv4() { 32 } else { 128 }
+}
+
+/// Adds a master key tuple for `peer` (RFC 5925 §3.1). TCP options are authenticated, too.
+pub(super) fn add_ao_key(socket: &impl AsFd, peer: SocketAddr, key: &TcpAo) -> io::Result<()> {
+    let name: &[u8] = match key.algorithm {
+        AoAlgorithm::HmacSha1 => b"hmac(sha1)",
+        AoAlgorithm::Aes128Cmac => b"cmac(aes128)",
+    };
+    let secret = key.key.expose().as_bytes();
+    let mut option = TcpAoAdd {
+        address: SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value(),
+        algorithm: [0; 64],
+        interface: 0,
+        flags: 0,
+        reserved: 0,
+        prefix_len: whole_address(peer),
+        send_id: key.send_id,
+        receive_id: key.receive_id,
+        mac_len: AO_MAC_OCTETS,
+        key_flags: 0,
+        key_len: u8::try_from(secret.len()).unwrap_or(u8::MAX),
+        key: [0; MAX_MD5_KEY_OCTETS],
+    };
+    let Some(room) = option.key.get_mut(..secret.len()) else {
+        let text = format!("the key has more than {MAX_MD5_KEY_OCTETS} octets");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    };
+    room.copy_from_slice(secret);
+    option.algorithm[..name.len()].copy_from_slice(name);
+    set_option(socket, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, &option)
+}
+
+/// Removes it.
+pub(super) fn remove_ao_key(socket: &impl AsFd, peer: SocketAddr, key: &TcpAo) -> io::Result<()> {
+    let option = TcpAoDelete {
+        address: SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value(),
+        interface: 0,
+        flags: 0,
+        reserved: 0,
+        prefix_len: whole_address(peer),
+        send_id: key.send_id,
+        receive_id: key.receive_id,
+        current_key: 0,
+        next_key: 0,
+        key_flags: 0,
+    };
+    match set_option(socket, libc::IPPROTO_TCP, TCP_AO_DEL_KEY, &option) {
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
         other => other,
     }
 }
@@ -129,5 +225,18 @@ impl StorageValue for SockAddr {
         unsafe {
             self.as_ptr().cast::<libc::sockaddr_storage>().read_unaligned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the kernel checks them.
+    #[test]
+    fn structures_have_the_kernels_sizes() {
+        assert_eq!(size_of::<TcpMd5Sig>(), 216);
+        assert_eq!(size_of::<TcpAoAdd>(), 288);
+        assert_eq!(size_of::<TcpAoDelete>(), 144);
     }
 }

@@ -61,7 +61,7 @@ fn gtsm_lets_octets_through_between_neighbours() {
     let listener = listening(loopback(1)).unwrap();
     set_listener_hops(&listener).unwrap();
     let peer = listener.local_addr().unwrap();
-    let client = connect(peer, Protection { md5_key: None, ttl_security: true });
+    let client = connect(peer, Protection { ttl_security: true, ..Protection::default() });
     let mut accepted = accept(&listener, Duration::from_secs(5)).unwrap();
     prepare_accepted(&accepted, true).unwrap();
     accepted.set_nonblocking(false).unwrap();
@@ -94,7 +94,7 @@ fn md5_keys_come_change_and_go() {
         return;
     }
     let peer = listener.local_addr().unwrap();
-    let keyed = |key| Protection { md5_key: key, ttl_security: false };
+    let keyed = |key| Protection { md5_key: key, ..Protection::default() };
 
     let _right = connect(peer, keyed(Some(b"key")));
     assert!(accept(&listener, Duration::from_secs(5)).is_some());
@@ -125,6 +125,42 @@ fn nobody_connects_before_the_keys_are_set() {
     listen(&socket, 8).unwrap();
     let _none = connect(peer, Protection::default());
     assert!(accept(&socket, Duration::from_millis(200)).is_none());
-    let _right = connect(peer, Protection { md5_key: Some(b"key"), ttl_security: false });
+    let _right = connect(peer, Protection { md5_key: Some(b"key"), ..Protection::default() });
     assert!(accept(&socket, Duration::from_secs(5)).is_some());
+}
+
+/// Between two ends of our own where the kernel has it; else the error that says what would be
+/// right.
+#[test]
+fn tcp_ao_keys_come_and_go_or_the_kernel_is_named() {
+    let key = |text: &str, algorithm| TcpAo {
+        send_id: 5,
+        receive_id: 5,
+        algorithm,
+        key: Secret::new(text),
+    };
+    if let Err(error) = check_tcp_ao() {
+        assert!(error.to_string().contains("Linux 6.7 or later with CONFIG_TCP_AO"), "{error}");
+        let listener = listening(loopback(1)).unwrap();
+        let refused = add_listener_ao(&listener, loopback(2), &key("key", AoAlgorithm::HmacSha1));
+        assert!(refused.unwrap_err().to_string().contains("TCP-AO key for 127.0.0.2"));
+        return;
+    }
+    for algorithm in [AoAlgorithm::HmacSha1, AoAlgorithm::Aes128Cmac] {
+        let listener = listening(loopback(1)).unwrap();
+        let peer = listener.local_addr().unwrap();
+        let (right, wrong) = (key("key", algorithm), key("wrong", algorithm));
+        add_listener_ao(&listener, loopback(2), &right).unwrap();
+        let keyed = |ao| Protection { ao, ..Protection::default() };
+        let _right = connect(peer, keyed(Some(&right)));
+        assert!(accept(&listener, Duration::from_secs(5)).is_some());
+        let _wrong = connect(peer, keyed(Some(&wrong)));
+        assert!(accept(&listener, Duration::from_millis(200)).is_none());
+        let _none = connect(peer, keyed(None));
+        assert!(accept(&listener, Duration::from_millis(200)).is_none());
+        remove_listener_ao(&listener, loopback(2), &right).unwrap();
+        remove_listener_ao(&listener, loopback(2), &right).unwrap();
+        let _open = connect(peer, keyed(None));
+        assert!(accept(&listener, Duration::from_secs(5)).is_some());
+    }
 }

@@ -21,6 +21,7 @@ use super::query::{
     RoutePage, RouteQuery,
 };
 use super::registry::key;
+use super::signatures;
 use super::status::{
     DaemonStatus, RouteCounters, RouteServerStatus, SessionId, SessionState, SessionStatus,
 };
@@ -131,6 +132,7 @@ impl Inner {
             ready: *self.ready.borrow(),
             resident_octets: resident_octets(),
             shard_inbox: self.engine.inboxes.iter().map(|inbox| inbox.cost() as u64).collect(),
+            signature_failures: signatures::read(),
             control: self.local_sockets.control.status(),
             http: self.local_sockets.http.status(),
         }

@@ -550,7 +550,8 @@ impl Driver {
         let remote = self.config.remote().map_err(io::Error::other)?;
         let local = self.config.local().map_err(io::Error::other)?;
         let key = self.config.password.as_ref().map(|password| password.expose().as_bytes());
-        let protection = Protection { md5_key: key, ttl_security: self.config.ttl_security };
+        let ttl_security = self.config.ttl_security;
+        let protection = Protection { md5_key: key, ao: self.config.tcp_ao.as_ref(), ttl_security };
         let socket = net::outgoing(local, remote, protection).map_err(io::Error::other)?;
         Ok((TcpSocket::from_std_stream(socket), remote))
     }

@@ -78,6 +78,14 @@ impl Listener {
         }
         let key = session.password.as_ref().filter(|_| on);
         let peer = SocketAddr::new(session.key.address, 0);
+        if let Some(ao) = &session.tcp_ao {
+            return if on {
+                self.forget_password(peer)?;
+                net::add_listener_ao(&self.socket, peer, ao)
+            } else {
+                net::remove_listener_ao(&self.socket, peer, ao)
+            };
+        }
         // A key that was never set needs no removal, and no kernel support for MD5 either.
         match key {
             Some(key) => net::set_listener_key(&self.socket, peer, Some(key.expose().as_bytes())),
@@ -86,6 +94,12 @@ impl Listener {
                 if session.password.is_some() { removed } else { Ok(()) }
             }
         }
+    }
+
+    /// The kernel does not take a key of TCP-AO beside one of MD5.
+    fn forget_password(&self, peer: SocketAddr) -> Result<(), NetError> {
+        // A kernel without MD5 has none.
+        net::set_listener_key(&self.socket, peer, None).or(Ok(()))
     }
 
     pub(crate) fn status(&self) -> ListenerStatus {

@@ -38,6 +38,7 @@ mod session_task;
 mod shape;
 mod shard_thread;
 pub(crate) mod side_thread;
+mod signatures;
 pub mod simulation;
 mod slots;
 mod state_file;

@@ -11,7 +11,7 @@ use rib::{LimitConfig, PeerLimit};
 
 use crate::config::{
     Config, Limit, LimitAction, LimitCount, ListenAddress, MemberSession, PrefixLimits,
-    RouteServer, Secret, SessionKey,
+    RouteServer, Secret, SessionKey, TcpAo,
 };
 use crate::net;
 
@@ -27,6 +27,7 @@ pub(crate) struct PeerConfig {
     pub(crate) session: SessionConfig,
     pub(crate) port: u16,
     pub(crate) password: Option<Secret>,
+    pub(crate) tcp_ao: Option<TcpAo>,
     pub(crate) ttl_security: bool,
     /// The listener whose address our own attempts come from.
     pub(crate) local: Option<ListenAddress>,
@@ -59,6 +60,7 @@ impl PeerConfig {
             session: session_config(config, session, restarting_until),
             port: session.port,
             password: session.password.clone(),
+            tcp_ao: session.tcp_ao.clone(),
             ttl_security: session.ttl_security,
             local: local_address(server, session),
             limits: in_force(&session.limits, learned),
@@ -84,6 +86,8 @@ impl PeerConfig {
     pub(crate) fn needs_restart(&self, new: &Self) -> Option<&'static str> {
         if self.password != new.password {
             Some("its password changed")
+        } else if self.tcp_ao != new.tcp_ao {
+            Some("its TCP-AO key changed")
         } else if self.ttl_security != new.ttl_security {
             Some("ttl_security changed")
         } else if self.local != new.local {

@@ -22,7 +22,7 @@ use super::supervisor::Supervisor;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
 use crate::config::{Config, Irr, ListenAddress, Member, MemberSession, Rpki, SessionKey};
-use crate::net::NetError;
+use crate::net::{self, NetError};
 use crate::privileges;
 
 impl Supervisor {
@@ -70,6 +70,11 @@ impl Supervisor {
         let mut new = keep_route_server_order(&old, new)?;
         new.keep_member_numbers(&old);
         let report = self.compare(&new);
+        // Known before anything is touched: a session without its key would be open to all.
+        if let Some(session) = new.sessions().find(|session| session.tcp_ao.is_some()) {
+            let name = &session.key;
+            net::check_tcp_ao().map_err(|error| HandleError::Config(format!("{name}: {error}")))?;
+        }
         let opened = self.open_new_listeners(&old, &new)?;
         self.check_policies(&new)?;
         self.install_route_servers(&old, &new)?;
@@ -179,10 +184,20 @@ impl Supervisor {
     /// Tells a session what is new for it, if anything is.
     fn update(&mut self, old: &Config, new: &Config, session: &MemberSession) {
         let before = old.session(&session.key);
-        let protection = |s: &MemberSession| (s.password.clone(), s.ttl_security);
+        let protection = |s: &MemberSession| (s.password.clone(), s.tcp_ao.clone(), s.ttl_security);
         if before.map(protection) != Some(protection(session)) {
-            // A key is replaced, never removed first: there is no moment without one.
-            if let Err(error) = self.protect(session, true) {
+            // A password is replaced, never removed first: there is no moment without one. Keys
+            // of TCP-AO stand side by side unless they have the same ids.
+            let old_key = before.filter(|old| old.tcp_ao.is_some() && old.tcp_ao != session.tcp_ao);
+            let ids = |s: &MemberSession| s.tcp_ao.as_ref().map(|ao| (ao.send_id, ao.receive_id));
+            let in_the_way =
+                old_key.filter(|old| session.tcp_ao.is_none() || ids(old) == ids(session));
+            let beside = old_key.filter(|_| in_the_way.is_none());
+            let forgotten = in_the_way.map_or(Ok(()), |old| self.protect(old, false));
+            let protected = forgotten.and_then(|()| self.protect(session, true));
+            let protected =
+                protected.and_then(|()| beside.map_or(Ok(()), |old| self.protect(old, false)));
+            if let Err(error) = protected {
                 tracing::error!(%error, session = %session.key, "cannot protect the session");
             }
         }

@@ -149,6 +149,7 @@ impl Simulation {
             session,
             port: 179,
             password: None,
+            tcp_ao: None,
             ttl_security: false,
             local: None,
             limits: PrefixLimits {

@@ -357,12 +357,32 @@ pub struct DaemonStatus {
     pub resident_octets: u64,
     /// Messages waiting in each shard's inbox (cost in NLRI).
     pub shard_inbox: Vec<u64>,
+    /// Segments that the kernel has dropped for their signature.
+    #[serde(default)]
+    pub signature_failures: SignatureFailures,
     /// The control socket.
     #[serde(default)]
     pub control: Option<LocalSocketStatus>,
     /// HTTP, where configured.
     #[serde(default)]
     pub http: Option<LocalSocketStatus>,
+}
+
+/// Segments that the kernel has dropped for their signature, in our network namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureFailures {
+    /// TCP MD5 signatures that are wrong: another password.
+    pub md5_wrong: u64,
+    /// None where a password is configured.
+    pub md5_missing: u64,
+    /// One where none is configured.
+    pub md5_unexpected: u64,
+    /// TCP-AO signatures that are wrong: another key.
+    pub ao_wrong: u64,
+    /// KeyIDs of TCP-AO that nobody has.
+    pub ao_unknown_key: u64,
+    /// None where a key of TCP-AO is configured.
+    pub ao_missing: u64,
 }
 
 /// A socket that is not for members. Numbers are since the start of the process.

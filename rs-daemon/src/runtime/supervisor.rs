@@ -29,6 +29,7 @@ use super::query::{DiffReport, ReloadReport, ShutdownKind};
 use super::recovery::{self, RecoveryFile};
 use super::registry::Registered;
 use super::shard_thread::ShardEvent;
+use super::signatures::{self, Signatures};
 use super::slots::{SlotTable, is_clear};
 use super::state_file;
 use super::to_shards::ShardMessage;
@@ -95,6 +96,7 @@ pub(crate) struct Supervisor {
     bmp: Option<bmp::Service>,
     /// Some since MRT files were configured first.
     mrt: Option<mrt::Service>,
+    pub(super) signatures: Signatures,
     options: Options,
 }
 
@@ -122,6 +124,7 @@ impl Supervisor {
             learning,
             bmp: None,
             mrt: None,
+            signatures: Signatures::default(),
             options,
         }
     }
@@ -198,6 +201,7 @@ impl Supervisor {
         let mut data_status = tokio::time::interval(DATA_STATUS);
         let mut look = tokio::time::interval(LOOK);
         let mut members = tokio::time::interval(MEMBERS_FILE);
+        let mut signed = tokio::time::interval(signatures::LOOK);
         loop {
             let sources = self.sources.as_mut();
             tokio::select! {
@@ -211,6 +215,7 @@ impl Supervisor {
                 _ = data_status.tick() => self.publish_data_status(),
                 _ = look.tick(), if self.learning.is_some() => self.learn().await,
                 _ = members.tick() => self.note_members(),
+                _ = signed.tick() => self.look_at_signatures().await,
                 _ = slot_check.tick(), if self.slots.iter().any(SlotTable::has_leaving) => self.free_slots().await,
             }
         }

@@ -74,7 +74,8 @@ impl Server {
             let line = line?;
             let mut state = self.lock();
             let answer = match (state.manner, line.as_str()) {
-                (Manner::Gone, _) => return Ok(()),
+                // Its other handle does not keep it open.
+                (Manner::Gone, _) => return stream.shutdown(std::net::Shutdown::Both),
                 (_, "!!") => continue,
                 (_, other) if !other.starts_with("!g") && !other.starts_with("!6") => "C\n",
                 (Manner::Garbage, _) => "HTTP/1.1 400 Bad Request\r\n\r\n",

@@ -20,6 +20,9 @@ const IPV4_PREFIX: u8 = 4;
 const END_OF_DATA: u8 = 7;
 const CACHE_RESET: u8 = 8;
 
+/// The longest silence of a cache, and what the rest takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 const SESSION: u16 = 7;
 const LONG: u32 = 86_400;
 
@@ -119,7 +122,8 @@ impl Cache {
             ];
             let news = pdu(SERIAL_NOTIFY, SESSION, &2_u32.to_be_bytes());
             match (manner, kind) {
-                (Manner::Gone, _) => return Ok(()),
+                // Its other handle does not keep it open.
+                (Manner::Gone, _) => return stream.shutdown(std::net::Shutdown::Both),
                 (Manner::Garbage, _) => stream.write_all(&[0xa5; 4096])?,
                 (Manner::Stops, _) => stream.write_all(&whole[..2].concat())?,
                 (Manner::Restless, SERIAL_QUERY) => {
@@ -155,7 +159,10 @@ fn fails_and_comes_back(manner: Manner, says: &str) {
     honest.sender.announce(&route(2, "198.51.100.0/24", ""));
     honest.serve("with a good cache");
     cache.becomes(manner);
-    logged(&exchange, says);
+    eventually(says, PATIENCE, || {
+        let log = exchange.server.log();
+        ensure(log.contains(says), || log)
+    });
     measured(&exchange, "rs_rpki_up", &[], |up| up == 0.0);
     measured(&exchange, "rs_rpki_failures_total", &[], |failures| failures >= 1.0);
     assert_eq!(exchange.metric("rs_rpki_vrps_in_force", &[]), Ok(1.0), "its data hold");

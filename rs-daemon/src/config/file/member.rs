@@ -11,7 +11,7 @@ use super::{
     session::{Reason, SessionOptions},
 };
 use crate::config::{
-    Secret,
+    AoAlgorithm, Secret,
     report::{Located, Reports},
     table::{config_table, words},
     value::{FromText, FromValue, Input, integer},
@@ -72,11 +72,35 @@ config_table! {
         password: Secret = "none",
         /// A file that holds the password; a newline at its end does not count.
         password_file: PathBuf = "none",
+        /// TCP-AO (RFC 5925) in the place of a password, see `[member.session.tcp_ao]`.
+        tcp_ao: TcpAoTable = "none",
         /// Keeps this session down; the reason is shown and sent.
         disabled: Reason = "none",
         ..options: SessionOptions,
     }
 }
+
+config_table! {
+    /// A key of TCP-AO (RFC 5925), where the kernel has it: Linux 6.7 or later with
+    /// CONFIG_TCP_AO. Both sides have the same key and algorithm, and each other's ids.
+    TcpAoTable in "[member.session.tcp_ao]" {
+        /// KeyID of what we send.
+        send_id: u8 = "required",
+        /// KeyID of what the member sends.
+        receive_id: u8 = "required",
+        /// `hmac-sha-1-96` or `aes-128-cmac-96` (RFC 5926).
+        algorithm: AoAlgorithm = "\"hmac-sha-1-96\"",
+        /// The master key, at most 80 octets.
+        key: Secret = "none",
+        /// A file that holds the master key; a newline at its end does not count.
+        key_file: PathBuf = "none",
+    }
+}
+
+words!(AoAlgorithm {
+    "hmac-sha-1-96" => Self::HmacSha1,
+    "aes-128-cmac-96" => Self::Aes128Cmac,
+});
 
 words!(Role {
     "downstream" => Self::Downstream,

@@ -22,7 +22,7 @@ use self::{
     exchange::{ControlTable, EngineTable, ExchangeTable, HttpTable},
     import_policy::{FamilyNumbers, ImportTable, IrrExtraTable, LimitsTable, PrefixLengthTable},
     irr::IrrTable,
-    member::{MemberTable, SessionTable},
+    member::{MemberTable, SessionTable, TcpAoTable},
     mrt::MrtTable,
     route_server::{ExportTable, RouteServerTable},
     rpki::{RpkiCacheTable, RpkiTable},
@@ -93,6 +93,7 @@ pub(super) fn tables() -> Vec<TableDoc> {
         CommunitiesTable::doc(),
         MemberTable::doc(),
         SessionTable::doc(),
+        TcpAoTable::doc(),
     ]
 }
 

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::config::{
     Exchange, ImportPolicy, Kind, Member, MemberSession, PrefixLimits, RouteServer, Secret,
-    SessionKey,
+    SessionKey, TcpAo,
     file::{
         Document,
-        member::{MemberTable, SessionTable},
+        member::{MemberTable, SessionTable, TcpAoTable},
         session::Reason,
     },
     report::{Located, Reports},
@@ -86,10 +86,15 @@ fn rules(
     let given = table.import.as_ref().map(|import| &import.value);
     let mut rules = Vec::new();
     for (place, server) in context.servers.iter().enumerate() {
+        let sponsor = server.kind == Kind::Transitable && role == Role::TransitSponsor;
+        if let Some(unused) = table.max_prefixes.as_ref().filter(|_| sponsor) {
+            let message = format!("max_prefixes of a sponsor has no effect on {}", server.name);
+            let help = "its limit there is `sponsor_max_prefixes`, in [member.import] or the route server's";
+            reports.warning(unused.at, message, help);
+        }
         // What is wrong in the member's table is wrong once, not once for each server.
         let mut repeated = Reports::default();
         let reports = if place == 0 { &mut *reports } else { &mut repeated };
-        let sponsor = server.kind == Kind::Transitable && role == Role::TransitSponsor;
         let mut limits = if sponsor { server.sponsor_limits } else { server.limits };
         if let Some(given) = given {
             limits::apply_beside(&mut limits, given);
@@ -118,6 +123,7 @@ fn member_sessions(
 ) -> Vec<MemberSession> {
     let servers = route_servers(session, context, reports);
     let password = password(session, reports);
+    let tcp_ao = session.tcp_ao.as_ref().and_then(|table| tcp_ao(table, session, reports));
     session::check_options(&session.options, reports);
     let Some(given) = &session.address else { return Vec::new() };
     let (address, zone) = (given.value.address, given.value.interface.as_deref());
@@ -148,6 +154,7 @@ fn member_sessions(
             link_local: value(&session.link_local),
             port: value(&session.port).unwrap_or(179),
             password: password.clone(),
+            tcp_ao: tcp_ao.clone(),
             disabled: disabled.clone(),
             import: Arc::clone(&rules.import),
             limits: rules.limits,
@@ -242,6 +249,45 @@ fn password(session: &SessionTable, reports: &mut Reports) -> Option<Secret> {
         }
     }
     Some(secret)
+}
+
+fn tcp_ao(
+    table: &Located<TcpAoTable>,
+    session: &SessionTable,
+    reports: &mut Reports,
+) -> Option<TcpAo> {
+    if session.password.is_some() || session.password_file.is_some() {
+        let message = "the session has both a password (TCP MD5) and tcp_ao";
+        let help = "a connection has one or the other (RFC 5925 §1): leave one of them out";
+        reports.error(table.at, message, help);
+        return None;
+    }
+    let given = &table.value;
+    let (key, at) = match (&given.key, &given.key_file) {
+        (Some(_), Some(file)) => {
+            reports.error(file.at, "both key and key_file are given", "leave one of them out");
+            return None;
+        }
+        (Some(key), None) => (key.value.clone(), key.at),
+        (None, Some(file)) => (read_password(file, reports)?, file.at),
+        (None, None) => {
+            reports.error(table.at, "tcp_ao has no key", "add `key = …` or `key_file = …`");
+            return None;
+        }
+    };
+    let octets = key.expose().len();
+    if !(1..=LONGEST_PASSWORD_OCTETS).contains(&octets) {
+        let message = format!("the key has {octets} octets");
+        let help = format!("TCP-AO on Linux takes 1 to {LONGEST_PASSWORD_OCTETS}");
+        reports.error(at, message, help);
+        return None;
+    }
+    Some(TcpAo {
+        send_id: value(&given.send_id)?,
+        receive_id: value(&given.receive_id)?,
+        algorithm: value(&given.algorithm).unwrap_or_default(),
+        key,
+    })
 }
 
 fn read_password(file: &Located<impl AsRef<Path>>, reports: &mut Reports) -> Option<Secret> {

@@ -170,6 +170,7 @@ fn blank(address: IpAddr) -> MemberSession {
         link_local: None,
         port: 179,
         password: None,
+        tcp_ao: None,
         ttl_security: false,
         passive: true,
         families: Families::NONE,

@@ -4,6 +4,7 @@ use prometheus::proto::MetricFamily;
 
 use super::family::{Family, Labels};
 use crate::control::answers::StatusAnswer;
+use crate::runtime::status::SignatureFailures;
 
 pub(super) fn families(status: &StatusAnswer) -> Vec<MetricFamily> {
     let mut up = Family::gauge("rs_socket_up", "1 while clients can connect to the socket.");
@@ -38,5 +39,26 @@ pub(super) fn families(status: &StatusAnswer) -> Vec<MetricFamily> {
     }
     let listeners = status.route_servers.iter().flat_map(|server| &server.listeners);
     accepts.add_count(none.with("socket", "bgp"), listeners.map(|one| one.refused_limit).sum());
-    [up, binds, lost, refused, accepts].map(Family::finish).into()
+    let families =
+        [up, binds, lost, refused, accepts, signatures(&status.daemon.signature_failures)];
+    families.map(Family::finish).into()
+}
+
+/// All that there is about a wrong password: no socket hears of it.
+fn signatures(failures: &SignatureFailures) -> Family {
+    let mut family = Family::counter(
+        "rs_tcp_signature_failures_total",
+        "Segments that the kernel dropped for their TCP MD5 or TCP-AO signature.",
+    );
+    for (kind, count) in [
+        ("md5-wrong", failures.md5_wrong),
+        ("md5-missing", failures.md5_missing),
+        ("md5-unexpected", failures.md5_unexpected),
+        ("ao-wrong", failures.ao_wrong),
+        ("ao-unknown-key", failures.ao_unknown_key),
+        ("ao-missing", failures.ao_missing),
+    ] {
+        family.add_count(Labels::none().and("kind", kind), count);
+    }
+    family
 }

@@ -4,7 +4,7 @@ use crate::control::sample;
 use crate::runtime::status::{
     BmpCollectorStatus, DaemonStatus, HistogramSnapshot, IrrRefreshStatus, IrrSetStatus,
     LearnedLimit, ListenerStatus, LocalSocketStatus, MrtStatus, NotificationCount, RouteCounters,
-    RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus,
+    RouteServerStatus, RpkiSourceStatus, RpslPolicyStatus, SignatureFailures,
 };
 
 fn snapshot() -> Snapshot {
@@ -88,6 +88,7 @@ fn status() -> StatusAnswer {
         ready: true,
         resident_octets: 1_000_000,
         shard_inbox: vec![5],
+        signature_failures: SignatureFailures { md5_wrong: 7, ..Default::default() },
         control: Some(LocalSocketStatus { listening: true, lost: 1, ..Default::default() }),
         http: Some(LocalSocketStatus { listening: true, ..Default::default() }),
     };
@@ -192,6 +193,7 @@ fn every_documented_metric_is_there() {
         r#"rs_socket_bind_failures_total{socket="http"} 0"#,
         r#"rs_socket_refused_total{socket="control"} 0"#,
         r#"rs_accept_failures_total{socket="bgp"} 0"#,
+        r#"rs_tcp_signature_failures_total{kind="md5-wrong"} 7"#,
         "rs_config_last_reload_success 1",
         "process_resident_memory_bytes",
         r#"name="Quotes \" and \\ and\nlines""#,
