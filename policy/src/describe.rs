@@ -3,7 +3,7 @@
 use bgp_wire::{Asn, Family, Prefix};
 
 use crate::bogons;
-use crate::communities::{Audience, Function};
+use crate::communities::{Audience, Encoding, Function, Pattern, Term};
 use crate::config::{
     CheckMode, ImportPolicy, Kind, MedMode, MoreSpecifics, NextHopMode, PeerPolicy, PolicyConfig,
     PrependTie, Role,
@@ -119,7 +119,7 @@ impl Policy {
             asn: config.asn.0,
             short_asn: config.short_asn,
             epoch: config.epoch,
-            checks: settings(config.kind, &config.import),
+            checks: settings(config, &config.import),
             sponsors: sponsors(config),
             exceptions: exceptions(config),
             lists: lists(config),
@@ -137,17 +137,7 @@ impl Policy {
         if !self.obeys_communities() {
             return Vec::new();
         }
-        let (asn, short_asn) = (self.config().asn, self.config().short_asn);
-        let written = |pattern: &crate::communities::Pattern| {
-            let short = pattern.encoding() == crate::communities::Encoding::Standard;
-            let rs = short_asn.filter(|_| short).map_or(asn.0, u32::from);
-            pattern
-                .map(|term| match term {
-                    crate::communities::Term::Rs => crate::communities::Term::Number(rs),
-                    other => other,
-                })
-                .to_string()
-        };
+        let written = |pattern: &Pattern| written(pattern, self.config());
         Function::ALL
             .into_iter()
             .filter(|function| wanted(function.audience()))
@@ -181,11 +171,19 @@ impl Policy {
     }
 }
 
+/// A pattern with the route server's AS filled in.
+fn written(pattern: &Pattern, config: &PolicyConfig) -> String {
+    let short = config.short_asn.filter(|_| pattern.encoding() == Encoding::Standard);
+    let rs = short.map_or(config.asn.0, u32::from);
+    let filled = pattern.map(|term| if term == Term::Rs { Term::Number(rs) } else { term });
+    filled.to_string()
+}
+
 /// How every check is set, in order.
-fn settings(kind: Kind, import: &ImportPolicy) -> Vec<CheckSetting> {
+fn settings(config: &PolicyConfig, import: &ImportPolicy) -> Vec<CheckSetting> {
     let setting = |check: Check| match check.row {
-        1 => scrub(kind, import),
-        20 => otc(kind).to_owned(),
+        1 => scrub(config, import),
+        20 => otc(config.kind).to_owned(),
         _ => setting(check, import),
     };
     CHECKS.iter().map(|&check| CheckSetting { check, setting: setting(check) }).collect()
@@ -240,10 +238,11 @@ fn limit(limit: u32) -> String {
     if limit == 0 { "no limit".to_owned() } else { format!("at most {limit}") }
 }
 
-fn scrub(kind: Kind, import: &ImportPolicy) -> String {
-    let mut text = on(kind != Kind::Chaos);
+fn scrub(config: &PolicyConfig, import: &ImportPolicy) -> String {
+    let mut text = on(config.kind != Kind::Chaos);
     if !import.attach_communities.is_empty() {
-        text += &format!(", attaches {}", joined(import.attach_communities.iter()));
+        let attached = import.attach_communities.iter().map(|pattern| written(pattern, config));
+        text += &format!(", attaches {}", joined(attached));
     }
     text
 }
@@ -342,11 +341,9 @@ fn exceptions(config: &PolicyConfig) -> Vec<Exception> {
 }
 
 fn exception(config: &PolicyConfig, peer: &PeerPolicy) -> Exception {
-    let usual = settings(config.kind, &config.import);
-    let checks = settings(config.kind, &peer.import)
-        .into_iter()
-        .filter(|own| !usual.contains(own))
-        .collect();
+    let usual = settings(config, &config.import);
+    let checks =
+        settings(config, &peer.import).into_iter().filter(|own| !usual.contains(own)).collect();
     Exception { asn: peer.asn.0, name: peer.name.to_string(), checks }
 }
 
