@@ -74,7 +74,7 @@ impl Supervisor {
         let missing = new(|f| f.md5_missing) + new(|f| f.ao_missing);
         let unexpected = new(|f| f.md5_unexpected);
         if wrong + missing > 0 {
-            let sessions = self.not_up(|session| is_signed(session)).await;
+            let sessions = self.not_up(is_signed).await;
             tracing::warn!(
                 wrong,
                 missing,

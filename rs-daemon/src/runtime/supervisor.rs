@@ -19,9 +19,7 @@ use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
 use super::learning::note_written;
 use super::learning::{LOOK, Learning};
-use super::limits::{
-    DATA_STATUS, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT, STATE_RETRY,
-};
+use super::limits::{DATA_STATUS, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT, STATE_RETRY};
 use super::listener::Listener;
 use super::locked;
 use super::peer_config::{PeerConfig, limit_config};
