@@ -32,6 +32,8 @@ pub(super) struct Snapshot {
     pub(super) status: StatusAnswer,
     pub(super) sessions: Vec<SessionStatus>,
     pub(super) engine: EngineCounters,
+    /// Tasks of the control socket and of HTTP.
+    pub(super) operations_tasks: u64,
     pub(super) data: DataStatus,
     pub(super) monitoring: MonitoringStatus,
 }
@@ -46,7 +48,9 @@ pub(super) async fn serve(State(app): State<App>) -> Response {
     };
     let runtime = operations.runtime();
     let (engine, data) = (runtime.counters(), runtime.data());
-    let snapshot = Snapshot { status, sessions, engine, data, monitoring: runtime.monitoring() };
+    let operations_tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64;
+    let monitoring = runtime.monitoring();
+    let snapshot = Snapshot { status, sessions, engine, operations_tasks, data, monitoring };
     match text(&snapshot) {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -307,10 +311,17 @@ fn engine(snapshot: &Snapshot) -> Vec<MetricFamily> {
     batches.add_count(Labels::none().plain(), engine.batches);
     lagged.add_count(Labels::none().plain(), engine.lagged);
     full.add_count(Labels::none().plain(), engine.inbox_full);
+    let mut tasks = Family::gauge(
+        "rs_tasks",
+        "Tasks alive: of sessions and their connections, and of the control socket and HTTP.",
+    );
+    tasks.add_count(Labels::none().with("of", "sessions"), engine.tasks);
+    tasks.add_count(Labels::none().with("of", "operations"), snapshot.operations_tasks);
     vec![
         batches.finish(),
         lagged.finish(),
         full.finish(),
+        tasks.finish(),
         family::histogram(
             "rs_flush_duration_seconds",
             "Time a worker spent writing queues in one turn.",

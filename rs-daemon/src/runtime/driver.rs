@@ -535,14 +535,14 @@ impl Driver {
 
     fn connect(&mut self, peer: &Rc<Peer>) {
         let socket = self.outgoing_socket();
-        let peer = Rc::clone(peer);
-        let attempt = tokio::task::spawn_local(async move {
+        let (peer, tasks) = (Rc::clone(peer), peer.worker.engine.stats.tasks.clone());
+        let attempt = tokio::task::spawn_local(tasks.counted(async move {
             let result = match socket {
                 Ok((socket, remote)) => socket.connect(remote).await,
                 Err(error) => Err(error),
             };
             peer.connected(result);
-        });
+        }));
         self.connecting = Some(attempt.abort_handle());
     }
 

@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::placement::Placement;
 use super::recovery::Recovery;
 use super::shard_thread::ShardStats;
+use super::tasks::Tasks;
 use super::to_shards::Inboxes;
 use crate::bmp::Tap;
 use crate::mrt;
@@ -65,4 +66,6 @@ pub(crate) struct EngineStats {
     pub(crate) propagation: Histogram,
     pub(crate) inbox_full: AtomicU64,
     pub(crate) shards: Arc<ShardStats>,
+    /// Of the workers: sessions, attempts to connect, connections that are being closed.
+    pub(crate) tasks: Tasks,
 }

@@ -395,6 +395,7 @@ impl RuntimeHandle {
             batches: stats.shards.batches.load(Ordering::Relaxed),
             lagged: stats.shards.lagged.load(Ordering::Relaxed),
             inbox_full: stats.inbox_full.load(Ordering::Relaxed),
+            tasks: stats.tasks.alive(),
         }
     }
 

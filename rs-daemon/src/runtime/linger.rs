@@ -31,13 +31,14 @@ pub(super) fn close(peer: &Rc<Peer>, connection: Rc<Connection>, time: Duration)
     for count in [&peer.lingering, &peer.worker.lingering] {
         count.set(count.get() + 1);
     }
-    tokio::task::spawn_local(async move {
+    let tasks = peer.worker.engine.stats.tasks.clone();
+    tokio::task::spawn_local(tasks.counted(async move {
         // Whether the peer was quick enough changes nothing.
         let _ = tokio::time::timeout(time, drain(&connection)).await;
         for count in [&peer.lingering, &peer.worker.lingering] {
             count.set(count.get().saturating_sub(1));
         }
-    });
+    }));
 }
 
 async fn drain(connection: &Connection) {

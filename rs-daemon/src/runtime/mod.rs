@@ -45,6 +45,7 @@ mod state_file;
 pub mod status;
 mod stream;
 mod supervisor;
+mod tasks;
 mod to_shards;
 mod worker;
 

@@ -59,7 +59,8 @@ impl Peer {
     /// Starts the session's task.
     pub(crate) fn spawn(worker: Rc<Worker>, config: PeerConfig) -> Rc<Self> {
         let peer = Self::new(worker, config);
-        tokio::task::spawn_local(Rc::clone(&peer).run());
+        let task = peer.worker.engine.stats.tasks.counted(Rc::clone(&peer).run());
+        tokio::task::spawn_local(task);
         peer
     }
 

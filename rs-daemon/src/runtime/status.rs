@@ -481,6 +481,8 @@ pub struct EngineCounters {
     pub lagged: u64,
     /// Times a session stopped reading because a shard's inbox was full.
     pub inbox_full: u64,
+    /// Tasks of the workers that are alive: sessions, attempts to connect, closing connections.
+    pub tasks: u64,
 }
 
 /// State of the outside data that policy uses.

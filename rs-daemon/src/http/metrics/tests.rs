@@ -36,8 +36,10 @@ fn snapshot() -> Snapshot {
                 cumulative: vec![3, 5, 6],
                 sum_secs: 0.25,
             },
+            tasks: 11,
             ..EngineCounters::default()
         },
+        operations_tasks: 4,
         data: data(),
         monitoring: MonitoringStatus {
             bmp: vec![BmpCollectorStatus {
@@ -195,6 +197,8 @@ fn every_documented_metric_is_there() {
         r#"rs_accept_failures_total{socket="bgp"} 0"#,
         r#"rs_tcp_signature_failures_total{kind="md5-wrong"} 7"#,
         "rs_config_last_reload_success 1",
+        r#"rs_tasks{of="sessions"} 11"#,
+        r#"rs_tasks{of="operations"} 4"#,
         "process_resident_memory_bytes",
         r#"name="Quotes \" and \\ and\nlines""#,
     ] {
