@@ -11,8 +11,8 @@ set -u
 cd "$(dirname "$0")" || exit 2
 
 steps=(
-    packages format scripts purity lints tests data interoperation release instructions documentation
-    dependencies fuzzing
+    packages format scripts purity lints tests data interoperation release instructions soak
+    documentation dependencies fuzzing
 )
 
 # Program and the Debian package that has it.
@@ -37,6 +37,9 @@ cache=${RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rs-tests}
 
 # Seconds for each fuzz target.
 fuzz_secs=${FUZZ_SECS:-8}
+
+# Seconds of unrest, rests not counted.
+soak_secs=${SOAK_SECS:-60}
 
 have() {
     case $1 in
@@ -162,6 +165,18 @@ step_release() {
 # Counted, not timed: other work on the machine does not show.
 step_instructions() {
     cargo run --quiet --release --package rs-benches --bin rs-lab -- instructions
+}
+
+# A minute of everything at once; SOAK_SECS=1800 is the long one. In a network namespace of its own.
+step_soak() {
+    local out status
+    out=$(mktemp -d)
+    cargo run --quiet --release --package rs-benches --bin rs-lab -- soak --daemons us \
+        --members "${SOAK_MEMBERS:-100}" --prefixes 60 --per-set 1 --overlap 3 --rate 200 \
+        --seconds "$soak_secs" --out "$out"
+    status=$?
+    rm -rf "$out"
+    return "$status"
 }
 
 step_documentation() {

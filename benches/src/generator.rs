@@ -168,10 +168,17 @@ impl Generator {
 
     /// Ends a session with Cease and forgets what the member held.
     pub(crate) fn disconnect(&mut self, member: u32) {
+        self.leave(member, true);
+    }
+
+    /// Ends a session, with Cease or without a word, and forgets what the member held.
+    pub(crate) fn leave(&mut self, member: u32, with_cease: bool) {
         let m = &mut self.members[member as usize];
         if let Some(mut stream) = m.stream.take() {
             let mut octets = Vec::new();
-            wire::cease(&mut octets);
+            if with_cease {
+                wire::cease(&mut octets);
+            }
             // The socket may be full: the daemon then learns it from the close.
             let _ = stream.write(&octets);
             let _ = self.poll.registry().deregister(&mut stream);
@@ -180,6 +187,7 @@ impl Generator {
             self.established -= 1;
         }
         m.phase = Phase::Down;
+        m.deaf = false;
         m.buffer.clear();
         m.queue.clear();
         m.table.fill(EMPTY);
@@ -227,6 +235,12 @@ impl Generator {
         socket2::SockRef::from(stream)
             .set_recv_buffer_size(DEAF_OCTETS)
             .map_err(io_error("receive buffer"))
+    }
+
+    /// Makes a member read again, what has waited first.
+    pub(crate) fn read_again(&mut self, member: u32) -> Result<(), LoadError> {
+        self.members[member as usize].deaf = false;
+        self.receive(member)
     }
 
     /// Octets that `member` sends as soon as its socket takes them.
@@ -492,7 +506,8 @@ impl Generator {
 fn set_cell(u: &Universe, table: &mut [Cell], wrong: &mut u64, member: u32, index: u32, new: Cell) {
     let cell = &mut table[index as usize];
     let expected = u.expected(member, index);
-    *wrong -= u64::from(*cell != expected);
-    *wrong += u64::from(new != expected);
+    // While a load changes what is expected without counting anew, this may pass through zero.
+    *wrong = wrong.wrapping_sub(u64::from(*cell != expected));
+    *wrong = wrong.wrapping_add(u64::from(new != expected));
     *cell = new;
 }

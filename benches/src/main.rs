@@ -61,12 +61,15 @@ pub(crate) struct Options {
     /// announced, the largest first; where there are more members than peers, slices of it.
     #[arg(long, num_args = 1..)]
     pub(crate) mrt: Vec<PathBuf>,
-    /// Changes a second (`churn`, `slow-reader`).
+    /// Changes a second (`churn`, `slow-reader`, `soak`).
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u32,
-    /// Seconds that `churn` and `idle` last.
+    /// Seconds that `churn`, `idle` and `soak` last.
     #[arg(long, default_value_t = 10)]
     pub(crate) seconds: u32,
+    /// `soak`: what its chances follow from; without one it is another each time, and printed.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// Hold time that members offer, seconds.
     #[arg(long, default_value_t = 240)]
     pub(crate) hold_time: u16,

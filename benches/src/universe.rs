@@ -7,12 +7,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use crate::daemon::routing_data::FILLER_ROAS;
 use crate::recording::Recording;
 
 /// The route servers' AS in every run.
 pub(crate) const ROUTE_SERVER_AS: u16 = 59_900;
 /// An AS that stands in a tenth of the paths; the `reload` load adds it to `transit_free`.
 pub(crate) const RELOAD_AS: u32 = 39_999;
+
+/// One prefix in so many becomes ROV INVALID when a load turns its ROAs.
+const TURNED_EVERY: u32 = 11;
 
 /// Address families and next hops of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, clap::ValueEnum)]
@@ -82,6 +86,17 @@ pub(crate) struct Universe {
     sets_per_member: u32,
     /// Members that are up, by index: the others' routes are expected nowhere.
     pub(crate) up: Vec<bool>,
+    /// Members whose routes stay while they are away (RFC 4724), by index.
+    pub(crate) kept: Vec<bool>,
+    /// Routes that their member has withdrawn: by member, its prefixes.
+    absent: Vec<bool>,
+    /// One member in so many offers graceful restart with its forwarding state kept; 0: nobody.
+    pub(crate) graceful_every: u32,
+    /// ROAs beside those of the load: the size of the real RPKI unless a load has better use for
+    /// its time.
+    pub(crate) filler_roas: u32,
+    /// Whether the ROAs of one prefix in [`TURNED_EVERY`] name an AS that announces none of them.
+    pub(crate) roas_turned: bool,
     /// Whether paths that contain [`RELOAD_AS`] are rejected by now.
     pub(crate) reload_as_rejected: bool,
     /// OpenBGPD's way: a member whose own path comes before all that it may have gets nothing,
@@ -103,9 +118,14 @@ impl Universe {
         let sets_per_member = largest.div_ceil(spec.per_set);
         let up = vec![true; spec.members as usize];
         Self {
+            absent: vec![false; spec.members as usize * largest as usize],
             spec,
             sets_per_member,
+            kept: vec![false; up.len()],
             up,
+            graceful_every: 0,
+            filler_roas: FILLER_ROAS,
+            roas_turned: false,
             reload_as_rejected: false,
             own_path_ends_search: false,
             recording,
@@ -177,6 +197,27 @@ impl Universe {
                 (from..to, index % self.spec.prefixes)
             }
         }
+    }
+
+    /// Whether `member` announces its `k`-th prefix now.
+    pub(crate) fn announces(&self, member: u32, k: u32) -> bool {
+        self.recording.is_some() || !self.absent[(member * self.stride() + k) as usize]
+    }
+
+    /// From now on `member` announces its `k`-th prefix, or does not.
+    pub(crate) fn set_announces(&mut self, member: u32, k: u32, announces: bool) {
+        let at = member * self.stride() + k;
+        self.absent[at as usize] = !announces;
+    }
+
+    /// Whether the ROAs of prefix `index` name somebody else by now.
+    pub(crate) fn is_turned(&self, index: u32) -> bool {
+        self.roas_turned && self.recording.is_none() && index % TURNED_EVERY == 5
+    }
+
+    /// Whether `member` offers graceful restart.
+    pub(crate) fn is_graceful(&self, member: u32) -> bool {
+        self.graceful_every != 0 && member.is_multiple_of(self.graceful_every)
     }
 
     /// The attribute set of the `k`-th prefix of `member`.
@@ -334,7 +375,8 @@ impl Universe {
     /// What `receiver` gets of `set`: nothing, or the number of prepends.
     fn given(&self, set: u32, receiver: u32) -> Option<u32> {
         let owner = self.owner(set);
-        if owner == receiver || !self.up[owner as usize] || self.is_rejected(set) {
+        let is_there = self.up[owner as usize] || self.kept[owner as usize];
+        if owner == receiver || !is_there || self.is_rejected(set) {
             return None;
         }
         self.permitted(set, receiver)
@@ -354,7 +396,7 @@ impl Universe {
     /// What RFC 7947 says `receiver` must hold for prefix `index`: the best path among those that
     /// it may have (shortest AS_PATH as received, then ORIGIN, then lowest BGP Identifier).
     pub(crate) fn expected(&self, receiver: u32, index: u32) -> Cell {
-        if !self.up[receiver as usize] {
+        if !self.up[receiver as usize] || self.is_turned(index) {
             return EMPTY;
         }
         let mut best = None;
@@ -364,7 +406,7 @@ impl Universe {
             }
         } else {
             let (members, k) = self.announcers(index);
-            for member in members {
+            for member in members.filter(|member| self.announces(*member, k)) {
                 self.compare(receiver, member, self.set_of(member, k), &mut best);
             }
         }

@@ -11,6 +11,9 @@ pub(crate) const HEADER: usize = 19;
 /// Prefixes of one UPDATE at most, so that it stays below 4,096 octets with any usual attributes.
 const PREFIXES: usize = 300;
 
+/// How long the route server is to keep the routes of a member with graceful restart.
+const RESTART_SECS: u8 = 120;
+
 fn frame(kind: u8, body: &[u8], out: &mut Vec<u8>) {
     out.extend([0xff; 16]);
     out.extend(((HEADER + body.len()) as u16).to_be_bytes());
@@ -28,8 +31,12 @@ pub(crate) fn open(u: &Universe, member: u32) -> Vec<u8> {
     if u.spec.family == LoadFamily::V4OverV6 {
         caps.extend([5, 6, 0, 1, 0, 1, 0, 2]);
     }
-    // Graceful restart (RFC 4724) only so that End-of-RIB is agreed upon; no forwarding state.
-    caps.extend([64, 2, 0, 0]);
+    if u.is_graceful(member) {
+        caps.extend([64, 6, 0, RESTART_SECS, 0, afi, 1, 0x80]);
+    } else {
+        // Graceful restart (RFC 4724) only so that End-of-RIB is agreed upon; no forwarding state.
+        caps.extend([64, 2, 0, 0]);
+    }
     let mut body = vec![4];
     body.extend((asn as u16).to_be_bytes());
     body.extend(u.spec.hold_time.to_be_bytes());
@@ -50,6 +57,32 @@ pub(crate) fn end_of_rib(u: &Universe, out: &mut Vec<u8>) {
         LoadFamily::V4 | LoadFamily::V4OverV6 => frame(2, &[0, 0, 0, 0], out),
         LoadFamily::V6 => frame(2, &[0, 0, 0, 6, 0x80, 15, 3, 0, 2, 1], out),
     }
+}
+
+/// ROUTE-REFRESH of the load's family (RFC 2918).
+pub(crate) fn refresh(u: &Universe, out: &mut Vec<u8>) {
+    let [a, afi, safi] = mp_family(u);
+    frame(5, &[a, afi, 0, safi], out);
+}
+
+/// One UPDATE that withdraws a prefix.
+pub(crate) fn withdraw(u: &Universe, index: u32, out: &mut Vec<u8>) {
+    let mut prefixes = Vec::new();
+    nlri(u, index, &mut prefixes);
+    let mut body = Vec::new();
+    if u.spec.family == LoadFamily::V4 {
+        body.extend((prefixes.len() as u16).to_be_bytes());
+        body.extend(prefixes);
+        body.extend([0, 0]);
+    } else {
+        let value = [&mp_family(u)[..], &prefixes].concat();
+        let mut attributes = Vec::new();
+        attribute(0x80, 15, &value, &mut attributes);
+        body.extend([0, 0]);
+        body.extend((attributes.len() as u16).to_be_bytes());
+        body.extend(attributes);
+    }
+    frame(2, &body, out);
 }
 
 /// Cease, administrative shutdown.
@@ -138,9 +171,11 @@ pub(crate) fn table(u: &Universe, member: u32, with_end_of_rib: bool) -> Vec<u8>
     let prefixes = u.prefixes_of(member);
     for k in 0..prefixes {
         let set = u.set_of(member, k);
-        indices.push(u.prefix_index(member, k));
+        if u.announces(member, k) {
+            indices.push(u.prefix_index(member, k));
+        }
         let ends = k + 1 == prefixes || u.set_of(member, k + 1) != set;
-        if ends || indices.len() == PREFIXES {
+        if !indices.is_empty() && (ends || indices.len() == PREFIXES) {
             announce(u, set, &indices, None, &mut out);
             indices.clear();
         }

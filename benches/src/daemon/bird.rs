@@ -36,7 +36,8 @@ fn roas(u: &Universe, dir: &Path, text: &mut String) -> io::Result<()> {
     let file = dir.join("roas.conf");
     if !file.exists() {
         let (mut v4, mut v6) = (String::new(), String::new());
-        for (prefix, length, asn) in routing_data::filler_roas().chain(routing_data::load_roas(u)) {
+        let roas = routing_data::filler_roas(u.filler_roas).chain(routing_data::load_roas(u));
+        for (prefix, length, asn) in roas {
             let list = if prefix.contains(':') { &mut v6 } else { &mut v4 };
             let _ = writeln!(list, " route {prefix} max {length} as {asn};");
         }

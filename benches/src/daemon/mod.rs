@@ -148,6 +148,12 @@ impl Daemon {
         said.lines().next().map(|line| line.trim().to_owned())
     }
 
+    /// Threads of our daemon's process, and its open file descriptors.
+    pub(crate) fn threads_and_files(&self) -> io::Result<(usize, usize)> {
+        let count = |what| std::fs::read_dir(format!("/proc/{}/{what}", self.child.id()));
+        Ok((count("task")?.count(), count("fd")?.count()))
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         for pid in &self.pids {

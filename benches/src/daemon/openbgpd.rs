@@ -26,7 +26,8 @@ pub(crate) fn prepare(u: &Universe, level: PolicyLevel, dir: &Path) -> io::Resul
     );
     if level == PolicyLevel::Rs {
         text.push_str("roa-set {\n");
-        for (prefix, length, asn) in routing_data::filler_roas().chain(routing_data::load_roas(u)) {
+        let roas = routing_data::filler_roas(u.filler_roas).chain(routing_data::load_roas(u));
+        for (prefix, length, asn) in roas {
             let _ = writeln!(text, " {prefix} maxlen {length} source-as {asn}");
         }
         text.push_str("}\n");

@@ -9,10 +9,13 @@ use crate::universe::Universe;
 /// ROAs beside those of the load: the size of the real RPKI.
 pub(crate) const FILLER_ROAS: u32 = 400_000;
 
+/// An AS that is nobody's origin.
+const NOBODY: u32 = 64_499;
+
 /// A ROA as (prefix text, greatest length, AS).
-pub(crate) fn filler_roas() -> impl Iterator<Item = (String, u8, u32)> {
+pub(crate) fn filler_roas(roas: u32) -> impl Iterator<Item = (String, u8, u32)> {
     // From 100.0.0.0 (IPv4) and 2a00:: (IPv6) upwards, where no load announces anything.
-    (0..FILLER_ROAS).map(|n| {
+    (0..roas).map(|n| {
         let asn = 20_000 + n % 30_000;
         if n % 5 == 0 {
             let bits = (0x2a00_u128 << 112) + (u128::from(n) << 84);
@@ -27,8 +30,10 @@ pub(crate) fn filler_roas() -> impl Iterator<Item = (String, u8, u32)> {
 pub(crate) fn load_roas(u: &Universe) -> impl Iterator<Item = (String, u8, u32)> {
     let length = if u.v6_nlri() { 48 } else { 24 };
     (0..u.spec.members).flat_map(move |m| {
-        (0..u.prefixes_of(m)).filter(|k| k % 2 == 0).filter_map(move |k| {
+        let turned = move |k| u.is_turned(u.prefix_index(m, k));
+        (0..u.prefixes_of(m)).filter(move |k| k % 2 == 0 || turned(*k)).filter_map(move |k| {
             let origin = *u.as_path(u.set_of(m, k)).last()?;
+            let origin = if turned(k) { NOBODY } else { origin };
             Some((u.prefix_text(u.prefix_index(m, k)), length, origin))
         })
     })
@@ -38,7 +43,7 @@ pub(crate) fn load_roas(u: &Universe) -> impl Iterator<Item = (String, u8, u32)>
 pub(crate) fn write_vrps(u: &Universe, dir: &Path) -> io::Result<PathBuf> {
     let path = dir.join("vrps.json");
     let mut text = String::from("{\"roas\":[\n");
-    for (n, (prefix, length, asn)) in filler_roas().chain(load_roas(u)).enumerate() {
+    for (n, (prefix, length, asn)) in filler_roas(u.filler_roas).chain(load_roas(u)).enumerate() {
         let comma = if n == 0 { "" } else { ",\n" };
         let _ = write!(
             text,
@@ -46,7 +51,10 @@ pub(crate) fn write_vrps(u: &Universe, dir: &Path) -> io::Result<PathBuf> {
         );
     }
     text.push_str("\n]}\n");
-    std::fs::write(&path, text)?;
+    // Whole or not at all: the daemon reads it again as soon as it changes.
+    let new = dir.join("vrps.json.new");
+    std::fs::write(&new, text)?;
+    std::fs::rename(&new, &path)?;
     Ok(path)
 }
 

@@ -10,6 +10,7 @@ mod reload;
 mod restart;
 mod scrape;
 mod slow;
+mod soak;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -47,6 +48,10 @@ pub(crate) enum Load {
     Idle,
     /// `transit_free` gains an AS, and the daemon is told with SIGHUP.
     Reload,
+    /// Everything at once for `--seconds`: changes, flaps, refreshes, reloads, ROAs that turn, members
+    /// that do not read for a while. Now and then all comes to rest, and every table, the memory,
+    /// tasks, threads and file descriptors of our daemon must be what they have to be.
+    Soak,
     /// All rows of the results page, going on where an earlier suite was stopped.
     Suite,
     /// The results page again, from the JSON beside it.
@@ -94,8 +99,8 @@ pub(crate) fn recording(options: &Options) -> Result<Option<Rc<Recording>>, BoxE
     if options.mrt.is_empty() {
         return Ok(None);
     }
-    if options.policy != PolicyLevel::Plain || options.load == Load::Reload {
-        return Err("recorded tables: only with --policy plain, and not for reload".into());
+    if options.policy != PolicyLevel::Plain || matches!(options.load, Load::Reload | Load::Soak) {
+        return Err("recorded tables: only with --policy plain, and not for reload or soak".into());
     }
     let v6 = options.family == LoadFamily::V6;
     let recording = Recording::read(&options.mrt, options.members, v6)?;
@@ -114,6 +119,9 @@ pub(crate) fn recording(options: &Options) -> Result<Option<Rc<Recording>>, BoxE
 fn universe(options: &Options, which: Which, recording: Option<&Rc<Recording>>) -> Universe {
     let mut universe = Universe::with(spec(options), recording.cloned());
     universe.own_path_ends_search = which == Which::Openbgpd;
+    if options.load == Load::Soak {
+        soak::prepare(&mut universe);
+    }
     universe
 }
 
@@ -203,6 +211,7 @@ fn run_one(
         Load::Idle => idle::run(&mut bench, outcome),
         Load::SlowReader => slow::run(&mut bench, outcome),
         Load::Reload => reload::run(&mut bench, outcome),
+        Load::Soak => soak::run(&mut bench, outcome),
         Load::Suite | Load::Page | Load::Instructions => Ok(()),
     };
     if let Some(scraper) = scraper {

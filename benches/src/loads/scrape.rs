@@ -35,7 +35,7 @@ impl Scraper {
             let mut scrapes = Scrapes::default();
             while !stopped.load(Ordering::Acquire) {
                 let began = Instant::now();
-                let octets = scrape()?;
+                let octets = scrape()?.len();
                 let took = began.elapsed();
                 scrapes.micros.push(took.as_micros() as u32);
                 scrapes.largest_octets = scrapes.largest_octets.max(octets);
@@ -61,14 +61,16 @@ impl Scraper {
     }
 }
 
-fn scrape() -> io::Result<usize> {
+/// What `/metrics` says.
+pub(super) fn scrape() -> io::Result<String> {
     let mut stream = TcpStream::connect(HTTP)?;
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    if !answer.starts_with(b"HTTP/1.0 200") && !answer.starts_with(b"HTTP/1.1 200") {
-        let head = String::from_utf8_lossy(&answer[..answer.len().min(80)]).into_owned();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if !answer.starts_with("HTTP/1.0 200") && !answer.starts_with("HTTP/1.1 200") {
+        let head: String = answer.chars().take(80).collect();
         return Err(io::Error::other(format!("/metrics: {head}")));
     }
-    Ok(answer.len())
+    Ok(answer)
 }
