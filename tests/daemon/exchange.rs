@@ -76,6 +76,32 @@ impl Exchange {
         Speaker::established(self.speaker_config(n))
     }
 
+    /// Memory of the daemon's process.
+    pub(crate) fn resident_octets(&self) -> u64 {
+        let path = format!("/proc/{}/statm", self.server.id());
+        let text = std::fs::read_to_string(path).expect("it runs");
+        let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        pages.expect("pages of 4 KiB") * 4096
+    }
+
+    /// Whether member `n` is established, as `rsctl` says.
+    pub(crate) fn is_established(&self, n: u8) -> bool {
+        let status = self.server.ask(&["member", &format!("127.0.0.{n}")]);
+        status.is_ok_and(|status| status["state"] == "established")
+    }
+
+    /// Waits until the daemon has noticed that member `n` is gone.
+    pub(crate) fn wait_down(&self, n: u8) {
+        eventually(&format!("member {n} is down"), ARRIVE, || {
+            ensure(!self.is_established(n), || "established".to_owned())
+        });
+    }
+
+    /// Whoever pauses after an error is let in at once.
+    pub(crate) fn let_in(&self, n: u8) {
+        self.server.act(&["session", "enable", &format!("127.0.0.{n}")]);
+    }
+
     /// A metric's sum.
     pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> Result<f64, String> {
         self.server.metric(self.http_port, name, labels)

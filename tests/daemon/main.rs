@@ -9,6 +9,7 @@
 mod add_path;
 mod exchange;
 mod faults;
+mod hostile;
 mod malformed;
 mod path_hiding;
 mod real_tables;

@@ -142,6 +142,12 @@ impl Seen {
     }
 }
 
+/// The bodies of the rows' UPDATEs as `member` would send them.
+pub(crate) fn bodies(member: u8) -> Vec<Vec<u8>> {
+    let rows = (0..).zip(rows(UPDATES));
+    rows.map(|(row, cells)| Names { row, member }.body(cells[1], cells[2])).collect()
+}
+
 /// Sends a row's message and waits for its outcome.
 fn update_row(names: Names, cells: &[&str], sender: &Speaker, receiver: &Speaker) {
     let [name, attributes, nlri, outcome] = cells else { panic!("four cells: {cells:?}") };
