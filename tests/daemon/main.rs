@@ -14,6 +14,7 @@ mod malformed;
 mod path_hiding;
 mod real_tables;
 mod reasons;
+mod refresh;
 mod refused;
 mod report;
 mod rpki;

@@ -498,7 +498,12 @@ impl Driver {
 
     fn on_route_refresh(&mut self, peer: &Peer, now: Instant, refresh: RouteRefresh) {
         let Some(family) = refresh.family() else { return };
+        // RFC 7313 §4: a peer that has not named the capability knows no BoRR and EoRR, and removes
+        // nothing by them.
+        let enhanced =
+            peer.outbound.borrow().as_ref().is_some_and(Outbound::knows_enhanced_refresh);
         match refresh.subtype {
+            1 | 2 if !enhanced => {}
             0 => {
                 if let Some(outbound) = &mut *peer.outbound.borrow_mut() {
                     outbound.on_refresh_request(family);

@@ -174,6 +174,11 @@ impl Outbound {
         }
     }
 
+    /// Whether both sides have named BoRR and EoRR (RFC 7313 §4).
+    pub(crate) fn knows_enhanced_refresh(&self) -> bool {
+        self.enhanced_refresh
+    }
+
     /// The peer asked for its routes of a family (RFC 2918). While a walk is under way this means
     /// one more round.
     pub(crate) fn on_refresh_request(&mut self, family: Family) {

@@ -1,0 +1,123 @@
+//! BoRR and EoRR at the wrong time (RFC 7313 §4), and ROUTE-REFRESH that means nothing.
+
+use rs_tests::support::raw::Speaker;
+use rs_tests::support::wait::ensure;
+use rs_tests::support::wire::{kind, message};
+
+use crate::exchange::{ARRIVE, Exchange, route};
+
+const ENHANCED_ROUTE_REFRESH: u8 = 70;
+
+/// The two routes that stand before a row, and a mark that comes behind it.
+const FIRST: &str = "45.0.0.0/24";
+const SECOND: &str = "2a0e:1000::/32";
+const MARK: &str = "203.0.113.0/24";
+
+/// Words: B4 BoRR of IPv4, E6 EoRR of IPv6, R4 a plain request, 1 and 2 the routes again, hN any
+/// ROUTE-REFRESH in hexadecimal. What is left afterwards.
+const ROWS: &[(&str, &str, &str)] = &[
+    ("nothing", "", "1 2"),
+    ("EoRR without BoRR", "E4", "1 2"),
+    ("EoRR twice without BoRR", "E4 E4 E6", "1 2"),
+    ("BoRR alone", "B4", "1 2"),
+    ("nothing between BoRR and EoRR", "B4 E4", "2"),
+    ("both families one in the other", "B4 B6 1 E6 E4", "1"),
+    ("all between", "B4 B6 1 2 E4 E6", "1 2"),
+    ("BoRR of one family, EoRR of the other", "B4 E6", "1 2"),
+    ("BoRR again begins anew", "B4 1 B4 E4", "2"),
+    ("BoRR again, the route behind it", "B4 B4 1 E4", "1 2"),
+    ("EoRR twice", "B4 1 E4 E4", "1 2"),
+    ("a plain request between", "B4 R4 1 E4", "1 2"),
+    ("BoRR in the member's answer to nothing, then a withdrawal", "B4 w1 E4", "2"),
+    ("a family that was not agreed on", "h40090147 h40090247", "1 2"),
+    ("another SAFI", "h00010102 h00010202", "1 2"),
+    ("subtype 3", "h00010301", "1 2"),
+    ("subtype 254", "h0001fe01", "1 2"),
+    ("subtype 255", "h0001ff01", "1 2"),
+];
+
+fn words(speaker: &Speaker, n: u8, row: u32, text: &str) {
+    let refresh = |afi, subtype| message(kind::ROUTE_REFRESH, &[0, afi, subtype, 1]);
+    let again = |prefix: &str| speaker.announce(&route(n, prefix, &(300_000 + row).to_string()));
+    for word in text.split_whitespace() {
+        let octets = match word {
+            "B4" => refresh(1, 1),
+            "B6" => refresh(2, 1),
+            "E4" => refresh(1, 2),
+            "E6" => refresh(2, 2),
+            "R4" => refresh(1, 0),
+            "1" | "2" => {
+                again(if word == "1" { FIRST } else { SECOND });
+                continue;
+            }
+            "w1" => {
+                speaker.withdraw(FIRST);
+                continue;
+            }
+            other => {
+                let octets = rs_tests::support::route::unhex(&other[1..]);
+                message(kind::ROUTE_REFRESH, &octets)
+            }
+        };
+        speaker.send(&octets).unwrap();
+    }
+}
+
+fn every_row(with_capability: bool) {
+    let exchange = Exchange::new(&["", ""]);
+    let mut config = exchange.speaker_config(2);
+    if with_capability {
+        config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
+    }
+    let (sender, receiver) = (Speaker::established(config), exchange.speaker(3));
+    for (row, (name, text, left)) in (0..).zip(ROWS) {
+        words(&sender, 2, row, "1 2");
+        words(&sender, 2, row, text);
+        // The sweep comes in its own time: what is gone is waited for, what stays is seen to stay
+        // behind a mark and the next row's routes.
+        let mark = route(2, MARK, &(300_000 + row).to_string());
+        sender.announce(&mark);
+        // Without the capability BoRR and EoRR are nothing of which routes could end.
+        let stays = |word: &str| {
+            let withdrawn = word == "1" && text.contains("w1");
+            if with_capability { left.split(' ').any(|one| one == word) } else { !withdrawn }
+        };
+        receiver.wait_routes(name, ARRIVE, |seen| {
+            let has = |prefix: &str| seen.iter().any(|route| route.prefix.to_string() == prefix);
+            let found = [has(FIRST), has(SECOND), seen.contains(&mark)];
+            ensure(found == [stays("1"), stays("2"), true], || format!("{found:?}: {seen:?}"))
+        });
+        let status = sender.status();
+        assert_eq!((status.closed, status.notification), (None, None), "{name}");
+    }
+    let status = receiver.status();
+    assert_eq!((status.closed, status.empty_withdrawals), (None, 0));
+}
+
+#[test]
+fn rfc7313_borr_and_eorr_in_any_order_remove_what_was_not_sent_between_them_and_nothing_else() {
+    every_row(true);
+}
+
+#[test]
+fn rfc7313_without_the_capability_borr_and_eorr_remove_nothing() {
+    every_row(false);
+}
+
+/// Between BoRR and the end of the session: all goes with it, and the next one begins clean.
+#[test]
+fn rfc7313_a_session_that_ends_in_between_leaves_nothing_behind() {
+    let exchange = Exchange::new(&["", ""]);
+    let mut config = exchange.speaker_config(2);
+    config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
+    let (sender, receiver) = (Speaker::established(config.clone()), exchange.speaker(3));
+    words(&sender, 2, 0, "1 2 B4 1");
+    receiver.wait_routes("both", ARRIVE, |seen| ensure(seen.len() == 2, || format!("{seen:?}")));
+    sender.close();
+    receiver.wait_routes("none", ARRIVE, |seen| ensure(seen.is_empty(), || format!("{seen:?}")));
+    let again = Speaker::established(config);
+    words(&again, 2, 1, "1 2 E4");
+    again.announce(&route(2, MARK, "1"));
+    receiver
+        .wait_routes("all three", ARRIVE, |seen| ensure(seen.len() == 3, || format!("{seen:?}")));
+}
