@@ -7,8 +7,10 @@
 )]
 
 mod add_path;
+mod capabilities;
 mod exchange;
 mod faults;
+mod graceful;
 mod hostile;
 mod malformed;
 mod path_hiding;
@@ -19,5 +21,7 @@ mod refused;
 mod report;
 mod rpki;
 mod rude;
+mod sizes;
 mod tables;
 mod transparency;
+mod two_octets;
