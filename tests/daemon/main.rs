@@ -22,6 +22,7 @@ mod report;
 mod rpki;
 mod rude;
 mod sizes;
+mod stuck;
 mod tables;
 mod transparency;
 mod two_octets;

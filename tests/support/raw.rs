@@ -53,6 +53,8 @@ pub struct Config {
     pub extended_messages: bool,
     /// Other capabilities: code and value.
     pub capabilities: Vec<(u8, Vec<u8>)>,
+    /// Octets of the socket's receive buffer; none: what the kernel likes.
+    pub receive_buffer: Option<usize>,
 }
 
 impl Config {
@@ -74,6 +76,7 @@ impl Config {
             four_octet_as: true,
             extended_messages: false,
             capabilities: Vec::new(),
+            receive_buffer: None,
         }
     }
 
@@ -153,10 +156,23 @@ struct Inner {
     table: BTreeMap<Nlri, Arc<Set>>,
 }
 
+/// How a speaker reads what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// As it comes.
+    #[default]
+    All,
+    /// So many octets a second.
+    Slowly(usize),
+    /// Nothing.
+    Nothing,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     inner: Mutex<Inner>,
     changed: Condvar,
+    reading: Mutex<Reading>,
 }
 
 impl Shared {
@@ -225,6 +241,11 @@ impl Speaker {
             let waited = self.shared.changed.wait_timeout(inner, left);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// From now on it reads so.
+    pub fn read(&self, reading: Reading) {
+        *self.shared.reading.lock().unwrap_or_else(PoisonError::into_inner) = reading;
     }
 
     /// Sends octets as they are.
@@ -333,9 +354,11 @@ fn socket_address(text: &str, port: u16) -> Result<SocketAddr, String> {
     }
 }
 
-fn socket(local: SocketAddr) -> std::io::Result<Socket> {
+fn socket(local: SocketAddr, receive_buffer: Option<usize>) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    // Before the connection: its window cannot become smaller later.
+    receive_buffer.map_or(Ok(()), |octets| socket.set_recv_buffer_size(octets))?;
     socket.bind(&local.into())?;
     Ok(socket)
 }
@@ -344,7 +367,7 @@ fn connect(config: &Config) -> Result<TcpStream, String> {
     let local = socket_address(&config.local, 0)?;
     let remote = socket_address(&config.remote, config.port)?;
     let attempt = || {
-        let socket = socket(local)?;
+        let socket = socket(local, config.receive_buffer)?;
         socket.connect_timeout(&remote.into(), Duration::from_secs(5))?;
         Ok::<_, std::io::Error>(TcpStream::from(socket))
     };
@@ -354,7 +377,7 @@ fn connect(config: &Config) -> Result<TcpStream, String> {
 fn accept(config: &Config) -> Result<TcpStream, String> {
     let local = socket_address(&config.local, config.port)?;
     let listen = || {
-        let socket = socket(local)?;
+        let socket = socket(local, config.receive_buffer)?;
         socket.listen(1)?;
         let listener = TcpListener::from(socket);
         listener.accept().map(|(stream, _)| stream)
@@ -384,7 +407,19 @@ impl Reader {
                 keepalive += interval;
                 self.keepalive();
             }
-            match self.stream.read(&mut chunk) {
+            let reading = *self.shared.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            let most = match reading {
+                Reading::All => chunk.len(),
+                Reading::Slowly(octets) => {
+                    thread::sleep(Duration::from_secs(1));
+                    octets
+                }
+                Reading::Nothing => {
+                    thread::sleep(Duration::from_millis(20));
+                    continue;
+                }
+            };
+            match self.stream.read(&mut chunk[..most]) {
                 Ok(0) => return "closed by the peer".to_owned(),
                 Ok(count) => buffer.extend_from_slice(&chunk[..count]),
                 Err(error)

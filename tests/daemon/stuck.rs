@@ -1,0 +1,182 @@
+//! Members whose TCP stands still or crawls, and what the others notice: how long a change takes
+//! from one honest member to another, and the daemon's memory.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rs_tests::support::raw::{Config as RawConfig, Reading, Speaker};
+use rs_tests::support::route::Route;
+use rs_tests::support::wait::{ensure, eventually};
+use rs_tests::support::wire::{kind, message};
+
+use crate::exchange::{ARRIVE, Exchange, holds, route};
+
+/// The slowest change between honest members, on a machine that does much else.
+const LATENCY: Duration = Duration::from_secs(1);
+/// What one member may have waiting for it (`QUEUE_HIGH_OCTETS`), and the batch that went beyond.
+const QUEUE_OCTETS: f64 = 6e6;
+/// All of that twice: the queue, and what allocators keep.
+const MORE_MEMORY_OCTETS: u64 = 48 << 20;
+
+const PREFIXES: usize = 2_000;
+const ROUNDS: usize = 24;
+
+/// An honest pair, and the changes that have gone between them.
+struct Honest {
+    sender: Speaker,
+    receiver: Speaker,
+    probes: usize,
+    slowest: Duration,
+}
+
+impl Honest {
+    fn new(exchange: &Exchange) -> Self {
+        let [sender, receiver] = [2, 3].map(|n| exchange.speaker(n));
+        Self { sender, receiver, probes: 0, slowest: Duration::ZERO }
+    }
+
+    /// From the announcement of a new prefix to its arrival.
+    fn probe(&mut self) {
+        let before = self.receiver.status().routes;
+        let prefix = format!("46.{}.{}.0/24", self.probes >> 8, self.probes & 255);
+        self.probes += 1;
+        let began = Instant::now();
+        self.sender.announce(&route(2, &prefix, ""));
+        while self.receiver.status().routes == before {
+            assert!(began.elapsed() < ARRIVE, "a change does not arrive");
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.slowest = self.slowest.max(began.elapsed());
+    }
+
+    /// A table of large attribute sets, none like the other, in its next version.
+    fn table(&self, version: usize) -> Vec<Route> {
+        let large = |route: Route, k: usize| {
+            (0..24).fold(route, |route, part| {
+                route.large(&format!("300000:{version}:{}", k * 100 + part))
+            })
+        };
+        let one =
+            |k: usize| large(route(2, &format!("45.{}.{}.0/24", k >> 8, k & 255), "65010"), k);
+        (0..PREFIXES).map(one).collect()
+    }
+
+    /// All of it, and until it is there.
+    fn announce(&self, version: usize) {
+        let table = self.table(version);
+        table.iter().for_each(|route| self.sender.announce(route));
+        let last = &table[PREFIXES - 1];
+        eventually("the table arrives", ARRIVE, || {
+            let routes = self.receiver.routes();
+            ensure(routes.contains(last), || format!("{} routes", routes.len()))
+        });
+    }
+
+    fn is_served(&self, what: &str) {
+        assert!(self.slowest < LATENCY, "{what}: {:?} for a change", self.slowest);
+        for speaker in [&self.sender, &self.receiver] {
+            assert_eq!(speaker.status().closed, None, "{what}");
+        }
+    }
+}
+
+/// A member of the smallest window there is.
+fn stuck(exchange: &Exchange) -> Speaker {
+    let config = exchange.speaker_config(4);
+    Speaker::established(RawConfig { receive_buffer: Some(1), ..config })
+}
+
+/// Some 30 MB go by a member whose window is closed; afterwards it gets what holds then.
+#[test]
+fn a_closed_window_costs_a_bounded_queue_and_delays_nobody() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let stuck = stuck(&exchange);
+    honest.announce(0);
+    stuck.wait("the table", ARRIVE, |status| {
+        ensure(status.routes == PREFIXES, || format!("{} routes", status.routes))
+    });
+    stuck.read(Reading::Nothing);
+    let before = exchange.resident_octets();
+    let mut most = 0;
+    for round in 1..=ROUNDS {
+        honest.announce(round);
+        honest.probe();
+        most = most.max(exchange.resident_octets());
+    }
+    let of_stuck = ["peer=\"127.0.0.4\""];
+    let waiting = exchange.metric("rs_send_queue_bytes", &of_stuck).unwrap();
+    assert!(waiting < QUEUE_OCTETS, "{waiting} octets wait");
+    assert_eq!(exchange.metric("rs_lagging", &of_stuck), Ok(1.0), "it is behind");
+    assert!(most < before + MORE_MEMORY_OCTETS, "{most} octets, before {before}");
+    honest.is_served("beside a closed window");
+    stuck.read(Reading::All);
+    let expected = honest.receiver.routes();
+    holds("what holds now", &stuck, &expected);
+    let status = stuck.status();
+    // It was not sent every version: that would be as many UPDATEs as there were.
+    assert!(status.updates < (PREFIXES * ROUNDS) as u64, "{} UPDATEs", status.updates);
+    eprintln!("slowest change {:?}; {before} octets before, {most} at most", honest.slowest);
+}
+
+/// RFC 9687: KEEPALIVEs of its own do not save it.
+#[test]
+fn rfc9687_a_window_that_stays_closed_ends_the_session() {
+    let exchange = Exchange::new(&["", "", "hold_time = \"3s\"\nsend_hold_time = \"4s\""]);
+    let mut honest = Honest::new(&exchange);
+    // Its KEEPALIVEs come in time.
+    let config = RawConfig { hold_time: 3, ..exchange.speaker_config(4) };
+    let stuck = Speaker::established(RawConfig { receive_buffer: Some(1), ..config });
+    stuck.read(Reading::Nothing);
+    let began = Instant::now();
+    for round in 0..ROUNDS {
+        honest.announce(round);
+        honest.probe();
+    }
+    exchange.wait_down(4);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(4), "{took:?}");
+    let told = ["peer=\"127.0.0.4\"", "direction=\"sent\"", "code=\"8\""];
+    assert_eq!(exchange.metric("rs_notifications_total", &told), Ok(1.0));
+    honest.probe();
+    honest.is_served("beside a session that ends by its SendHoldTimer");
+}
+
+/// An octet a second, read and written: it is served at its own pace, the others at theirs.
+#[test]
+fn an_octet_a_second_both_ways_delays_nobody() {
+    let exchange = Exchange::new(&["", "", ""]);
+    let mut honest = Honest::new(&exchange);
+    let crawls = stuck(&exchange);
+    crawls.read(Reading::Slowly(1));
+    let before = exchange.resident_octets();
+    // The beginning of a KEEPALIVE; the rest comes at the end.
+    let keepalive = message(kind::KEEPALIVE, &[]);
+    let (slow, rest) = keepalive.split_at(6);
+    for (round, octet) in slow.iter().enumerate() {
+        crawls.send(&[*octet]).unwrap();
+        let second = Instant::now() + Duration::from_secs(1);
+        honest.announce(round);
+        while Instant::now() < second {
+            honest.probe();
+            // The pace of changes, not a wait for something to happen.
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let grown = exchange.resident_octets().saturating_sub(before);
+    assert!(grown < MORE_MEMORY_OCTETS, "{grown} octets more");
+    honest.is_served("beside an octet a second");
+    assert!(honest.probes > slow.len(), "{} changes", honest.probes);
+    // It is alive, and gets all when it reads like others.
+    crawls.send(rest).unwrap();
+    crawls.read(Reading::All);
+    let its = route(4, "47.0.0.0/24", "");
+    let expected = honest.receiver.routes();
+    holds("the same table", &crawls, &expected);
+    crawls.announce(&its);
+    honest.receiver.wait_routes("its route", ARRIVE, |seen| {
+        ensure(seen.contains(&its), || format!("{} routes", seen.len()))
+    });
+    assert_eq!(crawls.status().closed, None);
+    eprintln!("slowest of {} changes {:?}", honest.probes, honest.slowest);
+}
