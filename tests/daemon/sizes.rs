@@ -112,7 +112,7 @@ fn rfc7606_floods_of_attributes_up_to_the_limit_of_a_message_stay_with_their_rou
     let many = |code: u8, flags: u8, value: Vec<u8>| vec![Attribute { flags, code, value }];
     let empty = |code: u8| Attribute { flags: 0xc0, code, value: Vec::new() };
     let sequences = |count: usize| {
-        [[2, 255].to_vec(), vec![0, 1, 0x11, 0x70].repeat(255)].concat().repeat(count)
+        [[2, 255].to_vec(), [0, 1, 0x11, 0x70].repeat(255)].concat().repeat(count)
     };
     // RFC 8092 §5: the same again does not count.
     let large: Vec<u8> =

@@ -93,7 +93,7 @@ impl Honest {
 
     /// Whether all that it holds of honest members is what it must hold, and nothing of the
     /// hostile ones has taken the place of that.
-    fn is_exact(&self, all: &[Honest]) -> Result<(), String> {
+    fn is_exact(&self, all: &[Self]) -> Result<(), String> {
         let mut expected = expected(all, self.n);
         for seen in self.speaker.routes() {
             let prefix = seen.prefix.to_string();
