@@ -111,9 +111,8 @@ fn rfc7606_floods_of_attributes_up_to_the_limit_of_a_message_stay_with_their_rou
     let receiver = Speaker::established(extended(&exchange, 3));
     let many = |code: u8, flags: u8, value: Vec<u8>| vec![Attribute { flags, code, value }];
     let empty = |code: u8| Attribute { flags: 0xc0, code, value: Vec::new() };
-    let sequences = |count: usize| {
-        [[2, 255].to_vec(), [0, 1, 0x11, 0x70].repeat(255)].concat().repeat(count)
-    };
+    let sequences =
+        |count: usize| [[2, 255].to_vec(), [0, 1, 0x11, 0x70].repeat(255)].concat().repeat(count);
     // RFC 8092 §5: the same again does not count.
     let large: Vec<u8> =
         (0..5_000_u32).flat_map(|k| [300_000, k, 1]).flat_map(u32::to_be_bytes).collect();
