@@ -21,6 +21,8 @@ use crate::control::{ControlSettings, Operations};
 use crate::http::{self, HttpListener};
 use crate::privileges;
 
+/// What a start may take beside waiting for routing data.
+const START_MARGIN: Duration = Duration::from_secs(60);
 /// Exit status for a configuration that cannot be run.
 const EXIT_REFUSED: u8 = 2;
 
@@ -128,6 +130,7 @@ fn serve_on(
             None => None,
             Some(address) => Some((address, HttpListener::bind(address).await)),
         };
+        notify(&[starting(config.exchange.data_wait)]);
         let daemon = Daemon::start(config, Options { config_path: path, ..Options::default() })?;
         let handle = daemon.handle().clone();
         let stop = CancellationToken::new();
@@ -150,6 +153,12 @@ fn serve_on(
         daemon.join();
         Ok(())
     })
+}
+
+/// The wait for routing data may be longer than `TimeoutStartSec=` of the unit.
+fn starting(data_wait: Duration) -> NotifyState<'static> {
+    let longest = (data_wait + START_MARGIN).as_micros();
+    NotifyState::ExtendTimeoutUsec(u32::try_from(longest).unwrap_or(u32::MAX))
 }
 
 /// SIGHUP reloads; SIGTERM and SIGINT stop, also while a reload is under way.

@@ -52,6 +52,8 @@ impl Program {
             assert!(Instant::now() < deadline, "HTTP does not answer");
             std::thread::yield_now();
         }
+        // [exchange] data_wait and a minute.
+        assert_eq!(program.told(PATIENCE).as_deref(), Some("EXTEND_TIMEOUT_USEC=80000000"));
         program
     }
 
