@@ -6,11 +6,13 @@ use std::process::Command;
 use rs_tests::support::process::output;
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::wait::{ensure, eventually};
+use rs_tests::support::wire::message;
 
 use crate::exchange::{ARRIVE, Exchange, Honest, logged, measured, times_logged};
 
 /// RFC 4724: a member that keeps our routes, which a file says.
 const GRACEFUL_RESTART: u8 = 64;
+const UPDATE: u8 = 2;
 
 /// What the daemon sees below `disk` of its directory.
 fn mounted(command: &str) -> Vec<String> {
@@ -57,7 +59,12 @@ fn exchange(text: &str) -> Exchange {
 fn graceful(exchange: &Exchange) -> Speaker {
     let mut config = exchange.speaker_config(3);
     config.capabilities.push((GRACEFUL_RESTART, vec![0, 120, 0, 1, 1, 0x80, 0, 2, 1, 0x80]));
-    Speaker::established(config)
+    let member = Speaker::established(config);
+    // End-of-RIB of both families (RFC 4724 §2): the route server has just started, and tells a
+    // member that keeps routes nothing before that.
+    member.send(&message(UPDATE, &[0, 0, 0, 0])).unwrap();
+    member.send(&message(UPDATE, &[0, 0, 0, 6, 0x80, 15, 3, 0, 2, 1])).unwrap();
+    member
 }
 
 /// The state cannot be written in some way: said once, tried again, and no member notices.
