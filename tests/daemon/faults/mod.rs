@@ -5,8 +5,6 @@ mod control_socket;
 mod descriptors;
 mod disk;
 mod irr;
-#[cfg(feature = "interop")]
-mod memory;
 mod ports;
 mod rtr;
 mod signals;
