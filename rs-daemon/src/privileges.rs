@@ -152,7 +152,7 @@ pub fn confine(directories: &[PathBuf]) {
     let status = match restrict(directories) {
         Ok(status) => status,
         Err(error) => {
-            tracing::warn!(%error, "landlock is not in force: file permissions alone hold");
+            tracing::warn!(%error, "landlock: not in force, file permissions alone hold");
             return;
         }
     };
@@ -165,7 +165,7 @@ pub fn confine(directories: &[PathBuf]) {
         }
         RulesetStatus::NotEnforced => {
             tracing::info!(
-                "this kernel has no landlock, or has it switched off: file permissions alone hold"
+                "landlock: this kernel has none, or has it switched off: file permissions alone hold"
             );
             return;
         }

@@ -418,7 +418,13 @@ fn the_daemon(server: &Irrd) {
     let daemon = RouteServer::start(&Config::whole(config));
     let shown = eventually("the daemon has its data", ARRIVE, || {
         let shown = daemon.ask(&["irr"])?;
-        ensure(shown.as_array().is_some_and(|all| all.len() == 6), || shown.to_string())?;
+        // What is configured is shown before it is fetched.
+        let answered = |one: &Value| {
+            one["aut_num"].is_number() || !one["fetched"].is_null() || !one["last_error"].is_null()
+        };
+        let all = shown.as_array();
+        let all = all.is_some_and(|all| all.len() == 6 && all.iter().all(answered));
+        ensure(all, || shown.to_string())?;
         Ok(shown)
     });
     let find = |key: &str, value: Value| {
