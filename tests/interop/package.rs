@@ -56,6 +56,10 @@ fn next_version(package: &Path, into: &Path) {
     let (before, after) = text.split_once("\nVersion: ").unwrap();
     let (_, after) = after.split_once('\n').unwrap();
     fs::write(control, format!("{before}\nVersion: 99.0.0-1\n{after}")).unwrap();
+    // Its configuration as delivered is another one, too.
+    let delivered = tree.path().join("etc/rs-daemon/rs-daemon.toml");
+    let text = fs::read_to_string(&delivered).unwrap();
+    fs::write(delivered, format!("# The file of version 99.\n{text}")).unwrap();
     let mut build = Command::new("dpkg-deb");
     build.args(["-Znone", "--build"]).arg(tree.path()).arg(into);
     output(&mut build).unwrap();
@@ -115,30 +119,111 @@ fn installed(machine: &Machine) {
     }
 }
 
-/// A port that takes a privilege, in a configuration changed by hand.
+/// Two members on a LAN of the machine, each with a routing table of its own.
+const LAN: &str = r#"
+set -e
+ip link add br0 type bridge mcast_snooping 0
+ip addr add 192.0.2.250/24 dev br0
+ip link set br0 up
+for n in 11 12; do
+    ip netns add m$n
+    ip link add p$n type veth peer name eth0 netns m$n
+    ip link set p$n master br0 up
+    ip -n m$n addr add 192.0.2.$n/24 dev eth0
+    ip -n m$n link set eth0 up
+    ip -n m$n link set lo up
+    cat >/etc/member-$n.conf <<CONF
+router id 192.0.2.$n;
+protocol device {}
+protocol kernel { ipv4 { export where source = RTS_BGP; }; }
+protocol static { ipv4; route 198.51.$n.0/24 blackhole; }
+protocol bgp server {
+  local 192.0.2.$n as 10000$n;
+  neighbor 192.0.2.250 as 1000000;
+  password "secret-$n";
+  enforce first as off;
+  ipv4 { import all; export where source = RTS_STATIC; };
+}
+CONF
+    ip netns exec m$n bird -c /etc/member-$n.conf -s /run/member-$n.ctl -P /run/member-$n.pid
+    cat >/etc/rs-daemon/members.d/m$n.toml <<CONF
+[[member]]
+asn = 10000$n
+[[member.session]]
+address = "192.0.2.$n"
+password = "secret-$n"
+CONF
+done
+sed -i 's/^listen .*/listen = ["192.0.2.250:179"]/; s/^irr .*/irr = "off"\nbogon_prefixes = false/' \
+    /etc/rs-daemon/rs-daemon.toml
+"#;
+
+/// Members, a port that takes a privilege, keys of TCP MD5: all by a reload.
 fn reloaded(machine: &Machine) {
     let pid = main_pid(machine);
-    machine.must("sed -i 's/127.0.0.10:1790/127.0.0.10:179/' /etc/rs-daemon/rs-daemon.toml");
+    machine.must(LAN);
     machine.must("systemctl reload rs-daemon");
-    eventually("it listens on port 179", PATIENCE, || {
-        machine.run("exec 3<>/dev/tcp/127.0.0.10/179").map(drop)
-    });
+    eventually("the members have each other's routes", PATIENCE, || forwarding(machine));
     assert_eq!(main_pid(machine), pid);
     active(machine);
+    let log = machine.must("journalctl --no-pager --unit rs-daemon");
+    assert!(!log.contains("secret-"), "{log}");
+
+    // The daemon reads the file, and the unit hides this place from it.
+    machine.must("cp /etc/rs-daemon/rs-daemon.toml /root/new.toml");
+    let refused = machine.run("rsctl diff /root/new.toml").unwrap_err();
+    assert!(refused.contains("put the file beside its configuration"), "{refused}");
+    machine.must("install -m 640 -g rs-daemon /root/new.toml /etc/rs-daemon/new.toml");
+    // Else what new.toml includes is the same, and so is all of it.
+    assert_eq!(machine.must("rsctl diff /etc/rs-daemon/new.toml").trim(), "nothing would change");
 }
 
+/// The kernel of each member has the other's route.
+fn forwarding(machine: &Machine) -> Result<(), String> {
+    for (at, of) in [(11, 12), (12, 11)] {
+        let shown = machine.run(&format!("ip -n m{at} route show 198.51.{of}.0/24"))?;
+        let via = format!("via 192.0.2.{of} ");
+        ensure(shown.contains(&via), || format!("m{at}: {shown:?}\n{}", machine.journal()))?;
+    }
+    Ok(())
+}
+
+fn established_since(machine: &Machine) -> String {
+    let shown = machine.must("birdc -s /run/member-12.ctl show protocols server");
+    assert!(shown.contains("Established"), "{shown}");
+    let line = shown.lines().last().unwrap();
+    line.split_whitespace().nth(4).unwrap().to_owned()
+}
+
+/// The running daemon stays as it is; the new one begins when the administrator says so, and the
+/// members lose no route meanwhile (RFC 4724).
 fn upgraded(machine: &Machine) {
-    let pid = main_pid(machine);
+    let (pid, since) = (main_pid(machine), established_since(machine));
     machine.must("touch /var/lib/rs-daemon/mark");
-    machine.must("dpkg --install /package/rs-daemon_99*.deb");
+    machine.must("dpkg --install --force-confold /package/rs-daemon_99*.deb");
     assert_eq!(machine.must("dpkg-query --show --showformat '${Version}' rs-daemon"), "99.0.0-1");
     active(machine);
     assert_eq!(main_pid(machine), pid, "an upgrade leaves the running daemon alone");
-    machine.must("systemctl restart rs-daemon");
+    assert_eq!(established_since(machine), since);
+    machine.must("grep 192.0.2.250:179 /etc/rs-daemon/rs-daemon.toml");
+    machine.must("grep 'file of version 99' /etc/rs-daemon/rs-daemon.toml.dpkg-dist");
+
+    machine.must("ip -n m12 monitor route >/tmp/changes 2>&1 & echo $! >/tmp/monitor");
+    machine.must("rsctl shutdown --graceful && systemctl start rs-daemon");
     active(machine);
     assert_ne!(main_pid(machine), pid);
+    eventually("the session is a new one", PATIENCE, || {
+        let shown = machine.run("birdc -s /run/member-12.ctl show protocols all server")?;
+        ensure(shown.contains("Established") && !shown.contains(&since), || shown)
+    });
+    eventually("the routes of before are confirmed", PATIENCE, || {
+        let shown = machine.run("rsctl routes --to 192.0.2.12")?;
+        ensure(shown.contains("198.51.11.0/24"), || shown)?;
+        forwarding(machine)
+    });
+    let changes = machine.must("kill $(cat /tmp/monitor); cat /tmp/changes");
+    assert!(!changes.contains("Deleted"), "a member lost a route: {changes}");
     machine.must("test -e /var/lib/rs-daemon/mark");
-    machine.must("grep 127.0.0.10:179 /etc/rs-daemon/rs-daemon.toml");
 }
 
 fn purged(machine: &Machine) {
