@@ -11,6 +11,7 @@ mod limits;
 mod mrt;
 mod program;
 mod reload;
+mod secrets;
 mod sessions;
 mod slots;
 mod support;
