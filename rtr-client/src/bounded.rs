@@ -1,5 +1,5 @@
-//! A cache's octets with a bound on each PDU: the length in a header is the cache's word, and the
-//! `rpki` crate makes room for it before anything has come.
+//! A cache's octets with a bound on each PDU and an end that is an error: the length in a header is
+//! the cache's word, and the `rpki` crate makes room for it before anything has come.
 
 use std::io;
 use std::pin::Pin;
@@ -63,6 +63,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if buf.filled().len() == before && buf.remaining() > 0 {
+            // The crate skips the rest of an Error Report for ever where there is none.
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
         Poll::Ready(this.check(&buf.filled()[before..]))
     }
 }
@@ -87,7 +91,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_the_connection_is_an_error_also_within_a_pdu() {
+        // Unsupported Protocol Version, with less behind it than its length says.
+        let report = [1, 10, 0, 4, 0, 1, 0, 0, 0, 0];
+        let mut bounded = Bounded::new(&report[..]);
+        let mut room = [0; 64];
+        assert_eq!(bounded.read(&mut room).await.unwrap(), 10);
+        let error = bounded.read(&mut room).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
 
     #[test]
     fn a_pdu_longer_than_any_is_refused_at_its_header_however_it_arrives() {
