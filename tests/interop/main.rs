@@ -8,6 +8,7 @@
 
 mod api;
 mod attributes;
+mod cable;
 mod client_config;
 mod gtsm;
 mod irr;

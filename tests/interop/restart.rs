@@ -1,12 +1,14 @@
-//! Our own graceful restart (RFC 4724 §4.1) as members' forwarding tables see it.
+//! Restarts of members and our own (RFC 4724, RFC 9494) as forwarding tables see them, with BIRD and
+//! FRR as the other side: each dies without a word.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rs_tests::support::bird::Bird;
-use rs_tests::support::member::{Member, Spec};
+use rs_tests::support::bird::{self, Bird};
+use rs_tests::support::frr::{self, Frr};
+use rs_tests::support::member::{ARRIVE, Member, Spec};
 use rs_tests::support::netns::{Host, Lan};
 use rs_tests::support::route::Route;
 use rs_tests::support::rs::{Config, RouteServer};
@@ -15,7 +17,14 @@ use rs_tests::support::wait::{ensure, eventually, stays};
 const RS: u32 = 64500;
 const ORIGIN: u32 = 65011;
 const RECEIVER: u32 = 65012;
+const THIRD: u32 = 65013;
 const PREFIX: &str = "203.0.113.0/24";
+/// Before a restart only, and after it only.
+const BEFORE: &str = "198.51.100.0/24";
+const AFTER: &str = "100.64.0.0/24";
+
+const LLGR_STALE: &str = "65535:6";
+const NO_LLGR: &str = "65535:7";
 
 /// Looks at a host's forwarding table all the time.
 struct Watch {
@@ -38,40 +47,176 @@ impl Watch {
         Self { stop, looking }
     }
 
-    /// How often it looked, and how often the route was not there.
-    fn end(self) -> (usize, usize) {
+    /// Ends it; the route was always there.
+    fn saw_it_always(self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.looking.join().unwrap()
+        let (looks, misses) = self.looking.join().unwrap();
+        assert!(looks > 10, "{looks}");
+        assert_eq!(misses, 0, "the route was missing in {misses} of {looks} looks");
     }
 }
 
-/// The receiver is back long before the originator, whose routes it must not lose meanwhile.
-#[test]
-fn a_members_forwarding_table_loses_nothing_while_we_are_killed_and_started_again() {
+/// A member's session over IPv4.
+fn spec(host: &Host, asn: u32, rs: &Host) -> Spec {
+    let mut spec = Spec::dual(host, asn, rs, RS);
+    spec.sessions.truncate(1);
+    spec
+}
+
+fn address(host: &Host) -> Vec<String> {
+    vec![host.v4().to_string()]
+}
+
+fn route(host: &Host, prefix: &str) -> Route {
+    Route::new(prefix, &ORIGIN.to_string(), host.v4().into())
+}
+
+fn wait_forwards(host: &Host, to: &Host) {
+    eventually("forwarding table", Duration::from_secs(20), || {
+        let shown = host.ip(&format!("route show {PREFIX}"));
+        ensure(shown.contains(&to.v4().to_string()), || shown)
+    });
+}
+
+fn wait_down(server: &RouteServer, host: &Host) {
+    eventually("the route server has noticed", ARRIVE, || {
+        let status = server.ask(&["member", &host.v4().to_string()])?;
+        ensure(status["state"] != "established", || status.to_string())
+    });
+}
+
+/// A member that can die and come back as one that has kept its forwarding state.
+trait Restarts: Member {
+    fn start_with_routes(spec: Spec, routes: &[Route]) -> Self;
+    fn die(&mut self);
+    fn come_back(&mut self, routes: &[Route]);
+}
+
+/// With these lines in its session.
+fn bird_with(spec: Spec, lines: &str) -> Bird {
+    let text = bird::configuration(&spec);
+    let text = text.replace("strict bind on;", &format!("strict bind on; {lines}"));
+    Bird::start_with(spec, &text)
+}
+
+impl Restarts for Bird {
+    fn start_with_routes(spec: Spec, routes: &[Route]) -> Self {
+        let mut bird = bird_with(spec, "graceful restart on; graceful restart time 60;");
+        bird.announce(routes);
+        bird
+    }
+
+    fn die(&mut self) {
+        self.kill();
+    }
+
+    fn come_back(&mut self, routes: &[Route]) {
+        self.recover(routes);
+    }
+}
+
+/// Its routes stand in the configuration: none of them comes after End-of-RIB.
+fn frr_text(spec: &Spec, routes: &[Route]) -> String {
+    let lines = " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n \
+                 bgp graceful-restart restart-time 60\n no bgp default ipv4-unicast\n";
+    let networks: String =
+        routes.iter().map(|route| format!("  network {}\n", route.prefix)).collect();
+    let family = " address-family ipv4 unicast\n";
+    frr::configuration(spec)
+        .replace(" no bgp default ipv4-unicast\n", lines)
+        .replace(family, &format!("{family}{networks}"))
+}
+
+impl Restarts for Frr {
+    fn start_with_routes(spec: Spec, routes: &[Route]) -> Self {
+        let text = frr_text(&spec, routes);
+        Self::start_with(spec, &text)
+    }
+
+    fn die(&mut self) {
+        self.kill();
+    }
+
+    fn come_back(&mut self, routes: &[Route]) {
+        let text = frr_text(self.spec(), routes);
+        self.start_again(&text);
+    }
+}
+
+/// What it announces again never goes; what it does not, goes at its End-of-RIB.
+fn a_member_dies_and_comes_back<M: Restarts>() {
     let mut lan = Lan::new();
     let (rs, origin, receiver) = (lan.host(), lan.host(), lan.host());
-    let config = Config::on(&rs, RS).member(ORIGIN, &[origin.v4().to_string()], "").member(
+    let config = Config::on(&rs, RS).member(ORIGIN, &address(&origin), "").member(
         RECEIVER,
-        &[receiver.v4().to_string()],
+        &address(&receiver),
+        "",
+    );
+    let server = RouteServer::start_in(&rs, &config);
+    let [stays, goes, comes] = [PREFIX, BEFORE, AFTER].map(|prefix| route(&origin, prefix));
+    let first = [stays.clone(), goes.clone()];
+    let mut member = M::start_with_routes(spec(&origin, ORIGIN, &rs), &first);
+    let mut receiver_daemon = Bird::start(spec(&receiver, RECEIVER, &rs));
+    member.wait_established();
+    receiver_daemon.wait_established();
+    let prefixes = |daemon: &mut Bird| -> Result<Vec<String>, String> {
+        let routes = daemon.routes()?;
+        Ok(routes.iter().map(|route| route.prefix.to_string()).collect())
+    };
+    eventually("both routes", ARRIVE, || {
+        let seen = prefixes(&mut receiver_daemon)?;
+        ensure([PREFIX, BEFORE].iter().all(|one| seen.contains(&(*one).to_owned())), || {
+            format!("{seen:?}")
+        })
+    });
+    wait_forwards(&receiver, &origin);
+
+    let watch = Watch::start(&receiver);
+    member.die();
+    wait_down(&server, &origin);
+    let seen = prefixes(&mut receiver_daemon).unwrap();
+    assert!(seen.contains(&BEFORE.to_owned()), "all is kept while it is away: {seen:?}");
+    member.come_back(&[stays, comes]);
+    member.wait_established();
+    eventually("what it announces now", Duration::from_secs(60), || {
+        let seen = prefixes(&mut receiver_daemon)?;
+        let has = [PREFIX, BEFORE, AFTER].map(|one| seen.contains(&one.to_owned()));
+        ensure(has == [true, false, true], || format!("{seen:?}"))
+    });
+    wait_forwards(&receiver, &origin);
+    watch.saw_it_always();
+    let status = server.ask(&["member", &receiver.v4().to_string()]).unwrap();
+    assert_eq!(status["flaps"], 0, "{status}");
+}
+
+#[test]
+fn rfc4724_what_bird_announces_again_after_a_crash_was_never_away() {
+    a_member_dies_and_comes_back::<Bird>();
+}
+
+#[test]
+fn rfc4724_what_frr_announces_again_after_a_crash_was_never_away() {
+    a_member_dies_and_comes_back::<Frr>();
+}
+
+/// The receiver is back long before the originator, whose routes it must not lose meanwhile.
+fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R) {
+    let mut lan = Lan::new();
+    let (rs, origin, receiver) = (lan.host(), lan.host(), lan.host());
+    let config = Config::on(&rs, RS).member(ORIGIN, &address(&origin), "").member(
+        RECEIVER,
+        &address(&receiver),
         "",
     );
     let mut server = RouteServer::start_in(&rs, &config);
-    let bird = |host: &Host, asn| {
-        let mut spec = Spec::dual(host, asn, &rs, RS);
-        spec.sessions.truncate(1);
-        let mut bird = Bird::start(spec);
-        bird.wait_established();
-        bird
-    };
-    let mut origin_daemon = bird(&origin, ORIGIN);
-    let mut receiver_daemon = bird(&receiver, RECEIVER);
-    let route = Route::new(PREFIX, &ORIGIN.to_string(), origin.v4().into());
+    let mut origin_daemon = Bird::start(spec(&origin, ORIGIN, &rs));
+    let mut receiver_daemon = start(spec(&receiver, RECEIVER, &rs));
+    origin_daemon.wait_established();
+    receiver_daemon.wait_established();
+    let route = route(&origin, PREFIX);
     origin_daemon.announce(std::slice::from_ref(&route));
     receiver_daemon.wait_for_route(&route);
-    eventually("forwarding table", Duration::from_secs(10), || {
-        let shown = receiver.ip(&format!("route show {PREFIX}"));
-        ensure(shown.contains(&origin.v4().to_string()), || shown)
-    });
+    wait_forwards(&receiver, &origin);
     // Who keeps our routes is written down once a second.
     eventually("both are written down", Duration::from_secs(10), || {
         let text = server.state("graceful-members.json")?;
@@ -95,12 +240,102 @@ fn a_members_forwarding_table_loses_nothing_while_we_are_killed_and_started_agai
         let told = status["held"] == false && status["routes"]["ipv4"]["exported"] == 1;
         ensure(told, || status.to_string())
     });
-    // BIRD has dropped what we have not sent again by the time it has our End-of-RIB.
+    // It has dropped what we have not sent again by the time it has our End-of-RIB.
     stays("the route", Duration::from_secs(3), || {
-        let shown = receiver_daemon.ask("show route")?;
-        ensure(shown.contains(PREFIX), || shown)
+        let seen = receiver_daemon.routes()?;
+        ensure(seen.iter().any(|one| one.prefix == route.prefix), || format!("{seen:?}"))
     });
-    let (looks, misses) = watch.end();
-    assert!(looks > 10, "{looks}");
-    assert_eq!(misses, 0, "the route was missing in {misses} of {looks} looks");
+    watch.saw_it_always();
+}
+
+#[test]
+fn rfc4724_s4_1_birds_forwarding_table_loses_nothing_while_we_are_killed_and_started_again() {
+    we_die_and_come_back(Bird::start);
+}
+
+#[test]
+fn rfc4724_s4_1_frrs_forwarding_table_loses_nothing_while_we_are_killed_and_started_again() {
+    we_die_and_come_back(Frr::start);
+}
+
+/// Restart time 1 s, then 6 s as long-lived stale: marked, for those who know what that is, but for
+/// routes with NO_LLGR; then gone.
+#[test]
+fn rfc9494_birds_routes_live_on_marked_and_end() {
+    const LLGR: &str = "llgr = \"6s\"";
+    let mut lan = Lan::new();
+    let (rs, origin, receiver, third) = (lan.host(), lan.host(), lan.host(), lan.host());
+    let config = Config::on(&rs, RS)
+        .member(ORIGIN, &address(&origin), LLGR)
+        .member(RECEIVER, &address(&receiver), LLGR)
+        .member(THIRD, &address(&third), "");
+    let server = RouteServer::start_in(&rs, &config);
+    let long_lived = "graceful restart on; graceful restart time 1;\
+                      long lived graceful restart on; long lived stale time 6;";
+    let mut member = bird_with(spec(&origin, ORIGIN, &rs), long_lived);
+    let mut knows = bird_with(spec(&receiver, RECEIVER, &rs), long_lived);
+    let mut ignorant = Bird::start(spec(&third, THIRD, &rs));
+    for daemon in [&mut member, &mut knows, &mut ignorant] {
+        daemon.wait_established();
+    }
+    let stays = route(&origin, PREFIX);
+    let asks_not_to = route(&origin, BEFORE).community(NO_LLGR);
+    member.announce(&[stays.clone(), asks_not_to.clone()]);
+    for daemon in [&mut knows, &mut ignorant] {
+        daemon.wait_for_route(&stays);
+        daemon.wait_for_route(&asks_not_to);
+    }
+    wait_forwards(&receiver, &origin);
+
+    let watch = Watch::start(&receiver);
+    member.kill();
+    wait_down(&server, &origin);
+    let began = Instant::now();
+    knows.wait_for_route(&stays.clone().community(LLGR_STALE));
+    knows.wait_for_withdrawal(BEFORE);
+    ignorant.wait_for_withdrawal(PREFIX);
+    ignorant.wait_for_withdrawal(BEFORE);
+    watch.saw_it_always();
+    knows.wait_for_withdrawal(PREFIX);
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(5), "1 s and 6 s, but gone after {took:?}");
+}
+
+/// We are away for longer than our restart time: BIRD keeps our routes as long-lived stale ones, and
+/// they are as before when we are back.
+#[test]
+fn rfc9494_while_we_are_away_for_long_bird_keeps_forwarding() {
+    const LLGR: &str = "llgr = \"60s\"";
+    let mut lan = Lan::new();
+    let (rs, origin, receiver) = (lan.host(), lan.host(), lan.host());
+    let mut config = Config::on(&rs, RS).member(ORIGIN, &address(&origin), LLGR).member(
+        RECEIVER,
+        &address(&receiver),
+        LLGR,
+    );
+    config.route_server = "restart_time = \"2s\"\n".to_owned();
+    let mut server = RouteServer::start_in(&rs, &config);
+    let long_lived = "long lived graceful restart on; long lived stale time 60;";
+    let mut member = bird_with(spec(&origin, ORIGIN, &rs), long_lived);
+    let mut knows = bird_with(spec(&receiver, RECEIVER, &rs), long_lived);
+    member.wait_established();
+    knows.wait_established();
+    let route = route(&origin, PREFIX);
+    member.announce(std::slice::from_ref(&route));
+    knows.wait_for_route(&route);
+    wait_forwards(&receiver, &origin);
+
+    let watch = Watch::start(&receiver);
+    server.kill();
+    eventually("it is stale for long", ARRIVE, || {
+        let seen = knows.routes()?;
+        let stale =
+            |one: &Route| one.prefix == route.prefix && one.communities.contains(LLGR_STALE);
+        ensure(seen.iter().any(stale), || format!("{seen:?}"))
+    });
+    server.start_again();
+    member.wait_established();
+    knows.wait_established();
+    knows.wait_for_route(&route);
+    watch.saw_it_always();
 }

@@ -38,17 +38,17 @@ impl Bird {
         let config = directory.path().join("bird.conf");
         fs::write(&config, text).expect("bird.conf is written");
         fs::write(directory.path().join("routes.conf"), "").expect("routes.conf is written");
-        let process = Self::spawn(&spec, &program, &directory);
+        let process = Self::spawn(&spec, &program, &directory, &[]);
         let bird = Self { spec, directory, process };
         bird.wait_ready();
         bird
     }
 
-    fn spawn(spec: &Spec, program: &str, directory: &TempDir) -> Process {
+    fn spawn(spec: &Spec, program: &str, directory: &TempDir, more: &[&str]) -> Process {
         let mut command = spec.host.command(program);
         command.arg("-f").arg("-c").arg(directory.path().join("bird.conf"));
         command.arg("-s").arg(directory.path().join("bird.ctl"));
-        command.arg("-P").arg(directory.path().join("bird.pid"));
+        command.arg("-P").arg(directory.path().join("bird.pid")).args(more);
         Process::start("bird", directory.path(), command)
     }
 
@@ -65,6 +65,20 @@ impl Bird {
     /// What it has learnt over one of its sessions.
     pub fn routes_of(&self, session: usize) -> Result<Vec<Route>, String> {
         self.ask(&format!("show route all protocol rs{session}")).map(|text| parse(&text))
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again as one that has kept its forwarding state (`-R`), with these routes.
+    pub fn recover(&mut self, routes: &[Route]) {
+        fs::write(self.directory.path().join("routes.conf"), static_routes(routes))
+            .expect("routes.conf is written");
+        let program = require("bird", "bird2");
+        self.process = Self::spawn(&self.spec, &program, &self.directory, &["-R"]);
+        self.wait_ready();
     }
 
     /// Sends the daemon a signal by name, such as `STOP`.
@@ -109,7 +123,7 @@ impl Member for Bird {
 
     fn restart(&mut self) {
         self.process.terminate();
-        self.process = Self::spawn(&self.spec, &require("bird", "bird2"), &self.directory);
+        self.process = Self::spawn(&self.spec, &require("bird", "bird2"), &self.directory, &[]);
         self.wait_ready();
     }
 
@@ -123,7 +137,8 @@ impl Member for Bird {
     }
 }
 
-fn configuration(spec: &Spec) -> String {
+/// What [`Bird::start`] starts with.
+pub fn configuration(spec: &Spec) -> String {
     let mut text = format!(
         "log stderr all;\nrouter id {};\nprotocol device {{ scan time 1; }}\n\
          protocol kernel {{ ipv4 {{ export where source = RTS_BGP; import none; }}; }}\n\

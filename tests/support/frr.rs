@@ -61,6 +61,18 @@ impl Frr {
         frr
     }
 
+    /// Ends bgpd as a crash would; zebra stays.
+    pub fn kill(&mut self) {
+        self.bgpd.kill();
+    }
+
+    /// Starts bgpd again with another configuration.
+    pub fn start_again(&mut self, text: &str) {
+        fs::write(self.directory.path().join("bgpd.conf"), text).expect("bgpd.conf is written");
+        self.bgpd = spawn_bgpd(&self.spec, &self.directory);
+        self.wait_ready();
+    }
+
     fn wait_ready(&self) {
         eventually("frr answers", Duration::from_secs(20), || {
             let answer = self.ask(&["show bgp summary json"])?;
@@ -224,7 +236,8 @@ impl Member for Frr {
     }
 }
 
-fn configuration(spec: &Spec) -> String {
+/// What [`Frr::start`] starts with.
+pub fn configuration(spec: &Spec) -> String {
     let mut text = format!("router bgp {}\n bgp router-id {}\n", spec.asn, spec.router_id());
     text += " no bgp enforce-first-as\n no bgp ebgp-requires-policy\n";
     text += " no bgp default ipv4-unicast\n no bgp network import-check\n";

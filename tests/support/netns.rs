@@ -83,6 +83,20 @@ impl Lan {
         host
     }
 
+    /// Pulls a host's cable out of the switch: nobody is told.
+    pub fn unplug(&self, host: &Host) {
+        self.switch_port(host, "down");
+    }
+
+    /// Puts it in again.
+    pub fn plug(&self, host: &Host) {
+        self.switch_port(host, "up");
+    }
+
+    fn switch_port(&self, host: &Host, state: &str) {
+        ip(&format!("-n {} link set port{} {state}", self.bridge_namespace(), host.number));
+    }
+
     fn bridge_namespace(&self) -> String {
         format!("{}-ix", self.name)
     }

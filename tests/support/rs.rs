@@ -279,7 +279,17 @@ impl RouteServer {
 
     /// Kills it, as a crash would, and starts it again.
     pub fn crash(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Starts it again after that.
+    pub fn start_again(&mut self) {
         self.process = spawn(self.host.as_ref(), &self.directory, &self.under);
         self.wait_ready();
     }
