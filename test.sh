@@ -26,6 +26,7 @@ needed=(
     '/usr/lib/python3*/ensurepip:python3-venv' '/usr/include/python3*/Python.h:python3-dev'
     chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core
     /usr/lib/systemd/systemd:systemd dpkg-shlibdeps:dpkg-dev man:man-db
+    '/usr/lib/*/faketime/libfaketimeMT.so.1:libfaketime'
 )
 
 # These are no Debian packages: they come from PyPI, each into a virtual environment. Name, version.
@@ -135,7 +136,7 @@ step_lints() {
 }
 
 step_tests() {
-    cargo test --workspace
+    cargo test --workspace --no-fail-fast
 }
 
 # The tests that cargo counts as ignored are those that read real data.
@@ -144,7 +145,7 @@ step_data() {
         left_out="RS_DATA names no folder: real tables and messages were not read"
         return
     fi
-    cargo test --workspace --lib --tests -- --ignored
+    cargo test --workspace --no-fail-fast --lib --tests -- --ignored
 }
 
 step_interoperation() {
@@ -153,8 +154,8 @@ step_interoperation() {
         return 1
     fi
     # They mostly wait for each other's timers, so more of them than there are cores.
-    cargo test --workspace --features rs-tests/interop --test interop --test scenarios --test book \
-        -- --test-threads 4
+    cargo test --workspace --no-fail-fast --features rs-tests/interop \
+        --test interop --test scenarios --test book -- --test-threads 4
 }
 
 # What is shipped and measured.

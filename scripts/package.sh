@@ -1,14 +1,14 @@
 #!/bin/sh
 # Makes the Debian package of this tree and prints its path.
 #
-#   scripts/package.sh              with release binaries
+#   scripts/package.sh              with binaries of the profile dist
 #   PROFILE=dev scripts/package.sh  with those of the dev profile (what the tests do)
 #
 # Needs cargo-deb (cargo install --locked cargo-deb); CARGO_DEB names one that is not on the path.
 set -eu
 cd "$(dirname "$0")/.."
 
-profile=${PROFILE:-release}
+profile=${PROFILE:-dist}
 target=${CARGO_TARGET_DIR:-target}
 case $profile in
 dev) binaries=$target/debug ;;
@@ -38,6 +38,7 @@ for program in rsctl rs-daemon; do
     "$binaries/rsctl" completions zsh --program "$program" >"$made/zsh/_$program"
     "$binaries/rsctl" completions fish --program "$program" >"$made/fish/$program.fish"
 done
+scripts/notices.sh >"$made/NOTICES"
 
 exec "$cargo_deb" --package rs-daemon --no-build --profile "$profile" \
     --output "${PACKAGE_DIR:-$target/debian}/" "$@"

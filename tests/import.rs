@@ -134,6 +134,103 @@ fn arouteservers_options_one_by_one() {
     said(&imported, "2001:db8:1::/48: `exact`");
 }
 
+/// AS numbers in any way to write them; what is none, and what else has no place in our
+/// configuration, is said.
+#[test]
+fn nothing_in_arouteservers_lists_is_lost_silently() {
+    let general = "\
+cfg:
+  rs_as: AS64500
+  router_id: 192.0.2.1
+  communities:
+    do_not_announce_to_any: { std: [\"0:rs_as\"], lrg: \"rs_as:0:0\", colour: red }
+  filtering:
+    ipv4_pref_len: { max: 300 }
+    transit_free: { action: reject, asns: [174, \"as701\", \"AS3356\", \"1.10\", 1.10, AS-TIER1, 99999999999] }
+    never_via_route_servers: { asns: \"666, as777, x\" }
+    max_prefix: { action: sulk, general_limit_ipv4: 99999999999 }
+    global_black_list_pref: [{ prefix: 203.0.113.0, length: 24 }, { prefix: here, length: 24 }]
+";
+    let clients = "\
+asns:
+  as64501: { as_sets: [AS-ALICE, 5], colour: green }
+colours: [red]
+clients:
+- asn: as64501
+  16bit_mapped_asn: 70000
+  ip: 192.0.2.10
+  cfg:
+    filtering:
+      max_prefix: { limit_ipv4: 4294967296 }
+      irrdb:
+        white_list_asn: [AS-FOO, As64502]
+        white_list_route: [{ prefix: 198.51.100.0, length: 24, asn: AS64503 }, { prefix: 198.51.101.0, length: 24, asn: bob }]
+      black_list_pref: [{ prefix: 203.0.113.1, length: 33 }]
+- asn: 64510
+  sessions: [{ ip: 192.0.2.11, mac: 5, speed: 10 }]
+- asn: 0
+";
+    let imported = import::arouteserver(general, clients, None).unwrap();
+    let config = load(&imported);
+    let import = &config.route_servers[0].import;
+    let numbers = |asns: &[bgp_wire::Asn]| asns.iter().map(|asn| asn.0).collect::<Vec<_>>();
+    assert_eq!(numbers(&import.transit_free), [174, 701, 3356, 65546]);
+    assert_eq!(numbers(&import.never_via_rs), [666, 777]);
+    assert_eq!(config.exchange.asn.0, 64500);
+    let alice = &config.members[0];
+    assert_eq!((alice.as_set.len(), alice.alias), (1, None));
+    assert!(imported.configuration.contains("asns = [64502, 64503]"), "{}", imported.configuration);
+    let path = "cfg.filtering";
+    for note in [
+        format!("general.yml: {path}.transit_free.asns: \"AS-TIER1\" is no AS number: left out"),
+        format!("general.yml: {path}.transit_free.asns: 99999999999 is no AS number: left out"),
+        format!(
+            "general.yml: {path}.never_via_route_servers.asns: \"x\" is no AS number: left out"
+        ),
+        format!("general.yml: {path}.ipv4_pref_len.max = 300: has no counterpart"),
+        format!(
+            "general.yml: {path}.max_prefix.general_limit_ipv4 = 99999999999: has no counterpart"
+        ),
+        "general.yml: filtering.max_prefix.action = sulk: has no counterpart".to_owned(),
+        format!(
+            "general.yml: {path}.global_black_list_pref: {{\"length\":24,\"prefix\":\"here\"}} is no \
+             prefix: left out"
+        ),
+        "general.yml: communities.do_not_announce_to_any: colour = \"red\": has no counterpart"
+            .to_owned(),
+        "general.yml: communities.do_not_announce_to_any: std = [\"0:rs_as\"]: has no counterpart"
+            .to_owned(),
+        "clients.yml: asns.as64501: as_sets: 5 is no text: left out".to_owned(),
+        "clients.yml: asns.as64501: colour = \"green\": has no counterpart".to_owned(),
+        "clients.yml: colours = [\"red\"]: has no counterpart".to_owned(),
+        "clients.yml: AS64501: 16bit_mapped_asn = 70000: has no counterpart".to_owned(),
+        format!(
+            "clients.yml: AS64501: {path}.max_prefix.limit_ipv4 = 4294967296: has no counterpart"
+        ),
+        format!(
+            "clients.yml: AS64501: {path}.irrdb.white_list_asn: \"AS-FOO\" is no AS number: left out"
+        ),
+        format!(
+            "clients.yml: AS64501: {path}.irrdb.white_list_route: \"bob\" is no AS number: left out"
+        ),
+        format!(
+            "clients.yml: AS64501: {path}.black_list_pref: {{\"length\":33,\"prefix\":\"203.0.113.1\"}} \
+             is no prefix: left out"
+        ),
+        "clients.yml: AS64510: sessions: mac = 5: has no counterpart".to_owned(),
+        "clients.yml: AS64510: sessions: speed = 10: has no counterpart".to_owned(),
+        "clients.yml: client 3: asn = 0 is no AS number: left out".to_owned(),
+    ] {
+        assert!(imported.notes.contains(&note), "{note}: {:#?}", imported.notes);
+    }
+    // A chaos server has members as well, and they may be lost.
+    let target = Target { name: "rs3".to_owned(), kind: Kind::Chaos, whole: false };
+    let imported = import::arouteserver_as(&target, general, clients, None).unwrap();
+    let note = "clients.yml: client 3: asn = 0 is no AS number: left out".to_owned();
+    assert!(imported.notes.contains(&note), "{:#?}", imported.notes);
+    assert!(!imported.notes.iter().any(|note| note.contains("cfg.filtering")), "{imported:?}");
+}
+
 /// Addresses and a router identifier of its own: what the files of several servers do not say.
 fn placed(configuration: &str, index: usize) -> String {
     let server = index + 1;
@@ -184,6 +281,92 @@ fn ixf_sample() {
     assert_eq!(config.exchange.asn.0, 1_000_000);
     assert_eq!(config.members.len(), 2);
     assert_blessed("ixf.ok", &imported);
+}
+
+/// The schema leaves the words for a state to each exchange, and exports say things twice.
+#[test]
+fn an_export_of_other_habits_comes_over_whole() {
+    let port = |address: &str, rest: &str| {
+        format!(r#"{{ "address": "{address}", "routeserver": true {rest} }}"#)
+    };
+    let connection = |state: &str, port: &str| {
+        format!(r#"{{ "ixp_id": 1, "state": {state}, "vlan_list": [{{ "ipv4": {port} }}] }}"#)
+    };
+    let member = |asn: &str, connections: &[String]| {
+        let connections = connections.join(", ");
+        format!(r#"{{ "asnum": {asn}, "connection_list": [{connections}] }}"#)
+    };
+    let members = [
+        member("64501", &[connection("\"operational\"", &port("192.0.2.1", ""))]),
+        member("64502", &[connection("\"Not_Connected\"", &port("192.0.2.2", ""))]),
+        member("64503", &[connection("\"on holiday\"", &port("192.0.2.3", ""))]),
+        member(
+            "64504",
+            &[
+                connection("\"inactive\"", &port("192.0.2.4", r#", "max_prefix": 99999999999"#)),
+                connection("\"active\"", &port("192.0.2.4", r#", "max_prefix": "20""#)),
+                connection("\"active\"", &port("192.0.2.1", "")),
+            ],
+        ),
+        member("99999999999", &[]),
+        member("64505", &[]),
+    ];
+    let export = format!(
+        r#"{{ "ixp_list": [{{ "ixp_id": 1, "vlan": [
+               {{ "ipv4": {{ "prefix": "192.0.2.0", "mask_length": 24 }},
+                  "ipv6": {{ "prefix": "2001:db8::", "mask_length": 640 }} }} ] }}],
+             "member_list": [{}] }}"#,
+        members.join(", ")
+    );
+    let imported = import::ixf(&export).unwrap();
+    let configuration = imported.configuration.replace("asn = 64500", "asn = 64499");
+    let config = load(&Imported { configuration, notes: Vec::new() });
+    let sessions: Vec<_> = config
+        .sessions()
+        .map(|session| (session.asn.0, session.disabled.as_deref().unwrap_or("up")))
+        .collect();
+    let not_connected = "connection is not connected";
+    assert_eq!(
+        sessions,
+        [(64501, "up"), (64502, not_connected), (64503, "up"), (64504, "up")],
+        "of two connections with one address one is active"
+    );
+    assert_eq!(config.sessions().nth(3).unwrap().limits.v4, Limit::Fixed(20));
+    for note in [
+        "AS64502: 192.0.2.2: connection is not connected: disabled",
+        "AS64503: the connection's state = \"on holiday\" is not known: its sessions are not disabled",
+        "AS64504: 192.0.2.4: max_prefix = 99999999999 is no limit: left out",
+        "AS64504: 192.0.2.4 stands there twice: written once",
+        "AS64504: 192.0.2.1 is AS64501's already: left out",
+        "a member with asnum = 99999999999: left out",
+        "AS64505: has no address: left out",
+        r#"vlan: {"mask_length":640,"prefix":"2001:db8::"} is no network: left out"#,
+    ] {
+        assert!(imported.notes.iter().any(|said| said == note), "{note}: {:#?}", imported.notes);
+    }
+}
+
+/// A name that is no line of text would be refused, or become a line of a router's configuration.
+#[test]
+fn names_lose_what_steers_a_terminal() {
+    let clients =
+        "clients: [{ asn: 64501, ip: 192.0.2.10, description: \"Evil\\nredistribute\\e[31m\" }]";
+    let general = "cfg: { rs_as: 64500, router_id: 192.0.2.1 }";
+    let imported = import::arouteserver(general, clients, None).unwrap();
+    assert_eq!(&*load(&imported).members[0].name, "Evil redistribute [31m");
+    let note = |imported: &Imported, start: &str| {
+        let found = imported.notes.iter().find(|note| note.starts_with(start));
+        assert!(found.is_some_and(|note| note.contains("became a space")), "{imported:?}");
+    };
+    note(&imported, "clients.yml: AS64501: name = \"Evil\\u{a}redistribute");
+    let export = sample("export.json")
+        .replace("\"Alice\"", r#""Alice\u202e\u007f""#)
+        .replace("\"Example IX\"", r#""Example\nIX""#);
+    let imported = import::ixf(&export).unwrap();
+    let config = load(&imported);
+    assert_eq!((&*config.members[0].name, &*config.exchange.name), ("Alice", "Example IX"));
+    note(&imported, "AS1000010: name = ");
+    note(&imported, "exchange: name = ");
 }
 
 #[test]

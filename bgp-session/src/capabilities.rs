@@ -210,6 +210,7 @@ pub fn negotiate(
     let link_local_next_hop = both(|c| *c == Capability::LinkLocalNextHop);
     let hold_time = Duration::from_secs(u64::from(local.hold_time.min(peer.hold_time)));
     let (peer_graceful_restart, graceful_notifications) = graceful_restart(local, peer, families);
+    let (peer_llgr, peer_llgr_forwarding) = long_lived(local, peer, families);
     Ok(Negotiated {
         decode: DecodeContext {
             four_octet_as,
@@ -236,7 +237,8 @@ pub fn negotiate(
         peer_as: peer.asn(),
         route_refresh: both(|c| *c == Capability::RouteRefresh),
         enhanced_route_refresh: both(|c| *c == Capability::EnhancedRouteRefresh),
-        peer_llgr: long_lived(local, peer, families),
+        peer_llgr,
+        peer_llgr_forwarding,
         peer_graceful_restart,
         graceful_notifications,
         peer_role: roles(peer).next(),
@@ -388,33 +390,47 @@ fn graceful_restart(
     }
 }
 
-/// How long the peer wants its routes kept as long-lived stale, by family (RFC 9494 §4.2). It
-/// counts only beside graceful restart.
+/// How long the peer's routes may stay as long-lived stale, by family: what it wants, but no longer
+/// than we are configured to (RFC 9494 §4.2). Also of which families it says to have kept the
+/// forwarding state. All of it counts only beside graceful restart.
 fn long_lived(
     local: &OpenMessage,
     peer: &OpenMessage,
     negotiated: Families,
-) -> [Option<Duration>; 2] {
-    let mut times = [None; 2];
-    let is_offered = |open: &OpenMessage| {
-        has(open, |c| matches!(c, Capability::LongLivedGracefulRestart(_)))
-            && has(open, |c| matches!(c, Capability::GracefulRestart { .. }))
-    };
-    if !is_offered(local) || !is_offered(peer) {
-        return times;
-    }
-    let entries = peer.capabilities.iter().filter_map(|capability| match capability {
-        Capability::LongLivedGracefulRestart(entries) => Some(entries),
-        _ => None,
-    });
-    for entry in entries.flatten() {
-        let family = Family::from_afi_safi(entry.afi, entry.safi)
-            .filter(|family| negotiated.contains(*family));
-        if let Some(place) = family.and_then(|family| times.get_mut(family.index())) {
-            *place = Some(Duration::from_secs(u64::from(entry.stale_time)));
+) -> ([Option<Duration>; 2], Families) {
+    let read = |open: &OpenMessage| {
+        let mut times = [None; 2];
+        let mut forwarding = Families::NONE;
+        if !has(open, |c| matches!(c, Capability::GracefulRestart { .. })) {
+            return (times, forwarding);
         }
-    }
-    times
+        let entries = open.capabilities.iter().filter_map(|capability| match capability {
+            Capability::LongLivedGracefulRestart(entries) => Some(entries),
+            _ => None,
+        });
+        for entry in entries.flatten() {
+            let family = Family::from_afi_safi(entry.afi, entry.safi)
+                .filter(|family| negotiated.contains(*family));
+            let Some(family) = family else { continue };
+            times[family.index()] = Some(Duration::from_secs(u64::from(entry.stale_time)));
+            if entry.forwarding {
+                forwarding.insert(family);
+            } else {
+                forwarding.remove(family);
+            }
+        }
+        (times, forwarding)
+    };
+    let (ours, _) = read(local);
+    let (theirs, forwarding) = read(peer);
+    let both = |family: Family| {
+        let [ours, theirs] = [ours, theirs].map(|times| times[family.index()]);
+        ours.zip(theirs).map(|(ours, theirs)| ours.min(theirs))
+    };
+    let times = Family::ALL.map(both);
+    let agreed: Families =
+        forwarding.iter().filter(|family| times[family.index()].is_some()).collect();
+    (times, agreed)
 }
 
 #[cfg(test)]

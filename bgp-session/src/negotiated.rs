@@ -39,8 +39,11 @@ pub struct Negotiated {
     /// Graceful restart outlives NOTIFICATIONs other than Hard Reset (RFC 8538).
     pub graceful_notifications: bool,
     /// By [`bgp_wire::Family::index`]: how long the peer's routes may stay as long-lived stale, if
-    /// both have that (RFC 9494).
+    /// both have that (RFC 9494): what the peer asks for, and no longer than we offer.
     pub peer_llgr: [Option<Duration>; 2],
+    /// Families of those for which the peer says in that capability to have kept its forwarding
+    /// state: it has an F bit of its own.
+    pub peer_llgr_forwarding: Families,
     /// The peer's role, if it named one (RFC 9234). Ours applies either way.
     pub peer_role: Option<Role>,
     /// Both have the link-local next hop capability.

@@ -133,9 +133,11 @@ impl DownReason {
     /// Whether the routes learnt from the peer are kept as stale for its restart time, given what
     /// the session that ended had negotiated (RFC 4724 §4.2, RFC 8538 §4).
     pub fn keeps_routes(&self, negotiated: &Negotiated) -> bool {
-        // A peer may have the capability for our sake only, and name no family of its own.
-        let graceful = negotiated.peer_graceful_restart.as_ref();
-        if graceful.is_none_or(|graceful| graceful.families.is_empty()) {
+        // A peer may have the capability for our sake only, and name no family of its own, neither
+        // there nor for long-lived restarts.
+        let Some(graceful) = &negotiated.peer_graceful_restart else { return false };
+        let long_lived = negotiated.peer_llgr.iter().flatten().any(|time| !time.is_zero());
+        if graceful.families.is_empty() && !long_lived {
             return false;
         }
         match self {

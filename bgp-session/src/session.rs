@@ -479,6 +479,10 @@ impl Session {
                     }
                 }
             }
+            // With the other one's end all are held off.
+            if self.find(id).is_none() {
+                return;
+            }
         }
         self.omitted.confirm();
         self.core.counters.established += 1;
@@ -582,7 +586,11 @@ impl Session {
             // Ends of our own making say nothing about the peer.
             self.short_sessions += u32::from(!is_stop);
         }
-        let is_settled = self.connections.iter().any(Connection::has_open);
+        let oscillates =
+            ending.established_at.is_some() && self.short_sessions > MAX_SHORT_SESSIONS;
+        // A peer that has another connection at hand each time, to take over with or to go on with when
+        // it has closed this one, costs as much as any that flaps.
+        let is_settled = self.connections.iter().any(Connection::has_open) && !oscillates;
         if is_settled || matches!(self.seek, Seek::Idle(_)) {
             return;
         }
@@ -595,8 +603,7 @@ impl Session {
         } else {
             self.failures = self.failures.saturating_add(1);
             let delay = idle_hold_time(&self.core.config, self.failures);
-            let oscillates = self.short_sessions > MAX_SHORT_SESSIONS;
-            if is_error || (ending.established_at.is_some() && oscillates) {
+            if is_error || oscillates {
                 self.hold_off(now, delay);
             } else {
                 self.seek_again(now, delay.min(retry_time(&self.core.config)));

@@ -226,6 +226,10 @@ pub fn peer_up(peer: &PeerHeader, up: &PeerUp<'_>, out: &mut BytesMut) {
 }
 
 /// Why a peer is down (RFC 7854 §4.9).
+///
+/// Not here are the two reasons that end monitoring and no session: 5, a peer of which the collector
+/// is told no more, and 6, a Loc-RIB that is closed (RFC 9069). Who has to tell a collector less than
+/// before ends the connection with a Termination (§4.5), and begins anew with what is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerDown {
     /// We ended it with a NOTIFICATION.
@@ -236,10 +240,6 @@ pub enum PeerDown {
     RemoteNotification(Notification),
     /// The connection ended.
     RemoteNoNotification,
-    /// The peer is no longer monitored: it is no longer configured.
-    Deconfigured,
-    /// A Loc-RIB of this name is no longer monitored (RFC 9069 §4.4).
-    LocRibClosed(String),
 }
 
 /// Peer Down (RFC 7854 §4.9).
@@ -260,11 +260,6 @@ pub fn peer_down(peer: &PeerHeader, reason: &PeerDown, out: &mut BytesMut) {
             notification.encode(out);
         }
         PeerDown::RemoteNoNotification => out.put_u8(4),
-        PeerDown::Deconfigured => out.put_u8(5),
-        PeerDown::LocRibClosed(name) => {
-            out.put_u8(6);
-            put_text(information::TABLE_NAME, name, out);
-        }
     }
     finish(mark, out);
 }

@@ -132,6 +132,13 @@ impl fmt::Display for ExtendedCommunity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ipv6ExtendedCommunity(pub [u8; 20]);
 
+impl Ipv6ExtendedCommunity {
+    /// Does it cross AS borders? (RFC 5701 §2, with RFC 4360 §2: the T bit is zero.)
+    pub const fn is_transitive(&self) -> bool {
+        self.0[0] & 0x40 == 0
+    }
+}
+
 impl fmt::Display for Ipv6ExtendedCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, address, value) = self.parts();

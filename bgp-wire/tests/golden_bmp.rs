@@ -145,9 +145,6 @@ fn rfc7854_s4_9_peer_down() {
     let event = of(PeerDown::LocalNoNotification(2));
     assert_eq!(event, hex(&format!("{} 02 0002", head(0x33))));
     assert_eq!(of(PeerDown::RemoteNoNotification), hex(&format!("{} 04", head(0x31))));
-    assert_eq!(of(PeerDown::Deconfigured), hex(&format!("{} 05", head(0x31))));
-    let closed = of(PeerDown::LocRibClosed("rs1".to_owned()));
-    assert_eq!(closed, hex(&format!("{} 06 0003 0003 727331", head(0x38))));
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub fn property(data: &[u8]) {
 // ---- control socket ----
 
 async fn control(exchange: &Exchange, octets: &[u8]) {
-    if octets.split(|octet| *octet == b'\n').any(is_order) {
+    if octets.split(|octet| *octet == b'\n').any(is_left_out) {
         return;
     }
     let mut answer = Vec::new();
@@ -109,18 +109,10 @@ async fn control(exchange: &Exchange, octets: &[u8]) {
     assert!((1..=asked).contains(&answers), "{answers} answers to {asked} questions");
 }
 
-fn is_order(line: &[u8]) -> bool {
+/// Orders, and what reads a file.
+fn is_left_out(line: &[u8]) -> bool {
     let Ok(asked) = serde_json::from_slice::<Asked>(line) else { return false };
-    matches!(
-        asked.request,
-        Command::Reload
-            | Command::Session { .. }
-            | Command::Drain { .. }
-            | Command::Shutdown { .. }
-            | Command::Irr { refresh: true }
-            | Command::MrtDump { .. }
-            | Command::Diff { .. }
-    )
+    asked.request.acts() || matches!(asked.request, Command::Diff { .. })
 }
 
 // ---- HTTP ----

@@ -195,15 +195,26 @@ fn allows(
 }
 
 fn holds(expression: &AsExpression, asn: Asn, sets: &Sets) -> bool {
+    may_hold(expression, asn, sets, true)
+}
+
+/// Whether it is so (`wanted`), or is not, as far as ASes say: of prefixes either may be.
+fn may_hold(expression: &AsExpression, asn: Asn, sets: &Sets, wanted: bool) -> bool {
+    let may = |a: &AsExpression, wanted| may_hold(a, asn, sets, wanted);
     match expression {
-        AsExpression::Any => true,
-        AsExpression::As(named) => *named == asn,
+        AsExpression::Any => wanted,
+        AsExpression::As(named) => (*named == asn) == wanted,
         AsExpression::Set(name) => {
-            sets.get(name.as_str()).is_some_and(|members| members.contains(&asn))
+            let listed = |members: &Vec<Asn>| members.contains(&asn);
+            sets.get(name.as_str()).is_some_and(listed) == wanted
         }
-        AsExpression::Not(a) => !holds(a, asn, sets),
-        AsExpression::And(a, b) => holds(a, asn, sets) && holds(b, asn, sets),
-        AsExpression::Or(a, b) => holds(a, asn, sets) || holds(b, asn, sets),
-        AsExpression::Except(a, b) => holds(a, asn, sets) && !holds(b, asn, sets),
+        AsExpression::Prefixes => true,
+        AsExpression::Not(a) => may(a, !wanted),
+        AsExpression::And(a, b) if wanted => may(a, true) && may(b, true),
+        AsExpression::And(a, b) => may(a, false) || may(b, false),
+        AsExpression::Or(a, b) if wanted => may(a, true) || may(b, true),
+        AsExpression::Or(a, b) => may(a, false) && may(b, false),
+        AsExpression::Except(a, b) if wanted => may(a, true) && may(b, false),
+        AsExpression::Except(a, b) => may(a, false) || may(b, true),
     }
 }

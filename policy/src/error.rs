@@ -113,6 +113,18 @@ pub enum PolicyWarning {
         /// How many patterns.
         count: usize,
     },
+    /// A member whose community for a function is one for everybody, and stays that.
+    #[error("communities.{function}: for AS{asn} \"{pattern}\" is a community of {means} already")]
+    PeerShadowed {
+        /// The member's AS.
+        asn: Asn,
+        /// What it cannot be used for.
+        function: Function,
+        /// The pattern.
+        pattern: Pattern,
+        /// What it does instead.
+        means: Function,
+    },
 }
 
 /// What does not fit.

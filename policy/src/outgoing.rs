@@ -1,8 +1,9 @@
 //! Path attributes on their way out.
 
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::OnceLock;
 
-use bgp_wire::{EncodingProfile, Family, PathAttributes, message_octets};
+use bgp_wire::{EncodingProfile, Family, LinkLocalForm, PathAttributes, message_octets};
 use foldhash::fast::FixedState;
 
 /// Octets of a message besides what [`OutgoingAttributes`] counts: header, lengths, ORIGIN, MED,
@@ -21,6 +22,25 @@ pub struct OutgoingAttributes {
     pub content_hash: u64,
     /// No message with one route is longer than this, whatever the encoding profile.
     pub octets: usize,
+    /// Where that is too long for some sessions: how long it is for each profile.
+    exact: OnceLock<Box<ExactOctets>>,
+}
+
+/// The octets of a message with one route, for each way to write it that makes a difference; each
+/// is found by writing it, once.
+type ExactOctets = [OnceLock<usize>; 24];
+
+/// The place of a way to write.
+fn exact_index(profile: &EncodingProfile, family: Family) -> usize {
+    let bits = 4 * family.index()
+        + 2 * usize::from(profile.four_octet_as)
+        + usize::from(profile.add_path[family.index()]);
+    let form = match profile.link_local_form {
+        LinkLocalForm::Native => 0,
+        LinkLocalForm::Single => 1,
+        LinkLocalForm::Double => 2,
+    };
+    3 * bits + form
 }
 
 impl OutgoingAttributes {
@@ -30,7 +50,7 @@ impl OutgoingAttributes {
         // Not a defence against collisions: equality is by content in the end.
         let content_hash = FixedState::with_seed(0).hash_one(&attributes);
         let octets = octets_bound(&attributes);
-        Self { attributes, content_hash, octets }
+        Self { attributes, content_hash, octets, exact: OnceLock::new() }
     }
 
     /// Whether every session can take them, whatever it negotiated.
@@ -42,8 +62,15 @@ impl OutgoingAttributes {
     /// Whether a route of the family fits a message of this profile.
     #[must_use]
     pub fn fits(&self, profile: &EncodingProfile, family: Family) -> bool {
-        self.fits_everywhere()
-            || message_octets(profile, family, &self.attributes) <= profile.max_message_octets()
+        self.fits_everywhere() || self.octets_for(profile, family) <= profile.max_message_octets()
+    }
+
+    /// [`message_octets`]. Asked for every prefix with these attributes, so remembered: writing 60 kB
+    /// takes longer than everything else about a prefix.
+    fn octets_for(&self, profile: &EncodingProfile, family: Family) -> usize {
+        let exact = self.exact.get_or_init(Box::default);
+        *exact[exact_index(profile, family)]
+            .get_or_init(|| message_octets(profile, family, &self.attributes))
     }
 }
 
@@ -76,7 +103,7 @@ fn octets_bound(a: &PathAttributes) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     use bgp_wire::{AsPath, Asn, LargeCommunity, NextHop};
 
@@ -98,6 +125,46 @@ mod tests {
         assert_eq!(a, b);
         assert_eq!(a.content_hash, b.content_hash);
         assert_ne!(a, OutgoingAttributes::new(attributes(4)));
+    }
+
+    fn profiles() -> Vec<EncodingProfile> {
+        let forms = [LinkLocalForm::Native, LinkLocalForm::Single, LinkLocalForm::Double];
+        let bits = |n: u8| [1, 2, 4, 8].map(|bit| n & bit != 0);
+        let all = (0..16).map(bits).flat_map(|bits| forms.map(|form| (bits, form)));
+        all.map(|([four_octet_as, extended_message, v4, v6], link_local_form)| EncodingProfile {
+            four_octet_as,
+            add_path: [v4, v6],
+            extended_message,
+            link_local_form,
+        })
+        .collect()
+    }
+
+    /// For each profile as if it was written for it, also when it is asked again.
+    #[test]
+    fn what_fits_is_what_would_be_written() {
+        let link_local = NextHop::V6 { global: None, link_local: Some(Ipv6Addr::LOCALHOST) };
+        let v4 = NextHop::V4(Ipv4Addr::new(192, 0, 2, 1));
+        // Around 4,096 octets, where each octet of an encoding counts, and far above.
+        let counts = (325..=345).chain([5000]);
+        let mut limits = [0, 0];
+        for (next_hop, count) in counts.flat_map(|n| [(link_local, n), (v4, n)]) {
+            let outgoing =
+                OutgoingAttributes::new(PathAttributes { next_hop, ..attributes(count) });
+            for (profile, family) in profiles().iter().flat_map(|p| Family::ALL.map(|f| (p, f))) {
+                // IPv6 has no IPv4 next hops.
+                if family == Family::V6 && next_hop == v4 {
+                    continue;
+                }
+                let octets = message_octets(profile, family, &outgoing.attributes);
+                let fits = octets <= profile.max_message_octets();
+                for _ in 0..2 {
+                    assert_eq!(outgoing.fits(profile, family), fits, "{profile:?} {count}");
+                }
+                limits[usize::from(fits)] += 1;
+            }
+        }
+        assert!(limits.iter().all(|count| *count > 100), "{limits:?}");
     }
 
     #[test]

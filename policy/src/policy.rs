@@ -244,8 +244,11 @@ impl Policy {
 
     /// The peers whose own address is the next hop, or half of it.
     pub(crate) fn next_hop_owners(&self, source: &CompiledPeer, next_hop: &NextHop) -> PeerSet {
-        let owner =
-            |address: IpAddr| self.next_hop_owners.get(&(address, scope(address, source.link)));
+        let owner = |address: IpAddr| {
+            // ::ffff:192.0.2.1 is 192.0.2.1 to whoever forwards there.
+            let address = address.to_canonical();
+            self.next_hop_owners.get(&(address, scope(address, source.link)))
+        };
         let mut owners = PeerBits::new();
         let (address, link_local) = match *next_hop {
             NextHop::V4(address) => (Some(IpAddr::V4(address)), None),
@@ -315,9 +318,10 @@ fn slots(config: &PolicyConfig) -> impl Iterator<Item = (Slot, &PeerPolicy)> {
         .filter_map(|(slot, peer)| Some((Slot(u16::try_from(slot).ok()?), peer.as_ref()?)))
 }
 
-/// Roles are off on a transitable route server: what is learnt from providers carries OTC.
+/// Roles are off on a transitable route server, where what is learnt from providers carries OTC, and
+/// on a chaos server, which takes every route and changes none.
 fn applies_otc(config: &PolicyConfig, peer: &PeerPolicy) -> bool {
-    peer.role_rfc9234 && config.kind != Kind::Transitable
+    peer.role_rfc9234 && config.kind == Kind::Regular
 }
 
 fn check_peers(config: &PolicyConfig, errors: &mut Vec<PolicyError>) {

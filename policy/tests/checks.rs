@@ -42,7 +42,8 @@ const TABLE: &str = "
    2  | any   | -                       | nh=stranger               | ok              | ok                  | next-hop
    2  | any   | next_hop=same-as        | nh=same-as                | ok              | ok                  | accepted
    2  | any   | next_hop=same-as        | nh=stranger               | ok              | ok                  | next-hop
-   2  | any   | next_hop=lan            | nh=stranger               | ok              | ok                  | accepted
+   2  | v4    | next_hop=lan            | nh=stranger               | ok              | ok                  | accepted
+   2  | v6    | next_hop=lan            | nh=stranger               | ok              | ok                  | accepted
    2  | any   | next_hop=lan            | nh=outside                | ok              | ok                  | next-hop
    2  | any   | next_hop=any            | nh=outside                | ok              | ok                  | accepted
    2  | any   | next_hop=any            | nh=rs                     | ok              | ok                  | next-hop
@@ -57,6 +58,16 @@ const TABLE: &str = "
    2  | v6    | link_local=fe80::99     | nh=own+fe80::99           | ok              | ok                  | accepted
    2  | v6    | link_local=fe80::99     | nh=own+fe80::98           | ok              | ok                  | next-hop
    2  | v6    | -                       | nh=-+fe80::99             | ok              | ok                  | next-hop
+# ... also where the global half may be anybody's on the LAN.
+   2  | ll    | next_hop=lan            | nh=own                    | ok              | ok                  | accepted
+   2  | ll    | next_hop=lan            | nh=second                 | ok              | ok                  | accepted
+   2  | ll    | next_hop=lan            | nh=stranger               | ok              | ok                  | next-hop
+   2  | ll    | next_hop=lan            | nh=2a11:1::40+own         | ok              | ok                  | accepted
+   2  | ll    | next_hop=lan            | nh=2a11:1::40+fe80::40    | ok              | ok                  | next-hop
+   2  | v6    | next_hop=lan            | nh=2a11:1::40+fe80::40    | ok              | ok                  | accepted stripped
+   2  | v6    | next_hop=lan link_local=fe80::99 | nh=own+fe80::99  | ok              | ok                  | accepted
+   2  | v6    | next_hop=lan link_local=fe80::99 | nh=own+fe80::98  | ok              | ok                  | next-hop
+   2  | v6    | next_hop=lan            | nh=-+fe80::99             | ok              | ok                  | next-hop
 
 # Length of the path.
    3  | any   | -                       | path=                     | ok              | ok                  | as-path-empty
@@ -115,6 +126,8 @@ const TABLE: &str = "
    9  | any   | -                       | communities=101           | ok              | ok                  | too-many-communities
    9  | any   | -                       | communities=98 rt:7:7 7:7:7 | ok            | ok                  | accepted
    9  | any   | -                       | communities=99 rt:7:7 7:7:7 | ok            | ok                  | too-many-communities
+   9  | any   | -                       | communities=100 65535:6   | ok              | ok                  | accepted
+   9  | any   | -                       | communities=100 65535:6 65535:6 | ok        | ok                  | too-many-communities
    9  | any   | max_communities=0       | communities=500           | ok              | ok                  | accepted
 
 # IPv6 outside 2000::/3.
@@ -188,6 +201,7 @@ const TABLE: &str = "
   16  | any   | irr=reject set=3000 blackhole | 65535:666 path=ME,3001 | 193.0.0.1/32 | 2a00:1450::1/128    | irr-origin
   16  | any   | irr=reject set=3000 blackhole vrp=193.0.0.0/16-16=9,2a00:1450::/32-32=9 | 65535:666 | 193.0.0.1/32 | 2a00:1450::1/128 | accepted blackhole
   16  | any   | irr=reject set=3000 blackhole | 65535:667           | 193.0.0.1/32    | 2a00:1450::1/128    | irr-prefix
+  16  | any   | blackhole                  | 65535:666              | 193.0.0.1/32    | 2a00:1450::1/128    | prefix-too-long
   16  | any   | irr=tag set=3000 blackhole | 65535:666              | 193.1.0.1/32    | 2a00:1451::1/128    | prefix-too-long
   16  | any   | irr=reject set=3000     | 65535:666                 | 193.0.0.1/32    | 2a00:1450::1/128    | irr-prefix
   16  | any   | -                       | 65535:666                 | 193.0.0.1/32    | 2a00:1450::1/128    | prefix-too-long
@@ -233,6 +247,7 @@ const TABLE: &str = "
   20  | any   | roles                   | otc=9                     | ok              | ok                  | route-leak
   20  | any   | -                       | otc=ME                    | ok              | ok                  | accepted
   20  | any   | transitable roles       | otc=ME                    | ok              | ok                  | accepted
+  20  | any   | chaos roles             | otc=ME                    | ok              | ok                  | accepted
 
 # GRACEFUL_SHUTDOWN (RFC 8326).
   21  | any   | -                       | 65535:0                   | ok              | ok                  | accepted graceful-shutdown left=65535:0
@@ -282,8 +297,12 @@ fn mode(text: &str) -> CheckMode {
 
 impl Case {
     fn new(session: Slot, in_force: &str, route_words: &str) -> Self {
-        let transitable = in_force.split_whitespace().any(|word| word == "transitable");
-        let kind = if transitable { Kind::Transitable } else { Kind::Regular };
+        let says = |kind| in_force.split_whitespace().any(|word| word == kind);
+        let kind = match (says("transitable"), says("chaos")) {
+            (true, _) => Kind::Transitable,
+            (_, true) => Kind::Chaos,
+            _ => Kind::Regular,
+        };
         let mut config = exchange(kind);
         config.blacklist = vec![prefix("203.5.0.0/16"), prefix("2a22::/32")];
         let mut case =
@@ -367,7 +386,7 @@ impl Case {
             "lengths" => self.import().prefix_length = lengths(value),
             "roles" => self.peer().role_rfc9234 = true,
             "graceful_shutdown" => self.import().graceful_shutdown = false,
-            "transitable" => {}
+            "transitable" | "chaos" => {}
             _ => panic!("{key:?} is no setting"),
         }
     }

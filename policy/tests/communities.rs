@@ -11,7 +11,8 @@ use std::net::Ipv4Addr;
 use bgp_wire::{Asn, Family, PathAttributes};
 use policy::{
     AspaState, Audience, CommunityScheme, Encoding, FilterMode, Function, IrrState, Kind, NoTrace,
-    Pattern, PeerPolicy, Policy, PolicyConfig, PrependTie, Preset, RovState, Slot, VerdictClass,
+    Pattern, PeerPolicy, Policy, PolicyConfig, PolicyWarning, PrependTie, Preset, RovState, Slot,
+    VerdictClass,
 };
 use tables::{RS, SESSIONS, community, exchange, route, rows, tag};
 
@@ -491,4 +492,40 @@ fn what_is_scrubbed_both_ways_and_what_never() {
             assert_eq!(left, expected, "{}", row[0]);
         }
     }
+}
+
+/// Whose number in a community is one that means everybody there already. The community stays
+/// what it is for everybody, and that is said.
+#[test]
+fn a_member_whose_number_has_a_meaning_for_everybody_is_named() {
+    let shadowed = |asn: u32, alias: Option<u16>, preset: Preset| {
+        let mut config = with_preset(preset);
+        let peer = config.peers[Z.index()].as_mut().unwrap();
+        (peer.asn, peer.alias) = (Asn(asn), alias);
+        let policy = Policy::new(config).unwrap();
+        let shadowed = policy.warnings().iter().filter_map(|warning| match warning {
+            PolicyWarning::PeerShadowed { asn: of, function, pattern, means } => {
+                assert_eq!(*of, Asn(asn));
+                Some(format!("{function} {pattern} {means}"))
+            }
+            _ => None,
+        });
+        (shadowed.collect::<Vec<_>>(), policy)
+    };
+    let once = "announce_to_peer $rs:$peer prepend_once_to_any";
+    let (said, policy) = shadowed(200_004, Some(65501), Preset::EuroIx);
+    assert_eq!(said, [once]);
+    let class = VerdictClass::new(Family::V4);
+    let before = tagged(Slot(0), &["$rs:0:0", "$rs:65501"]);
+    assert_eq!(got(&policy, Slot(0), &before, class, Z), None, "it permits nothing");
+    assert_eq!(shadowed(65501, None, Preset::EuroIx).0, [once]);
+    assert_eq!(
+        shadowed(65282, None, Preset::Irix).0,
+        ["announce_to_peer $rs:$peer add_noadvertise_to_any"]
+    );
+    // Where the patterns are the other way round nothing coincides, nor does it for most numbers.
+    assert!(shadowed(200_004, Some(65501), Preset::Arouteserver).0.is_empty());
+    assert!(shadowed(200_004, Some(64601), Preset::EuroIx).0.is_empty());
+    // A collector has the route server's AS: `0:$rs` is for everybody, and nobody takes it else.
+    assert!(shadowed(RS, None, Preset::EuroIx).0.is_empty());
 }

@@ -16,6 +16,8 @@ pub(crate) const NO_LLGR: Community = Community(0xFFFF_0007);
 /// epoch makes of it. Shared by the session's worker and all shards; whoever asks first computes.
 pub struct AttributeSet {
     source: Slot,
+    /// As they came; 0 where they did not.
+    octets: u32,
     attributes: PathAttributes,
     derived: Mutex<Option<Arc<Derived>>>,
     long_lived: OnceLock<Arc<Self>>,
@@ -33,8 +35,14 @@ pub(crate) struct Derived {
 impl AttributeSet {
     /// The attributes that the session in this slot sent.
     pub fn new(source: Slot, attributes: PathAttributes) -> Arc<Self> {
+        Self::received(source, attributes, 0)
+    }
+
+    /// The same, from so many octets of path attributes.
+    pub fn received(source: Slot, attributes: PathAttributes, octets: usize) -> Arc<Self> {
         Arc::new(Self {
             source,
+            octets: u32::try_from(octets).unwrap_or(u32::MAX),
             attributes,
             derived: Mutex::new(None),
             long_lived: OnceLock::new(),
@@ -44,6 +52,12 @@ impl AttributeSet {
     /// The session that sent them.
     pub fn source(&self) -> Slot {
         self.source
+    }
+
+    /// The octets that they came in: what it costs to hold them and to send them on follows from
+    /// that.
+    pub fn octets(&self) -> usize {
+        self.octets as usize
     }
 
     /// The attributes as received.
@@ -88,7 +102,7 @@ impl AttributeSet {
                 communities.push(LLGR_STALE);
                 attributes.communities = communities.into();
             }
-            Self::new(self.source, attributes)
+            Self::received(self.source, attributes, self.octets())
         }))
     }
 
@@ -104,13 +118,14 @@ impl AttributeSet {
 }
 
 impl Derived {
-    /// The export plan for a verdict class.
+    /// The export plan for a verdict class; classes that the plan does not tell apart share it.
     pub(crate) fn plan(
         &self,
         policy: &Policy,
         source: Slot,
         class: VerdictClass,
     ) -> Arc<ExportPlan> {
+        let class = policy.plan_class(source, class);
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = plans.iter().find(|(known, _)| *known == class) {
             return Arc::clone(plan);
@@ -127,5 +142,33 @@ impl fmt::Debug for AttributeSet {
             .field("source", &self.source)
             .field("attributes", &self.attributes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use bgp_wire::{AsPath, Asn, Family, NextHop};
+    use policy::{Kind, PeerPolicy, PolicyConfig, RovState};
+
+    use super::*;
+
+    /// Where nobody is told what ROV found, a change of VRPs is no change of plans.
+    #[test]
+    fn classes_that_a_plan_does_not_tell_apart_share_it() {
+        let address = Ipv4Addr::new(192, 0, 2, 1);
+        let mut config = PolicyConfig::new(Kind::Regular, Asn(64500));
+        config.peers = vec![Some(PeerPolicy::new(0, Asn(1001), IpAddr::V4(address)))];
+        let policy = Policy::new(config).unwrap();
+        let path = AsPath::from_sequence(&[Asn(1001)]);
+        let set = AttributeSet::new(Slot(0), PathAttributes::new(path, NextHop::V4(address)));
+        let derived = set.derived(&policy);
+        let plan = |class| derived.plan(&policy, Slot(0), class);
+        let class = VerdictClass::new(Family::V4);
+        let valid = plan(class.with_rov(RovState::Valid));
+        assert!(Arc::ptr_eq(&valid, &plan(class.with_rov(RovState::NotFound))));
+        assert!(!Arc::ptr_eq(&valid, &plan(class.with_blackhole())));
+        assert_eq!(derived.plans.lock().unwrap().len(), 2);
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers: plain integers owned by the shard, copied out by whoever reads them.
 
 use bgp_wire::Family;
-use policy::{RejectReason, Slot};
+use policy::{Policy, RejectReason, Slot};
 
 use crate::destination::Candidate;
 use crate::marks::{Mark, Marks};
@@ -13,7 +13,9 @@ pub struct SlotCounters {
     pub received: [u32; 2],
     /// Of these, eligible for somebody.
     pub accepted: [u32; 2],
-    /// Of these, not eligible, by reason; reasons that never occurred may be missing.
+    /// Of the accepted, those that come first for their prefix.
+    pub best: [u32; 2],
+    /// Of the received, not eligible, by reason; reasons that never occurred may be missing.
     filtered: [Vec<u32>; 2],
     /// Routes in the Adj-RIB-In by [`Mark`].
     marked: [[u32; Mark::ALL.len()]; 2],
@@ -41,6 +43,11 @@ impl SlotCounters {
     /// Routes with this mark.
     pub fn marked(&self, family: Family, mark: Mark) -> u32 {
         self.marked[family.index()][mark as usize]
+    }
+
+    /// Nothing is left of what was received.
+    fn holds_nothing(&self) -> bool {
+        self.received == [0; 2] && self.best == [0; 2]
     }
 
     pub(crate) fn add<T>(
@@ -80,7 +87,7 @@ impl SlotCounters {
 pub struct ShardCounters {
     /// By slot.
     pub slots: Vec<SlotCounters>,
-    /// Prefixes known, by [`Family::index`].
+    /// Prefixes with an eligible route, by [`Family::index`].
     pub destinations: [usize; 2],
     /// Distinct peer sets in use.
     pub peer_sets: usize,
@@ -99,9 +106,41 @@ pub struct ShardCounters {
 }
 
 impl ShardCounters {
+    /// What was counted ever is of the session that had the slot: another one begins at zero.
+    pub(crate) fn forget_former(&mut self, old: &Policy, new: &Policy) {
+        for (index, counters) in (0u16..).zip(&mut self.slots) {
+            let session = |policy: &Policy| {
+                let peer = policy.peer(Slot(index))?;
+                Some((peer.address, peer.interface.clone()))
+            };
+            let next = session(new);
+            if next.is_some() && next != session(old) && counters.holds_nothing() {
+                *counters = SlotCounters::default();
+            }
+        }
+    }
+
     /// The counters of a slot.
     pub fn slot(&self, slot: Slot) -> Option<&SlotCounters> {
         self.slots.get(slot.index())
+    }
+
+    /// The first eligible candidate of a prefix was one slot's and is another's.
+    pub(crate) fn first_changed(
+        &mut self,
+        family: Family,
+        before: Option<Slot>,
+        now: Option<Slot>,
+    ) {
+        let f = family.index();
+        if let Some(before) = before {
+            self.slot_mut(before).best[f] -= 1;
+            self.destinations[f] -= 1;
+        }
+        if let Some(now) = now {
+            self.slot_mut(now).best[f] += 1;
+            self.destinations[f] += 1;
+        }
     }
 
     pub(crate) fn slot_mut(&mut self, slot: Slot) -> &mut SlotCounters {

@@ -30,7 +30,8 @@ pub(crate) struct Candidate {
 /// Facts about a candidate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CandidateFlags {
-    /// Counted against the source's prefix limit.
+    /// The source's prefix limit counts it; else it is one of the rejected ones that do not count.
+    /// Neither of a session before the one that the limit is of (`PeerSlot::is_counted`).
     pub(crate) counted: bool,
     /// Carries LLGR_STALE: only for peers that negotiated LLGR (RFC 9494 §4.3).
     pub(crate) llgr_stale: bool,
@@ -57,6 +58,8 @@ pub(crate) struct Destination {
     pub(crate) prefix: Prefix,
     /// To be decided at the end of the turn; already in the list.
     pub(crate) touched: bool,
+    /// Whose candidate came first when it was decided last, if any was eligible: counted there.
+    pub(crate) first: Option<Slot>,
     /// The version of policy and data that all candidates were judged by.
     pub(crate) version: u32,
     /// In order of preference once decided, ineligible ones last.
@@ -71,10 +74,16 @@ impl Destination {
         Self {
             prefix,
             touched: false,
+            first: None,
             version,
             candidates: SmallVec::new(),
             classes: SmallVec::new(),
         }
+    }
+
+    /// Whose candidate comes first, if any is eligible. They are in order.
+    pub(crate) fn first_eligible(&self) -> Option<Slot> {
+        self.candidates.first().filter(|first| first.judged.is_ok()).map(|first| first.source)
     }
 
     /// Nothing to know any more.

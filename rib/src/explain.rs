@@ -76,6 +76,17 @@ pub enum CandidateOutcome {
 }
 
 impl Shard {
+    /// Has the end of the turn decide the prefix where a change of policy or data has not come to it
+    /// yet: asked a turn before [`Self::explain`], which judges by what is in force and shows what
+    /// was given.
+    pub fn freshen(&mut self, prefix: &Prefix) {
+        let family = prefix.family();
+        let Some(id) = self.find(prefix) else { return };
+        if self.tables[family.index()].get(id).is_some_and(|it| self.is_outdated(it)) {
+            self.touch(family, id);
+        }
+    }
+
     /// Why `to` has, or has not, got `prefix`; no candidates where there is no route.
     pub fn explain(&self, prefix: &Prefix, to: Slot) -> Explanation {
         let mut explanation =
@@ -145,12 +156,17 @@ impl Shard {
             other.source != candidate.source
                 && self.given(destination, id, other.source, to).is_some()
         });
+        // MED is looked at before what comes after it, and takes a candidate out of the running that
+        // may stand before the one that was given.
+        let outranked = better
+            .and_then(Candidate::plan)
+            .is_some_and(|better| better.preference > plan.preference);
+        if !outranked && let Some(than) = self.med_rival(destination, candidate, &plan, to) {
+            return CandidateOutcome::HigherMed { than };
+        }
         if let Some(better) = better {
             let by = self.criterion(better, candidate);
             return CandidateOutcome::LessPreferred { than: better.source, by };
-        }
-        if let Some(than) = self.med_rival(destination, candidate, &plan, to) {
-            return CandidateOutcome::HigherMed { than };
         }
         let owed = self.tables[family.index()]
             .segments

@@ -101,7 +101,8 @@ impl Shard {
             }
         }
         let Some(set) = ingest.set else { return };
-        let Some(peer) = self.peers.get(ingest.slot) else { return };
+        let Some(peer) = self.peers.get_mut(ingest.slot) else { return };
+        peer.note_announced(&ingest.reach);
         let arrival = Arrival {
             received: ingest.received,
             slot: ingest.slot,
@@ -134,14 +135,23 @@ impl Shard {
             return;
         };
         let counts = judged.plan.is_ok() || !arrival.limit.counts_accepted_only();
-        if counts && !destination.candidates[at].flags.counted {
-            // It was rejected, and counts only now that it is not: as a new one would.
-            if !self.count(arrival, family) {
+        let before = &destination.candidates[at];
+        let counted =
+            self.peers.is_counted(source, family, before.round).then_some(before.flags.counted);
+        if counted != Some(counts) {
+            // It was rejected, and counts only now that it is not, or the other way round, or it is
+            // an earlier session's: as a new one would, so that nobody has more of them by changing
+            // its mind.
+            if !self.reserve(arrival, family, counts) {
                 self.remove(family, id, at);
                 return;
             }
+            if let Some(counted) = counted {
+                let room = arrival.limit.give_back(family, counted);
+                self.say_room(arrival.slot, arrival.generation, room);
+            }
             let Some(destination) = self.tables[f].get_mut(id) else { return };
-            destination.candidates[at].flags.counted = true;
+            destination.candidates[at].flags.counted = counts;
         }
         let Some(destination) = self.tables[f].get_mut(id) else { return };
         let candidate = &mut destination.candidates[at];
@@ -156,7 +166,6 @@ impl Shard {
         counters.rejected[f] += u64::from(judged.plan.is_err());
         counters.subtract(family, candidate);
         counters.add(family, &judged.plan, judged.marks);
-        let room = recount(candidate, &judged.plan, family, &arrival.limit);
         let accepted = (candidate.judged.is_ok(), judged.plan.is_ok());
         candidate.set = Arc::clone(&arrival.set);
         candidate.judged = judged.plan;
@@ -164,15 +173,18 @@ impl Shard {
         candidate.round = round;
         candidate.received_ms = arrival.received_ms;
         candidate.flags.llgr_stale = arrival.llgr_stale;
-        self.say_room(arrival.slot, arrival.generation, room);
         self.see(&arrival.seen(prefix, accepted));
         self.touch(family, id);
     }
 
-    /// Counts one more of the source's routes, and says what is to be said. May it be taken?
-    fn count(&mut self, arrival: &Arrival, family: Family) -> bool {
-        let reservation = arrival.limit.reserve(family);
-        self.report_limit(arrival, family, reservation);
+    /// Counts one more of the source's routes, or keeps it as one that does not count, and says what
+    /// is to be said. May it be taken?
+    fn reserve(&mut self, arrival: &Arrival, family: Family, counted: bool) -> bool {
+        let reservation = match counted {
+            true => arrival.limit.reserve(family, arrival.generation),
+            false => arrival.limit.reserve_rejected(family, arrival.generation),
+        };
+        self.report_limit(arrival, reservation);
         let refused = matches!(reservation, Reservation::Refused { .. });
         if refused {
             self.counters.slot_mut(arrival.slot).refused[family.index()] += 1;
@@ -187,7 +199,7 @@ impl Shard {
         let counters = self.counters.slot_mut(arrival.slot);
         counters.announcements[f] += 1;
         counters.rejected[f] += u64::from(judged.is_err());
-        if counted && !self.count(arrival, family) {
+        if !self.reserve(arrival, family, counted) {
             // The place may have been taken for nothing: deciding frees it.
             self.touch(family, id);
             return;
@@ -215,15 +227,17 @@ impl Shard {
         self.touch(family, id);
     }
 
-    fn report_limit(&mut self, arrival: &Arrival, family: Family, reservation: Reservation) {
+    fn report_limit(&mut self, arrival: &Arrival, reservation: Reservation) {
         let (slot, generation) = (arrival.slot, arrival.generation);
         let event = match reservation {
-            Reservation::TakenWarning => ShardOutput::LimitWarning { slot, generation, family },
-            Reservation::TakenAbove { first: true } => {
-                ShardOutput::LimitExceeded { slot, generation, family, close: false }
+            Reservation::TakenWarning(reached) => {
+                ShardOutput::LimitWarning { slot, generation, reached }
             }
-            Reservation::Refused { first: true, close } => {
-                ShardOutput::LimitExceeded { slot, generation, family, close }
+            Reservation::TakenAbove { reached, first: true } => {
+                ShardOutput::LimitExceeded { slot, generation, reached, close: false }
+            }
+            Reservation::Refused { reached, first: true, close } => {
+                ShardOutput::LimitExceeded { slot, generation, reached, close }
             }
             _ => return,
         };
@@ -253,11 +267,11 @@ impl Shard {
     /// A candidate was taken out of its destination: it is no longer counted.
     pub(crate) fn forget(&mut self, family: Family, candidate: &Candidate) {
         self.counters.slot_mut(candidate.source).subtract(family, candidate);
-        if !candidate.flags.counted {
+        let Some(peer) = self.peers.get(candidate.source) else { return };
+        if !peer.is_counted(family, candidate.round) {
             return;
         }
-        let Some(peer) = self.peers.get(candidate.source) else { return };
-        let room = peer.limit.release(family);
+        let room = peer.limit.give_back(family, candidate.flags.counted);
         if peer.session.is_some() {
             self.say_room(candidate.source, peer.generation, room);
         }
@@ -280,7 +294,9 @@ impl Shard {
                 let slot = counters.slot_mut(candidate.source);
                 slot.subtract(family, candidate);
                 slot.add(family, &judged, marks);
-                if let Some(peer) = peers.get(candidate.source) {
+                if let Some(peer) = peers.get(candidate.source)
+                    && peer.is_counted(family, candidate.round)
+                {
                     let room = recount(candidate, &judged, family, &peer.limit);
                     let (slot, generation) = (candidate.source, peer.generation);
                     let say = |family| ShardOutput::LimitRoom { slot, generation, family };
@@ -317,8 +333,8 @@ impl Shard {
 }
 
 /// Where accepted routes are counted only, a route that a policy or data turned accepted enters the
-/// count, whatever the limit: it is there, and what made it acceptable was not its sender. The
-/// families for which a route that is no longer counted left room.
+/// count, whatever the limit, and one that they turned rejected leaves it: it is there, and that was
+/// not its sender's doing. The families in which that left room for what was refused.
 fn recount<T>(
     candidate: &mut Candidate,
     judged: &Result<T, RejectReason>,
@@ -327,10 +343,9 @@ fn recount<T>(
 ) -> Families {
     let counted = judged.is_ok() || !limit.counts_accepted_only();
     let was = std::mem::replace(&mut candidate.flags.counted, counted);
-    match (was, counted) {
-        (false, true) => limit.reserve_always(family),
-        (true, false) => return limit.release(family),
-        _ => {}
+    if was == counted {
+        return Families::NONE;
     }
-    Families::NONE
+    limit.keep(family, counted);
+    limit.give_back(family, was)
 }

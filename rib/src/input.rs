@@ -29,7 +29,7 @@ pub struct PeerState {
     pub router_id: Ipv4Addr,
     /// Its address.
     pub address: IpAddr,
-    /// Its prefix limit: the slot's, the same over sessions and for all shards.
+    /// Its prefix limit, the same for all shards, and for sessions that keep each other's routes.
     pub limit: Arc<PeerLimit>,
 }
 

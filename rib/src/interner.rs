@@ -14,6 +14,9 @@ use crate::AttributeSet;
 /// Below this many sets nothing is swept.
 const FIRST_SWEEP: usize = 256;
 
+/// Faults remembered of a set of attributes: it has room for twenty thousand of them.
+const MOST_FAULTS: usize = 16;
+
 /// The attribute sets of one session, by raw octets and next hop. Per session, because two
 /// members of an exchange practically never send the same attributes. The hash is seeded, and a
 /// hit is compared in full: a peer can neither degrade the table nor be given another's routes.
@@ -24,6 +27,10 @@ pub struct Interner {
     hasher: RandomState,
     /// Sets that nobody else holds are dropped when there are this many.
     sweep_at: usize,
+    /// Octets of the sets that are kept.
+    octets: usize,
+    /// Likewise, for octets.
+    sweep_at_octets: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +59,8 @@ impl Interner {
             entries: HashTable::new(),
             hasher: RandomState::default(),
             sweep_at: FIRST_SWEEP,
+            octets: 0,
+            sweep_at_octets: 0,
         }
     }
 
@@ -74,8 +83,9 @@ impl Interner {
                 faults: SmallVec::from_slice(&entry.faults),
             });
         }
-        let parsed = parse_attributes(octets, reach.next_hop, cx)?;
-        let set = AttributeSet::new(self.source, parsed.attributes);
+        let mut parsed = parse_attributes(octets, reach.next_hop, cx)?;
+        parsed.faults.truncate(MOST_FAULTS);
+        let set = AttributeSet::received(self.source, parsed.attributes, octets.len());
         if self.entries.len() >= self.sweep_at {
             self.sweep();
         }
@@ -86,8 +96,26 @@ impl Interner {
             set: Arc::clone(&set),
             faults: parsed.faults.to_vec().into(),
         };
+        self.octets += octets.len();
         self.entries.insert_unique(hash, entry, |entry| entry.hash);
         Ok(Interned { set, faults: parsed.faults })
+    }
+
+    /// Do the sets that routes hold take more than this many octets, as they came? Seen an eighth
+    /// late at the most.
+    pub fn is_over(&mut self, octets: usize) -> bool {
+        if self.octets <= octets.max(self.sweep_at_octets) {
+            return false;
+        }
+        self.sweep();
+        self.sweep_at_octets = self.octets + octets / 8;
+        self.octets > octets
+    }
+
+    /// The octets of the sets that routes hold, as they came.
+    pub fn held_octets(&mut self) -> usize {
+        self.sweep();
+        self.octets
     }
 
     /// How many sets are kept.
@@ -103,6 +131,7 @@ impl Interner {
     /// Drops the sets that no route holds any more; again when what is left has doubled.
     fn sweep(&mut self) {
         self.entries.retain(|entry| Arc::strong_count(&entry.set) > 1);
+        self.octets = self.entries.iter().map(|entry| entry.octets.len()).sum();
         self.sweep_at = (self.entries.len() * 2).max(FIRST_SWEEP);
         if self.entries.capacity() > self.sweep_at * 4 {
             self.entries.shrink_to(self.sweep_at, |entry| entry.hash);

@@ -40,7 +40,9 @@ pub use exchanged::{Exchanged, Flow};
 pub use explain::{CandidateOutcome, ExplainedCandidate, Explanation};
 pub use input::{Changed, Generation, Ingest, PeerState, Scope, ShardConfig, ShardInput, shard_of};
 pub use interner::{Interned, Interner};
-pub use limit::{LimitAction, LimitConfig, PeerLimit, Reservation};
+pub use limit::{
+    LimitAction, LimitConfig, NEAR_LIMIT_PERCENT, PeerLimit, ReachedLimit, Reservation,
+};
 pub use marks::Mark;
 pub use output::{Batch, Frame, ShardOutput};
 pub use shard::Shard;

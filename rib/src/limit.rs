@@ -1,13 +1,18 @@
 //! Prefix limits, exact over several shards.
 //!
-//! One [`PeerLimit`] for each configured session, shared by all shards of its route server. A
-//! route is reserved before it is inserted and given back when it goes; the reservation that fails
-//! is the limit event. The counter belongs to the slot and not to a session of it: routes that are
-//! kept over a restart stay counted, and a reload changes the limit without touching the count.
+//! One [`PeerLimit`] for each session, and those that keep its routes, shared by all shards of its
+//! route server. A route is reserved before it is inserted and given back when it goes; the
+//! reservation that fails is the limit event. Routes that are kept over a restart stay counted, and
+//! a reload changes the limit without touching the count. A session that begins with nothing kept
+//! begins with a [`PeerLimit`] of its own: what the one before left in the table until it is swept
+//! does not count for it. So there may be twice as many, and no more: a session that begins while
+//! there are such of the last but one has them swept first.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bgp_wire::{Families, Family};
+
+use crate::Generation;
 
 /// What happens to the route above the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,27 +49,49 @@ pub struct LimitConfig {
     pub count_accepted: bool,
 }
 
+/// Which of a session's limits: a family's, or (`family` is none) the one on both together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReachedLimit {
+    /// The family.
+    pub family: Option<Family>,
+    /// The limit.
+    pub limit: u32,
+    /// It is the one on rejected routes, which stands behind a limit on accepted ones.
+    pub rejected: bool,
+}
+
 /// What a reservation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reservation {
     /// Counted.
     Taken,
-    /// Counted, and the first to reach 80 % of the limit.
-    TakenWarning,
-    /// Counted although above the limit (action `warn`); `first` for the first one since there
+    /// Counted, and the first to reach 80 % of this limit.
+    TakenWarning(ReachedLimit),
+    /// Counted although above this limit (action `warn`); `first` for the first one since there
     /// was room.
     TakenAbove {
+        /// Of what it was too much.
+        reached: ReachedLimit,
         /// Say it once.
         first: bool,
     },
     /// Not counted, not to be inserted.
     Refused {
+        /// Of what it would have been too much.
+        reached: ReachedLimit,
         /// Say it once.
         first: bool,
         /// The owner closes the session.
         close: bool,
     },
 }
+
+/// A limit is near from this share of it on.
+pub const NEAR_LIMIT_PERCENT: u64 = 80;
+
+/// Where accepted routes are counted only, rejected ones need a bound, too: so many times the limit,
+/// and so many more.
+const REJECTED: (u32, u32) = (2, 1000);
 
 const NONE: u32 = u32::MAX;
 
@@ -74,13 +101,61 @@ const TOTAL: usize = 2;
 /// The count of one session's prefixes and its limit.
 #[derive(Debug)]
 pub struct PeerLimit {
-    /// IPv4 in the lower half, IPv6 in the upper: one addition gives each count and their sum.
-    counts: AtomicU64,
+    counted: Count,
+    /// Of routes that are kept and not counted: rejected ones where only accepted ones are.
+    rejected: Count,
     limits: [AtomicU32; 3],
     warned: [AtomicBool; 3],
-    exceeded: [AtomicBool; 3],
     action: AtomicU32,
     count_accepted: AtomicBool,
+}
+
+/// Prefixes, and which of their limits are exceeded.
+#[derive(Debug, Default)]
+struct Count {
+    /// IPv4 in the lower half, IPv6 in the upper: one addition gives each count and their sum.
+    packed: AtomicU64,
+    /// By scope, the session to which it was said that the limit is exceeded ([`said_to`]); 0: there
+    /// is room.
+    exceeded: [AtomicU32; 3],
+}
+
+impl Count {
+    fn now(&self) -> u64 {
+        self.packed.load(Ordering::Relaxed)
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.exceeded.iter().any(|exceeded| exceeded.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Is it to be said to this session?
+    fn say_exceeded(&self, scope: usize, generation: Generation) -> bool {
+        let session = said_to(generation);
+        self.exceeded[scope].swap(session, Ordering::Relaxed) != session
+    }
+
+    fn forget_exceeded(&self) {
+        self.exceeded.iter().for_each(|exceeded| exceeded.store(0, Ordering::Relaxed));
+    }
+
+    /// The families for which there is room again (below 90 %) for what was refused, said once: both
+    /// for a limit on both together, whichever was refused.
+    fn take_room(&self, counts: u64, limit: impl Fn(usize) -> u32) -> Families {
+        let mut room = Families::NONE;
+        for (scope, exceeded) in self.exceeded.iter().enumerate() {
+            if exceeded.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let is_room =
+                u64::from(scope_count(counts, scope)) * 100 < u64::from(limit(scope)) * 90;
+            if is_room && exceeded.swap(0, Ordering::Relaxed) != 0 {
+                let concerned = |family: &Family| scope == TOTAL || scope == family.index();
+                Family::ALL.into_iter().filter(concerned).for_each(|family| room.insert(family));
+            }
+        }
+        room
+    }
 }
 
 /// One prefix of a family in the packed counts.
@@ -97,6 +172,70 @@ const fn scope_count(counts: u64, scope: usize) -> u32 {
     }
 }
 
+/// The scopes that a prefix counts in: its family's, and that of both together.
+const fn scopes(family: Family) -> [usize; 2] {
+    [family.index(), TOTAL]
+}
+
+const fn reached(scope: usize, limit: u32, rejected: bool) -> ReachedLimit {
+    let family = match scope {
+        0 => Some(Family::V4),
+        1 => Some(Family::V6),
+        _ => None,
+    };
+    ReachedLimit { family, limit, rejected }
+}
+
+/// What became of one prefix more.
+enum Added {
+    Yes {
+        /// What is counted now.
+        counts: u64,
+    },
+    /// Added, above this of its two limits.
+    Above(usize),
+    /// Not added: it would be above this of its two limits.
+    No { above: usize },
+}
+
+/// Counts one prefix more, if that is below both limits or may be `above` them. Compared and
+/// exchanged, not added and taken back: an attempt that fails must not make another shard's fail
+/// that has room.
+fn add_below(counts: &AtomicU64, family: Family, limits: [u32; 2], above: bool) -> Added {
+    let scopes = scopes(family);
+    let full = |counts, n: usize| limits[n] != NONE && scope_count(counts, scopes[n]) >= limits[n];
+    let mut before = counts.load(Ordering::Relaxed);
+    loop {
+        let reached = (0..2).find(|n| full(before, *n));
+        if let Some(reached) = reached
+            && !above
+        {
+            return Added::No { above: reached };
+        }
+        let after = before.wrapping_add(one(family));
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        match counts.compare_exchange_weak(before, after, success, failure) {
+            Err(changed) => before = changed,
+            Ok(_) => return reached.map_or(Added::Yes { counts: after }, Added::Above),
+        }
+    }
+}
+
+/// A session as [`PeerLimit::exceeded`] has it: what was said to an earlier one was not said to this.
+fn said_to(generation: Generation) -> u32 {
+    generation.0.wrapping_add(1).max(1)
+}
+
+/// Takes one prefix back. Below zero there is nothing: it would be the other family's.
+fn take_back(counts: &AtomicU64, family: Family) -> u64 {
+    let less = |counts: u64| {
+        (scope_count(counts, family.index()) > 0).then(|| counts.wrapping_sub(one(family)))
+    };
+    let before = counts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    debug_assert!(before.is_ok(), "given back twice");
+    before.map_or_else(|counts| counts, |before| before.wrapping_sub(one(family)))
+}
+
 impl Default for PeerLimit {
     fn default() -> Self {
         Self::new(LimitConfig::default())
@@ -107,10 +246,10 @@ impl PeerLimit {
     /// Nothing counted yet.
     pub fn new(config: LimitConfig) -> Self {
         let limit = Self {
-            counts: AtomicU64::new(0),
+            counted: Count::default(),
+            rejected: Count::default(),
             limits: std::array::from_fn(|_| AtomicU32::new(NONE)),
             warned: Default::default(),
-            exceeded: Default::default(),
             action: AtomicU32::new(0),
             count_accepted: AtomicBool::new(config.count_accepted),
         };
@@ -129,21 +268,14 @@ impl PeerLimit {
         let action = config.action as u32;
         if self.action.swap(action, Ordering::Relaxed) != action {
             // What the action before did about it does not stand for what this one does.
-            self.exceeded.iter().for_each(|exceeded| exceeded.store(false, Ordering::Relaxed));
+            self.counted.forget_exceeded();
+            self.rejected.forget_exceeded();
         }
     }
 
     /// Prefixes counted in a family.
     pub fn count(&self, family: Family) -> u32 {
-        scope_count(self.counts.load(Ordering::Relaxed), family.index())
-    }
-
-    /// The limit of a family, or else the one on both together.
-    pub fn limit(&self, family: Family) -> Option<u32> {
-        [family.index(), TOTAL]
-            .into_iter()
-            .map(|scope| self.limits[scope].load(Ordering::Relaxed))
-            .find(|limit| *limit != NONE)
+        scope_count(self.counted.now(), family.index())
     }
 
     /// Are accepted routes counted only?
@@ -153,39 +285,58 @@ impl PeerLimit {
 
     /// Is the session over its limit, or was some prefix refused and there is no room yet?
     pub fn is_exceeded(&self) -> bool {
-        self.exceeded.iter().any(|e| e.load(Ordering::Relaxed))
+        self.counted.is_exceeded() || self.rejected.is_exceeded()
     }
 
-    /// Counts a prefix if there is room.
-    pub fn reserve(&self, family: Family) -> Reservation {
-        let scopes = [family.index(), TOTAL];
-        let limits = scopes.map(|scope| self.limits[scope].load(Ordering::Relaxed));
-        // Compared and exchanged, not added and taken back: an attempt that fails must not make
-        // another shard's fail that has room.
-        let mut before = self.counts.load(Ordering::Relaxed);
-        loop {
-            let full = |n: usize| scope_count(before, scopes[n]) >= limits[n];
-            let above = (0..2).find(|n| limits[*n] != NONE && full(*n));
-            let action = self.action();
-            if let Some(above) = above
-                && action != LimitAction::Warn
-            {
-                let first = !self.exceeded[scopes[above]].swap(true, Ordering::Relaxed);
-                return Reservation::Refused { first, close: action == LimitAction::Close };
+    /// Counts a prefix of this session if there is room.
+    pub fn reserve(&self, family: Family, generation: Generation) -> Reservation {
+        let scopes = scopes(family);
+        let limits = scopes.map(|scope| self.limit(scope));
+        let above = self.action() == LimitAction::Warn;
+        let reached = |n: usize| reached(scopes[n], limits[n], false);
+        match add_below(&self.counted.packed, family, limits, above) {
+            Added::No { above } => {
+                self.refusal(reached(above), self.counted.say_exceeded(scopes[above], generation))
             }
-            let after = before.wrapping_add(one(family));
-            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
-            match self.counts.compare_exchange_weak(before, after, success, failure) {
-                Err(changed) => before = changed,
-                Ok(_) => {
-                    if let Some(above) = above {
-                        let first = !self.exceeded[scopes[above]].swap(true, Ordering::Relaxed);
-                        return Reservation::TakenAbove { first };
-                    }
-                    let near = (0..2).any(|n| self.is_near(scopes[n], limits[n], after));
-                    return if near { Reservation::TakenWarning } else { Reservation::Taken };
-                }
+            Added::Above(above) => {
+                let first = self.counted.say_exceeded(scopes[above], generation);
+                Reservation::TakenAbove { reached: reached(above), first }
             }
+            Added::Yes { counts } => {
+                let near = (0..2).find(|n| self.is_near(scopes[*n], limits[*n], counts));
+                near.map_or(Reservation::Taken, |n| Reservation::TakenWarning(reached(n)))
+            }
+        }
+    }
+
+    /// Keeps a route that does not count, if there are not by far too many of them already.
+    pub fn reserve_rejected(&self, family: Family, generation: Generation) -> Reservation {
+        let scopes = scopes(family);
+        let limits = scopes.map(|scope| self.rejected_limit(scope));
+        let above = self.action() == LimitAction::Warn;
+        match add_below(&self.rejected.packed, family, limits, above) {
+            Added::No { above } => {
+                let first = self.rejected.say_exceeded(scopes[above], generation);
+                self.refusal(reached(scopes[above], limits[above], true), first)
+            }
+            Added::Above(_) | Added::Yes { .. } => Reservation::Taken,
+        }
+    }
+
+    fn refusal(&self, reached: ReachedLimit, first: bool) -> Reservation {
+        Reservation::Refused { reached, first, close: self.action() == LimitAction::Close }
+    }
+
+    fn limit(&self, scope: usize) -> u32 {
+        self.limits[scope].load(Ordering::Relaxed)
+    }
+
+    /// Of routes that do not count.
+    fn rejected_limit(&self, scope: usize) -> u32 {
+        let (times, more) = REJECTED;
+        match self.limit(scope) {
+            NONE => NONE,
+            limit => limit.saturating_mul(times).saturating_add(more),
         }
     }
 
@@ -193,52 +344,60 @@ impl PeerLimit {
     fn is_near(&self, scope: usize, limit: u32, counts: u64) -> bool {
         let count = u64::from(scope_count(counts, scope));
         limit != NONE
-            && count * 100 >= u64::from(limit) * 80
+            && count * 100 >= u64::from(limit) * NEAR_LIMIT_PERCENT
             && !self.warned[scope].swap(true, Ordering::Relaxed)
     }
 
-    /// Counts a prefix whether there is room or not (an existing route that a new policy accepts).
-    pub fn reserve_always(&self, family: Family) {
-        self.counts.fetch_add(one(family), Ordering::Relaxed);
+    /// Takes a route whether there is room or not (one that is there, and that a new policy or
+    /// another count sees otherwise); `counted`, or as one that does not count.
+    pub(crate) fn keep(&self, family: Family, counted: bool) {
+        let count = if counted { &self.counted } else { &self.rejected };
+        count.packed.fetch_add(one(family), Ordering::Relaxed);
+    }
+
+    /// A route that was `counted`, or kept as one that does not count, went or is seen otherwise from
+    /// here on. The families for which there is room again for what was refused.
+    pub(crate) fn give_back(&self, family: Family, counted: bool) -> Families {
+        if counted { self.release(family) } else { self.release_rejected(family) }
     }
 
     /// Gives a prefix back. The families for which there is room again (below 90 %) for what was
     /// refused.
     pub fn release(&self, family: Family) -> Families {
-        let before = self.counts.fetch_sub(one(family), Ordering::Relaxed);
-        debug_assert!(scope_count(before, family.index()) > 0, "given back twice");
-        self.rearm(before.wrapping_sub(one(family)))
+        self.rearm(take_back(&self.counted.packed, family))
+    }
+
+    fn release_rejected(&self, family: Family) -> Families {
+        self.rejected_room(take_back(&self.rejected.packed, family))
     }
 
     /// After [`Self::configure`]: the families in which a raised limit left room for what was
     /// refused.
     pub fn take_room(&self) -> Families {
-        self.rearm(self.counts.load(Ordering::Relaxed))
+        let room = self.rejected_room(self.rejected.now());
+        self.rearm(self.counted.now()).iter().chain(room.iter()).collect()
     }
 
-    /// What may be said again. The families for which that is that there is room: both for a limit
-    /// on both together, whichever was refused.
+    /// What may be said again. The families for which that is that there is room.
     fn rearm(&self, counts: u64) -> Families {
-        let mut room = Families::NONE;
-        for scope in 0..self.limits.len() {
-            let warned = self.warned[scope].load(Ordering::Relaxed);
-            let exceeded = self.exceeded[scope].load(Ordering::Relaxed);
-            if !warned && !exceeded {
-                continue;
-            }
-            let limit = u64::from(self.limits[scope].load(Ordering::Relaxed));
-            let count = u64::from(scope_count(counts, scope));
-            if warned && count * 100 < limit * 75 {
-                self.warned[scope].store(false, Ordering::Relaxed);
-            }
-            if exceeded
-                && count * 100 < limit * 90
-                && self.exceeded[scope].swap(false, Ordering::Relaxed)
-            {
-                let concerned = |family: &Family| scope == TOTAL || scope == family.index();
-                Family::ALL.into_iter().filter(concerned).for_each(|family| room.insert(family));
+        for (scope, warned) in self.warned.iter().enumerate() {
+            let is_far = || {
+                let (count, limit) = (scope_count(counts, scope), self.limit(scope));
+                u64::from(count) * 100 < u64::from(limit) * 75
+            };
+            if warned.load(Ordering::Relaxed) && is_far() {
+                warned.store(false, Ordering::Relaxed);
             }
         }
+        self.asked_for(self.counted.take_room(counts, |scope| self.limit(scope)))
+    }
+
+    fn rejected_room(&self, counts: u64) -> Families {
+        self.asked_for(self.rejected.take_room(counts, |scope| self.rejected_limit(scope)))
+    }
+
+    /// What was refused is asked for where the session goes on without it.
+    fn asked_for(&self, room: Families) -> Families {
         if self.action() == LimitAction::Block { room } else { Families::NONE }
     }
 
@@ -251,6 +410,16 @@ impl PeerLimit {
 mod tests {
     use super::*;
 
+    const SESSION: Generation = Generation(1);
+
+    const fn of(family: Option<Family>, limit: u32) -> ReachedLimit {
+        ReachedLimit { family, limit, rejected: false }
+    }
+
+    const fn v4(limit: u32) -> ReachedLimit {
+        of(Some(Family::V4), limit)
+    }
+
     fn limit(v4: u32, action: LimitAction) -> PeerLimit {
         PeerLimit::new(LimitConfig { families: [Some(v4), None], action, ..Default::default() })
     }
@@ -258,23 +427,24 @@ mod tests {
     #[test]
     fn n_are_allowed_and_the_next_acts_once() {
         let limit = limit(10, LimitAction::Close);
-        let results: Vec<_> = (0..12).map(|_| limit.reserve(Family::V4)).collect();
+        let results: Vec<_> = (0..12).map(|_| limit.reserve(Family::V4, SESSION)).collect();
         assert_eq!(results[..7], [Reservation::Taken; 7]);
-        assert_eq!(results[7], Reservation::TakenWarning, "80 %");
+        assert_eq!(results[7], Reservation::TakenWarning(v4(10)), "80 %");
         assert_eq!(results[8..10], [Reservation::Taken; 2]);
-        assert_eq!(results[10], Reservation::Refused { first: true, close: true });
-        assert_eq!(results[11], Reservation::Refused { first: false, close: true });
+        let refused = |first| Reservation::Refused { reached: v4(10), first, close: true };
+        assert_eq!(results[10..], [refused(true), refused(false)]);
         assert_eq!(limit.count(Family::V4), 10);
-        assert_eq!(limit.reserve(Family::V6), Reservation::Taken, "no limit there");
+        assert_eq!(limit.reserve(Family::V6, SESSION), Reservation::Taken, "no limit there");
     }
 
     #[test]
     fn block_says_when_there_is_room_again() {
         let limit = limit(10, LimitAction::Block);
         (0..10).for_each(|_| {
-            limit.reserve(Family::V4);
+            limit.reserve(Family::V4, SESSION);
         });
-        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: false });
+        let refused = Reservation::Refused { reached: v4(10), first: true, close: false };
+        assert_eq!(limit.reserve(Family::V4, SESSION), refused);
         assert_eq!(limit.release(Family::V4), Families::NONE, "90 % is not below 90 %");
         assert_eq!(limit.release(Family::V4), Families::only(Family::V4));
         assert_eq!(limit.release(Family::V4), Families::NONE, "said once");
@@ -284,7 +454,7 @@ mod tests {
     fn a_raised_limit_makes_room_and_keeps_the_count() {
         let limit = limit(2, LimitAction::Block);
         (0..3).for_each(|_| {
-            limit.reserve(Family::V4);
+            limit.reserve(Family::V4, SESSION);
         });
         assert_eq!(limit.take_room(), Families::NONE);
         limit.configure(LimitConfig {
@@ -300,23 +470,25 @@ mod tests {
     #[test]
     fn another_action_acts_on_the_next_prefix_too_many() {
         let limit = limit(1, LimitAction::Block);
-        limit.reserve(Family::V4);
-        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: false });
+        limit.reserve(Family::V4, SESSION);
+        let refused = |first, close| Reservation::Refused { reached: v4(1), first, close };
+        assert_eq!(limit.reserve(Family::V4, SESSION), refused(true, false));
         let families = [Some(1), None];
         let changed = |action| LimitConfig { families, action, ..Default::default() };
         limit.configure(changed(LimitAction::Block));
-        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: false, close: false });
+        assert_eq!(limit.reserve(Family::V4, SESSION), refused(false, false));
         limit.configure(changed(LimitAction::Close));
-        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: true, close: true });
-        assert_eq!(limit.reserve(Family::V4), Reservation::Refused { first: false, close: true });
+        assert_eq!(limit.reserve(Family::V4, SESSION), refused(true, true));
+        assert_eq!(limit.reserve(Family::V4, SESSION), refused(false, true));
     }
 
     #[test]
     fn warn_takes_what_is_above() {
         let limit = limit(1, LimitAction::Warn);
-        assert_eq!(limit.reserve(Family::V4), Reservation::TakenWarning);
-        assert_eq!(limit.reserve(Family::V4), Reservation::TakenAbove { first: true });
-        assert_eq!(limit.reserve(Family::V4), Reservation::TakenAbove { first: false });
+        assert_eq!(limit.reserve(Family::V4, SESSION), Reservation::TakenWarning(v4(1)));
+        let above = |first| Reservation::TakenAbove { reached: v4(1), first };
+        assert_eq!(limit.reserve(Family::V4, SESSION), above(true));
+        assert_eq!(limit.reserve(Family::V4, SESSION), above(false));
         assert_eq!(limit.count(Family::V4), 3);
     }
 
@@ -327,12 +499,13 @@ mod tests {
             action: LimitAction::Close,
             ..Default::default()
         });
-        limit.reserve(Family::V4);
-        limit.reserve(Family::V6);
-        assert!(matches!(limit.reserve(Family::V4), Reservation::Refused { .. }));
+        assert_eq!(limit.reserve(Family::V4, SESSION), Reservation::Taken);
+        assert_eq!(limit.reserve(Family::V6, SESSION), Reservation::TakenWarning(of(None, 2)));
+        let refused = Reservation::Refused { reached: of(None, 2), first: true, close: true };
+        assert_eq!(limit.reserve(Family::V4, SESSION), refused, "it names the limit that it was");
         assert_eq!(limit.count(Family::V4), 1, "a refusal leaves nothing counted");
         limit.release(Family::V6);
-        assert!(!matches!(limit.reserve(Family::V4), Reservation::Refused { .. }));
+        assert!(!matches!(limit.reserve(Family::V4, SESSION), Reservation::Refused { .. }));
     }
 
     #[test]
@@ -342,9 +515,64 @@ mod tests {
             action: LimitAction::Block,
             ..Default::default()
         });
-        limit.reserve(Family::V4);
-        limit.reserve(Family::V4);
-        assert!(matches!(limit.reserve(Family::V6), Reservation::Refused { .. }));
+        limit.reserve(Family::V4, SESSION);
+        limit.reserve(Family::V4, SESSION);
+        assert!(matches!(limit.reserve(Family::V6, SESSION), Reservation::Refused { .. }));
         assert_eq!(limit.release(Family::V4), Families::BOTH, "it was IPv6 that was refused");
+    }
+
+    /// A member that comes back with more than it may have is told again.
+    #[test]
+    fn what_was_said_to_a_session_was_not_said_to_the_next() {
+        let limit = limit(0, LimitAction::Close);
+        let next = Generation(2);
+        for session in [SESSION, next] {
+            for first in [true, false] {
+                let refused = Reservation::Refused { reached: v4(0), first, close: true };
+                assert_eq!(limit.reserve(Family::V4, session), refused);
+            }
+        }
+    }
+
+    #[test]
+    fn rejected_routes_that_do_not_count_are_bounded_too() {
+        let limit = PeerLimit::new(LimitConfig {
+            families: [Some(10), None],
+            action: LimitAction::Close,
+            count_accepted: true,
+            ..Default::default()
+        });
+        for _ in 0..1020 {
+            assert_eq!(limit.reserve_rejected(Family::V4, SESSION), Reservation::Taken);
+        }
+        let reached = ReachedLimit { family: Some(Family::V4), limit: 1020, rejected: true };
+        let refused = Reservation::Refused { reached, first: true, close: true };
+        assert_eq!(limit.reserve_rejected(Family::V4, SESSION), refused);
+        assert_eq!(limit.reserve_rejected(Family::V6, SESSION), Reservation::Taken, "no limit");
+        assert_eq!(limit.reserve(Family::V4, SESSION), Reservation::Taken, "another count");
+        limit.release_rejected(Family::V4);
+        assert_eq!(limit.reserve_rejected(Family::V4, SESSION), Reservation::Taken);
+    }
+
+    /// Room is where something was refused: not among those that count when it was a rejected one,
+    /// nor the other way round.
+    #[test]
+    fn room_is_looked_for_where_something_was_refused() {
+        let limit = PeerLimit::new(LimitConfig {
+            families: [Some(10), None],
+            action: LimitAction::Block,
+            count_accepted: true,
+            ..Default::default()
+        });
+        let keep = || limit.reserve_rejected(Family::V4, SESSION);
+        (0..1020).for_each(|_| assert_eq!(keep(), Reservation::Taken));
+        assert!(matches!(keep(), Reservation::Refused { .. }));
+        limit.reserve(Family::V4, SESSION);
+        assert_eq!(limit.release(Family::V4), Families::NONE, "that was never short");
+        assert!(limit.is_exceeded());
+        let room = (0..200).map(|_| limit.release_rejected(Family::V4));
+        let said: Vec<_> = room.filter(|room| *room != Families::NONE).collect();
+        assert_eq!(said, [Families::only(Family::V4)], "once, below 90 %");
+        assert!(!limit.is_exceeded());
     }
 }

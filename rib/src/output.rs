@@ -8,7 +8,7 @@ use bytes::Bytes;
 use policy::{PeerSet, Slot};
 use smallvec::SmallVec;
 
-use crate::Generation;
+use crate::{Generation, ReachedLimit};
 
 /// The messages of a batch in one encoding.
 #[derive(Debug, Clone)]
@@ -94,23 +94,23 @@ pub enum ShardOutput {
         /// The session.
         generation: Generation,
     },
-    /// The session has reached 80 % of its prefix limit.
+    /// The session has reached 80 % of a prefix limit.
     LimitWarning {
         /// The slot.
         slot: Slot,
         /// The session.
         generation: Generation,
-        /// The family.
-        family: Family,
+        /// Which limit.
+        reached: ReachedLimit,
     },
-    /// The session went over its prefix limit: said once until there is room again.
+    /// The session went over a prefix limit: said once until there is room again.
     LimitExceeded {
         /// The slot.
         slot: Slot,
         /// The session.
         generation: Generation,
-        /// The family.
-        family: Family,
+        /// Which limit.
+        reached: ReachedLimit,
         /// The session is to be closed (actions `restart` and `shutdown`).
         close: bool,
     },

@@ -84,7 +84,9 @@ impl<'a> Needs<'a> {
         }
         if let Some(attributes) = self.large {
             for with in &peers.profiles {
-                if !attributes.fits(&with.profile, self.family) {
+                if !mask::disjoint(take, &with.peers)
+                    && !attributes.fits(&with.profile, self.family)
+                {
                     mask::and_not_assign(take, &with.peers);
                 }
             }
@@ -327,11 +329,16 @@ impl Partitioner {
 
     fn replace(&mut self, destination: &mut Destination, sets: &mut PeerSetTable) {
         let family = destination.prefix.family();
-        for class in &self.classes {
-            sets.acquire(class.peers, family);
-        }
-        for class in &destination.classes {
-            sets.release(class.peers, family);
+        let (old, new) = (&destination.classes, &self.classes);
+        // A walk mostly finds what was decided before.
+        let same = old.len() == new.len() && old.iter().zip(new).all(|(o, n)| o.peers == n.peers);
+        if !same {
+            for class in new {
+                sets.acquire(class.peers, family);
+            }
+            for class in old {
+                sets.release(class.peers, family);
+            }
         }
         destination.classes.clear();
         destination.classes.extend(self.classes.drain(..));

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use bgp_wire::{EncodingProfile, Families, Family};
+use bgp_wire::{EncodingProfile, Families, Family, Nlri};
 use policy::Slot;
 use smallvec::SmallVec;
 
@@ -41,6 +41,11 @@ pub(crate) struct PeerSlot {
     pub(crate) limit: Arc<PeerLimit>,
     /// The round of routes in each family. Those of an older one are stale.
     pub(crate) round: [u16; 2],
+    /// Something was announced in this round: without that, what is stale is so already.
+    announced: [bool; 2],
+    /// There are no routes of rounds before this, not even such that wait to be swept. Rounds are
+    /// told apart by their distance to the current one, so this is never far away.
+    oldest: [u16; 2],
     /// There may be stale routes.
     pub(crate) stale: [bool; 2],
     /// Segments in which it may have candidates, one bit each.
@@ -49,6 +54,9 @@ pub(crate) struct PeerSlot {
     pub(crate) sweep_left: u32,
     /// Routes of rounds before this are to go.
     pub(crate) remove_before: [u16; 2],
+    /// Routes of rounds before this are of sessions that counted elsewhere, and wait to be swept:
+    /// `limit` does not count them.
+    uncounted_before: [u16; 2],
     /// Routes of rounds before this are to be long-lived stale.
     pub(crate) long_lived_before: [u16; 2],
     /// Sessions whose purge is to be confirmed when the sweep is through.
@@ -76,30 +84,106 @@ impl Rank {
     }
 }
 
+/// Rounds that may have routes at a time: far less than can be told apart.
+const MAX_ROUNDS: u16 = 16_384;
+
 impl PeerSlot {
     /// Is this its established session?
     pub(crate) fn is_current(&self, generation: Generation) -> bool {
         self.session.is_some() && self.generation == generation
     }
 
-    /// What is to become of a route of this round, if it may not stay as it is.
+    /// What is to become of a route of this round, if it may not stay as it is. Whatever is not of
+    /// the few rounds that may stay goes.
     pub(crate) fn fate(&self, family: Family, round: u16) -> Option<StaleAction> {
         let f = family.index();
-        let before = |limit: u16| (limit.wrapping_sub(round) as i16) > 0;
-        if before(self.remove_before[f]) {
+        if self.is_before(family, round, self.remove_before[f]) {
             Some(StaleAction::Remove)
-        } else if before(self.long_lived_before[f]) {
+        } else if self.is_before(family, round, self.long_lived_before[f]) {
             Some(StaleAction::LongLived)
         } else {
             None
         }
     }
 
+    /// Does `limit` count a route of this round?
+    pub(crate) fn is_counted(&self, family: Family, round: u16) -> bool {
+        !self.is_before(family, round, self.uncounted_before[family.index()])
+    }
+
+    /// May there be routes that wait to be swept and that `limit` does not count?
+    pub(crate) fn has_uncounted(&self) -> bool {
+        self.sweep_left > 0 && self.uncounted_before != self.oldest
+    }
+
+    /// From here on `limit` counts what comes, and nothing of what is there.
+    pub(crate) fn count_anew(&mut self, family: Family) {
+        self.uncounted_before[family.index()] = self.round[family.index()];
+    }
+
+    fn is_before(&self, family: Family, round: u16, other: u16) -> bool {
+        self.age(family, round) > self.age(family, other)
+    }
+
+    /// How many rounds ago this one was.
+    fn age(&self, family: Family, round: u16) -> u16 {
+        self.round[family.index()].wrapping_sub(round)
+    }
+
+    /// Routes are announced.
+    pub(crate) fn note_announced(&mut self, reach: &[Nlri]) {
+        for nlri in reach {
+            self.announced[nlri.prefix.family().index()] = true;
+        }
+    }
+
     /// The routes of the family so far are stale from here on.
     pub(crate) fn next_round(&mut self, family: Family) {
         let f = family.index();
-        self.round[f] = self.round[f].wrapping_add(1);
-        self.stale[f] = true;
+        if std::mem::take(&mut self.announced[f]) {
+            self.round[f] = self.round[f].wrapping_add(1);
+            self.stale[f] = true;
+            let kept = self.age(family, self.oldest[f]);
+            debug_assert!(kept <= MAX_ROUNDS, "{kept} rounds cannot be told apart for long");
+        }
+    }
+
+    /// Whether there may be routes of so many rounds that the oldest have to go.
+    pub(crate) fn has_too_many_rounds(&self, family: Family) -> bool {
+        self.age(family, self.oldest[family.index()]) >= MAX_ROUNDS
+    }
+
+    /// Routes that were stale before this round began are to go.
+    pub(crate) fn retire_older_rounds(&mut self, family: Family) {
+        let f = family.index();
+        let last = self.round[f].wrapping_sub(1);
+        if self.age(family, self.remove_before[f]) > 1 {
+            self.remove_before[f] = last;
+        }
+        if self.age(family, self.long_lived_before[f]) > 1 {
+            self.long_lived_before[f] = last;
+        }
+    }
+
+    /// Routes that are stale now are to go, or to be long-lived stale. Are there any?
+    pub(crate) fn retire_stale(&mut self, family: Family, action: StaleAction) -> bool {
+        let f = family.index();
+        if !self.stale[f] {
+            return false;
+        }
+        self.long_lived_before[f] = self.round[f];
+        if action == StaleAction::Remove {
+            self.stale[f] = false;
+            self.remove_before[f] = self.round[f];
+        }
+        true
+    }
+
+    /// No segment is left to be swept: what was to go is gone.
+    pub(crate) fn note_swept(&mut self) {
+        self.oldest = self.remove_before;
+        // There is none before that; rounds go round, and this must not fall behind them.
+        self.uncounted_before = self.remove_before;
     }
 
     /// Notes that it has a candidate in a segment.
@@ -225,6 +309,11 @@ impl Peers {
     /// The slot's tie-break.
     pub(crate) fn rank(&self, slot: Slot) -> Rank {
         self.get(slot).map_or_else(Rank::default, |peer| peer.rank)
+    }
+
+    /// Does the slot's limit count a route of this round?
+    pub(crate) fn is_counted(&self, slot: Slot, family: Family, round: u16) -> bool {
+        self.get(slot).is_some_and(|peer| peer.is_counted(family, round))
     }
 
     /// The round of a slot's routes.

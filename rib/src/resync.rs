@@ -110,7 +110,8 @@ impl Shard {
     }
 
     /// Chooses the segments that walks are served in this turn. All peers with credit that need a
-    /// segment are in one mask; each credit is for one segment.
+    /// segment are in one mask; each credit is for one segment. They are owed until they are
+    /// served: what the turn decides there first is told to a first walk once, not twice.
     pub(crate) fn choose_servings(&mut self) -> Vec<Serving> {
         let mut servings = Vec::new();
         let mut budget = std::mem::take(&mut self.walk_budget);
@@ -118,8 +119,8 @@ impl Shard {
         let mut looked_at = 0;
         while budget > 0 && looked_at <= total && self.walks_pending() {
             let (family, segment) = self.walk_at;
-            let table = &mut self.tables[family.index()];
-            let Some(state) = table.segments.get_mut(segment) else {
+            let table = &self.tables[family.index()];
+            let Some(state) = table.segments.get(segment) else {
                 self.walk_at = match family {
                     Family::V4 => (Family::V6, 0),
                     Family::V6 => (Family::V4, 0),
@@ -137,7 +138,6 @@ impl Shard {
             if mask::is_empty(&to) {
                 continue;
             }
-            mask::and_not_assign(&mut state.owed, &to);
             mask::and_not_assign(&mut self.peers.masks.credit, &to);
             servings.push(Serving { family, segment, to });
             budget -= 1;
@@ -156,6 +156,7 @@ impl Shard {
         let ordering = self.ordering();
         let Self { tables, peers, sets, outbox, partitioner, .. } = self;
         let table = &mut tables[serving.family.index()];
+        mask::and_not_assign(&mut table.segments[serving.segment].owed, &serving.to);
         let mut cx = Context { ordering, peers, sets, outbox };
         for id in table.places(serving.segment) {
             if let Some(destination) = table.get_mut(id) {

@@ -109,10 +109,8 @@ impl Shard {
                 }
             }
             ShardInput::MarkStale { slot, generation, family } => {
-                if self.is_current(slot, generation)
-                    && let Some(peer) = self.peers.get_mut(slot)
-                {
-                    peer.next_round(family);
+                if self.is_current(slot, generation) {
+                    self.mark_stale(slot, family);
                 }
             }
             ShardInput::Sweep { slot, families } => {
@@ -141,19 +139,22 @@ impl Shard {
         &self.counters
     }
 
-    /// Prefixes (paths, with ADD-PATH) in each slot's Adj-RIB-Out, by [`Family::index`]. One pass
-    /// over the distinct peer sets, which is far fewer steps than deliveries. While a session's
-    /// first walk is under way this runs ahead of what it was sent.
+    /// Counts what was exported since it was counted last, as far as that takes about `steps`
+    /// additions, one for each change of a peer set and each of its members. Is it all?
+    pub fn count_exported(&mut self, steps: usize) -> bool {
+        self.sets.sum_exported(steps)
+    }
+
+    /// Prefixes (paths, with ADD-PATH) in each slot's Adj-RIB-Out, by [`Family::index`]: quick where
+    /// [`Self::count_exported`] has left little to count. While a session's first walk is under way
+    /// this runs ahead of what it was sent.
     pub fn exported(&self) -> Vec<[u64; 2]> {
-        let mut exported = vec![[0; 2]; self.peers.len()];
-        for (set, classes) in self.sets.iter() {
-            for slot in set.iter() {
-                if let Some(counts) = exported.get_mut(slot.index()) {
-                    for f in 0..2 {
-                        if mask::contains(&self.peers.masks.up[f], slot) {
-                            counts[f] += u64::from(classes[f]);
-                        }
-                    }
+        let mut exported = self.sets.exported();
+        exported.resize(self.peers.len(), [0; 2]);
+        for (index, counts) in exported.iter_mut().enumerate() {
+            for (count, up) in counts.iter_mut().zip(&self.peers.masks.up) {
+                if !mask::contains(up, Slot(index as u16)) {
+                    *count = 0;
                 }
             }
         }
@@ -209,24 +210,40 @@ impl Shard {
         }
     }
 
-    /// The routes kept from an earlier session are counted where the new one's are.
+    /// The routes kept from an earlier session are counted where the new one's are, and as it counts:
+    /// each says itself what it counts for. Where another shard has given their places to new routes
+    /// already, that is above the limit until some go. What is not kept and not yet swept stays with
+    /// the old count, which nobody looks at any more.
     fn move_limit(&mut self, slot: Slot, peer: &PeerState) {
-        let Some(state) = self.peers.get_mut(slot) else { return };
-        if Arc::ptr_eq(&state.limit, &peer.limit) {
+        let is_same = |state: &PeerSlot| Arc::ptr_eq(&state.limit, &peer.limit);
+        if self.peers.get(slot).is_none_or(is_same) {
             return;
         }
+        // One session's that is not counted, and not those of any number of them: a peer that comes
+        // back faster than the table is swept has it swept at once. That is time it has paid for.
+        while self.peers.get(slot).is_some_and(PeerSlot::has_uncounted) && self.sweep_next() {}
+        let Some(state) = self.peers.get_mut(slot) else { return };
         let old = std::mem::replace(&mut state.limit, Arc::clone(&peer.limit));
-        let Some(counted) = self.counters.slots.get(slot.index()) else { return };
         let accepted_only = peer.limit.counts_accepted_only();
         for family in Family::ALL {
-            let of = |counts: &[u32; 2]| counts[family.index()];
-            let had =
-                if old.counts_accepted_only() { &counted.accepted } else { &counted.received };
-            (0..of(had)).for_each(|_| {
-                old.release(family);
-            });
-            let has = if accepted_only { &counted.accepted } else { &counted.received };
-            (0..of(has)).for_each(|_| peer.limit.reserve_always(family));
+            if !state.stale[family.index()] {
+                state.count_anew(family);
+                continue;
+            }
+            let segments: Vec<usize> = state.segments(family).collect();
+            let table = &mut self.tables[family.index()];
+            for id in
+                segments.into_iter().flat_map(|segment| table.places(segment)).collect::<Vec<_>>()
+            {
+                let candidates = table.get_mut(id).into_iter().flat_map(|d| &mut d.candidates);
+                for candidate in
+                    candidates.filter(|c| c.source == slot && state.is_counted(family, c.round))
+                {
+                    old.give_back(family, candidate.flags.counted);
+                    candidate.flags.counted = candidate.judged.is_ok() || !accepted_only;
+                    peer.limit.keep(family, candidate.flags.counted);
+                }
+            }
         }
     }
 
@@ -236,9 +253,8 @@ impl Shard {
             self.counters.outdated += 1;
             return;
         }
-        let was_up = peer.session.is_some();
-        if was_up {
-            Family::ALL.into_iter().for_each(|family| peer.next_round(family));
+        if peer.session.is_some() {
+            Family::ALL.into_iter().for_each(|family| self.mark_stale(slot, family));
         }
         self.requests.retain(|request| request.slot != slot);
         self.end_walk(slot);
@@ -266,6 +282,7 @@ impl Shard {
 
     fn set_policy(&mut self, policy: Arc<Policy>, data: RoutingData) {
         self.peers.grow(policy.slots());
+        self.counters.forget_former(&self.policy, &policy);
         self.policy = policy;
         self.set_data(data, Changed::All);
         self.partitioner.end_turn();

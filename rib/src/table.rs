@@ -90,11 +90,6 @@ impl Table {
         id.0 as usize & (self.segment_len() - 1)
     }
 
-    /// How many destinations there are.
-    pub(crate) fn len(&self) -> usize {
-        self.index.len()
-    }
-
     /// The place of a prefix.
     pub(crate) fn find(&self, prefix: &Prefix) -> Option<DestinationId> {
         let hash = self.hash(prefix);
@@ -187,7 +182,7 @@ mod tests {
     fn places_are_found_freed_and_used_again() {
         let mut table = Table::new(Family::V4, 2048);
         let ids: Vec<_> = (0..5000).map(|n| table.find_or_insert(prefix(n), 0)).collect();
-        assert_eq!((table.len(), table.segments.len(), table.end()), (5000, 3, 5000));
+        assert_eq!((table.index.len(), table.segments.len(), table.end()), (5000, 3, 5000));
         for n in 0..5000 {
             assert_eq!(table.find(&prefix(n)), Some(ids[n as usize]));
             assert_eq!(table.find_or_insert(prefix(n), 0), ids[n as usize]);
@@ -197,7 +192,7 @@ mod tests {
         assert_eq!(table.find(&prefix(17)), None);
         assert_eq!(table.get(ids[17]).map(|d| d.prefix), None);
         assert_eq!(table.find_or_insert(prefix(9999), 0), ids[17]);
-        assert_eq!(table.len(), 5000);
+        assert_eq!(table.index.len(), 5000);
         assert_eq!(table.places(2).count(), 5000 - 2 * 2048);
     }
 

@@ -29,9 +29,6 @@ impl Shard {
         self.partitioner.end_turn();
         self.sets.collect();
         self.oldest = None;
-        for family in Family::ALL {
-            self.counters.destinations[family.index()] = self.tables[family.index()].len();
-        }
         self.counters.peer_sets = self.sets.len();
     }
 
@@ -82,7 +79,7 @@ impl Shard {
             self.judge_again(family, id);
         }
         let ordering = self.ordering();
-        let Self { tables, peers, sets, outbox, partitioner, .. } = self;
+        let Self { tables, peers, sets, outbox, partitioner, counters, .. } = self;
         let table = &mut tables[f];
         // Taken out for the call, so that the destination can be borrowed beside it.
         let segment = table.segment_of(id);
@@ -92,6 +89,11 @@ impl Shard {
             let mut cx = Context { ordering, peers, sets, outbox };
             partitioner.decide(destination, &owed, &mut cx);
             vacant = destination.is_vacant();
+            let first = destination.first_eligible();
+            if destination.first != first {
+                counters.first_changed(family, destination.first, first);
+                destination.first = first;
+            }
         }
         table.segments[segment].owed = owed;
         if self.watcher.is_some() {

@@ -10,7 +10,7 @@ use bgp_wire::{
 };
 use policy::{OutgoingAttributes, RejectReason, Slot, Verdict, VerdictClass};
 
-use crate::destination::{Candidate, Destination};
+use crate::destination::{Candidate, Class, Destination};
 use crate::mask;
 use crate::partition::path_id;
 use crate::table::DestinationId;
@@ -68,6 +68,8 @@ pub struct RouteFilter {
     pub from: Option<Slot>,
     /// In this peer's Adj-RIB-Out: what it was given, with the attributes it was given.
     pub to: Option<Slot>,
+    /// Of a prefix of which this peer was given nothing.
+    pub not_to: Option<Slot>,
     /// `true`: not eligible for anybody; `false`: eligible.
     pub filtered: Option<bool>,
     /// Carries this community, as received (as sent, with `to`).
@@ -209,6 +211,10 @@ impl Shard {
         {
             return;
         }
+        if filter.not_to.is_some_and(|to| self.classes_given(destination, id, to).next().is_some())
+        {
+            return;
+        }
         for (rank, candidate) in destination.candidates.iter().enumerate() {
             let wanted = filter.from.is_none_or(|from| from == candidate.source)
                 && filter.filtered.is_none_or(|filtered| filtered == candidate.judged.is_err())
@@ -242,22 +248,26 @@ impl Shard {
         source: Slot,
         to: Slot,
     ) -> Option<Arc<OutgoingAttributes>> {
+        let mut classes = self.classes_given(destination, id, to);
+        classes.find(|class| class.source == source).map(|class| Arc::clone(&class.attributes))
+    }
+
+    /// What `to` was given of a destination.
+    fn classes_given<'a>(
+        &'a self,
+        destination: &'a Destination,
+        id: DestinationId,
+        to: Slot,
+    ) -> impl Iterator<Item = &'a Class> {
         let family = destination.prefix.family();
         let masks = &self.peers.masks;
         let table = &self.tables[family.index()];
-        let owed = &table.segments.get(table.segment_of(id))?.owed;
-        let told = mask::contains(&masks.up[family.index()], to)
-            && !(mask::contains(owed, to) && mask::contains(&masks.initial, to));
-        if !told {
-            return None;
-        }
-        destination
-            .classes
-            .iter()
-            .find(|class| {
-                class.source == source && mask::contains(self.sets.words(class.peers), to)
-            })
-            .map(|class| Arc::clone(&class.attributes))
+        let told = table.segments.get(table.segment_of(id)).is_some_and(|segment| {
+            mask::contains(&masks.up[family.index()], to)
+                && !(mask::contains(&segment.owed, to) && mask::contains(&masks.initial, to))
+        });
+        let classes = if told { &destination.classes[..] } else { &[] };
+        classes.iter().filter(move |class| mask::contains(self.sets.words(class.peers), to))
     }
 
     pub(crate) fn view(

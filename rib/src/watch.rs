@@ -79,6 +79,16 @@ pub enum Watched {
     },
 }
 
+impl Watched {
+    /// The attributes that it has.
+    pub const fn set(&self) -> Option<&Arc<AttributeSet>> {
+        match self {
+            Self::In { set, .. } | Self::Loc { set, .. } => set.as_ref(),
+            Self::EndOfRib { .. } => None,
+        }
+    }
+}
+
 /// A route of a page.
 #[derive(Debug, Clone)]
 pub struct WatchedRoute {

@@ -1,19 +1,22 @@
 //! Work that goes over the table: sweeps of stale routes and judging again. Done in segments, as
 //! much at a time as the shard's owner allows, so that it delays nothing that peers send.
 
+use std::collections::VecDeque;
+
 use bgp_wire::{Families, Family, Prefix};
 use policy::Slot;
 use smallvec::SmallVec;
 
 use crate::destination::{Candidate, Destination};
 use crate::mask::{self, Mask};
-use crate::peers::StaleAction;
+use crate::peers::{PeerSlot, StaleAction};
 use crate::{Changed, Shard, ShardOutput};
 
-/// Segments with something to sweep, as a queue of (family, segment).
+/// Segments with something to sweep, as a queue of (family, segment). First come, first served: a
+/// peer that has its own segments swept again and again must not keep others' routes in the table.
 #[derive(Debug, Default)]
 pub(crate) struct SweepCursor {
-    queue: Vec<(Family, usize)>,
+    queue: VecDeque<(Family, usize)>,
 }
 
 /// A pass that judges again what changed.
@@ -75,11 +78,21 @@ fn merge(ranges: &mut Vec<(u128, u128)>) {
     });
 }
 
+/// Segments with something of a slot to sweep.
+type Marked = SmallVec<[(Family, usize); 8]>;
+
 impl Shard {
     /// Is there work besides what comes in? Then call [`work`](Self::work) when the inbox is empty
     /// (and now and then when it never is).
     pub fn pending_work(&self) -> bool {
         !self.sweeping.queue.is_empty() || self.rejudging.is_some() || self.walks_pending()
+    }
+
+    /// Nothing of this slot is to be swept, and everything is judged by the policy in force. What
+    /// other peers keep the shard busy with makes no difference.
+    pub fn is_settled(&self, slot: Slot) -> bool {
+        let swept = |peer: &PeerSlot| peer.sweep_left == 0 && peer.purging.is_empty();
+        self.rejudging.is_none() && self.peers.get(slot).is_none_or(swept)
     }
 
     /// Works on, visiting about `budget` destinations; end the turn afterwards.
@@ -99,34 +112,44 @@ impl Shard {
         self.walk_budget += share;
     }
 
+    /// The routes of a family so far are stale from here on. Without an end of it in between, those
+    /// that were stale before stay for a long time, but not for ever: a peer could mark them anew
+    /// until their rounds cannot be told from those of fresh ones.
+    pub(crate) fn mark_stale(&mut self, slot: Slot, family: Family) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        peer.next_round(family);
+        if !peer.has_too_many_rounds(family) {
+            return;
+        }
+        peer.retire_older_rounds(family);
+        let marked = peer.segments(family).map(|segment| (family, segment)).collect();
+        self.sweep_segments(slot, marked);
+        // Also when no end of a sweep was seen for as many rounds. Once in so many, and in the
+        // segments of this peer: that is time it has paid for.
+        while self.peers.get(slot).is_some_and(|peer| peer.sweep_left > 0) && self.sweep_next() {}
+    }
+
     /// Lets the stale routes of a slot go, or turns them into long-lived stale ones.
     pub(crate) fn sweep(&mut self, slot: Slot, families: Families, action: StaleAction) {
         let Some(peer) = self.peers.get_mut(slot) else { return };
-        let mut marked: SmallVec<[(Family, usize); 8]> = SmallVec::new();
+        let mut marked = Marked::new();
         for family in families.iter() {
-            if !peer.stale[family.index()] {
-                continue;
+            if peer.retire_stale(family, action) {
+                marked.extend(peer.segments(family).map(|segment| (family, segment)));
             }
-            let f = family.index();
-            match action {
-                StaleAction::Remove => {
-                    peer.stale[f] = false;
-                    peer.remove_before[f] = peer.round[f];
-                    // Kept up with the rounds, which wrap: one left behind would come to be ahead
-                    // of them and mark fresh routes as long-lived stale.
-                    peer.long_lived_before[f] = peer.round[f];
-                }
-                StaleAction::LongLived => peer.long_lived_before[f] = peer.round[f],
-            }
-            marked.extend(peer.segments(family).map(|segment| (family, segment)));
         }
+        self.sweep_segments(slot, marked);
+    }
+
+    /// Puts segments on the queue.
+    fn sweep_segments(&mut self, slot: Slot, marked: Marked) {
         let width = self.peers.masks.width;
         for (family, segment) in marked {
             let Some(state) = self.tables[family.index()].segments.get_mut(segment) else {
                 continue;
             };
             if state.sweep.is_empty() {
-                self.sweeping.queue.push((family, segment));
+                self.sweeping.queue.push_back((family, segment));
             }
             state.sweep.resize(width, 0);
             if !mask::contains(&state.sweep, slot) {
@@ -140,8 +163,8 @@ impl Shard {
     }
 
     /// Sweeps a segment for all slots that want it at once. Was there one?
-    fn sweep_next(&mut self) -> bool {
-        let Some((family, segment)) = self.sweeping.queue.pop() else { return false };
+    pub(crate) fn sweep_next(&mut self) -> bool {
+        let Some((family, segment)) = self.sweeping.queue.pop_front() else { return false };
         let table = &mut self.tables[family.index()];
         let sources = std::mem::take(&mut table.segments[segment].sweep);
         let mut kept: Mask = vec![0; sources.len()];
@@ -206,6 +229,7 @@ impl Shard {
         if peer.sweep_left > 0 {
             return;
         }
+        peer.note_swept();
         for generation in std::mem::take(&mut peer.purging) {
             self.events.push(ShardOutput::Purged { slot, generation });
         }
@@ -286,25 +310,50 @@ mod tests {
         shard
     }
 
+    /// In each round a route is announced and all are marked stale; one in so many has an end.
     #[test]
-    fn rfc9494_what_is_fresh_stays_so_after_more_rounds_than_can_be_told_apart() {
+    fn what_is_fresh_stays_so_and_what_is_old_does_not_after_more_rounds_than_can_be_told_apart() {
+        let nlri = [bgp_wire::Nlri::from("10.0.0.0/24".parse::<Prefix>().unwrap())];
+        for every in [1, 2, 5000, 30_000, u32::MAX] {
+            let mut shard = shard();
+            let (slot, generation, family) = (Slot(0), Generation(1), Family::V4);
+            for round in 0..140_000_u32 {
+                shard.peers.get_mut(slot).unwrap().note_announced(&nlri);
+                shard.handle(ShardInput::MarkStale { slot, generation, family });
+                let ends = (round + 1) % every == 0;
+                if ends {
+                    shard.handle(ShardInput::EndOfRib { slot, generation, family });
+                }
+                let peer = shard.peer(slot).unwrap();
+                let fate = |ago| peer.fate(family, peer.round[family.index()].wrapping_sub(ago));
+                assert_eq!(fate(0), None, "in round {round}");
+                let before = ends.then_some(StaleAction::Remove);
+                assert_eq!(fate(1), before, "in round {round} with an end every {every}");
+                assert_eq!(fate(16_385), Some(StaleAction::Remove), "in round {round}");
+                assert_eq!(fate(u16::MAX), Some(StaleAction::Remove), "in round {round}");
+            }
+            // What is stale still turns into long-lived stale.
+            shard.peers.get_mut(slot).unwrap().note_announced(&nlri);
+            shard.handle(ShardInput::MarkStale { slot, generation, family });
+            shard.handle(ShardInput::LongLivedStale { slot, families: Families::BOTH });
+            let peer = shard.peer(slot).unwrap();
+            let before = peer.round[family.index()].wrapping_sub(1);
+            assert_eq!(peer.fate(family, before), Some(StaleAction::LongLived));
+        }
+    }
+
+    /// Without an announcement in between what is stale is so already.
+    #[test]
+    fn rfc7313_borr_after_borr_is_the_same_round() {
         let mut shard = shard();
         let (slot, generation, family) = (Slot(0), Generation(1), Family::V4);
-        for round in 0..140_000 {
+        let nlri = [bgp_wire::Nlri::from("10.0.0.0/24".parse::<Prefix>().unwrap())];
+        shard.peers.get_mut(slot).unwrap().note_announced(&nlri);
+        for _ in 0..3 {
             shard.handle(ShardInput::MarkStale { slot, generation, family });
-            shard.handle(ShardInput::EndOfRib { slot, generation, family });
-            let peer = shard.peer(slot).unwrap();
-            let current = peer.round[family.index()];
-            assert_eq!(peer.fate(family, current), None, "in round {round}");
-            let before = peer.fate(family, current.wrapping_sub(1));
-            assert_eq!(before, Some(StaleAction::Remove), "in round {round}");
+            assert_eq!(shard.peers.round(slot, family), 1);
+            assert_eq!(shard.peers.round(slot, Family::V6), 0);
         }
-        // What is stale still turns into long-lived stale.
-        shard.handle(ShardInput::MarkStale { slot, generation, family });
-        shard.handle(ShardInput::LongLivedStale { slot, families: Families::BOTH });
-        let peer = shard.peer(slot).unwrap();
-        let before = peer.round[family.index()].wrapping_sub(1);
-        assert_eq!(peer.fate(family, before), Some(StaleAction::LongLived));
     }
 
     #[test]

@@ -132,6 +132,24 @@ fn rfc9494_long_lived_stale_routes_are_marked_least_preferred_and_kept_from_othe
     assert!(!exchange.workers[2].table[&(v4(1), 0)].communities.contains(&LLGR_STALE));
 }
 
+/// The mark is not one community too many.
+#[test]
+fn rfc9494_a_route_with_as_many_communities_as_there_may_be_is_kept() {
+    let mut exchange = exchange();
+    let full = |count| with_communities(attributes(0, 1), (0..count).map(|n| (7, n)));
+    exchange.announce(0, &[v4(1)], full(100));
+    exchange.announce(0, &[v4(2)], full(101));
+    exchange.settle();
+    assert_eq!((exchange.sees(2, v4(1)), exchange.sees(2, v4(2))), (Some((0, 1)), None));
+    exchange.down(0, true);
+    exchange.long_lived(0);
+    exchange.settle();
+    assert_eq!(exchange.sees(2, v4(1)), Some((0, 1)));
+    let stale = &exchange.workers[2].table[&(v4(1), 0)];
+    assert!(stale.communities.contains(&LLGR_STALE) && stale.communities.len() == 101);
+    assert!(routes(&exchange).iter().all(|route| route.reject.is_none() || route.prefix == v4(2)));
+}
+
 #[test]
 fn rfc9494_a_mark_from_outside_is_kept_from_those_without_llgr_too() {
     let mut exchange = exchange();
@@ -168,6 +186,110 @@ fn rfc7313_routes_not_sent_between_borr_and_eorr_go() {
     exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
     exchange.settle();
     assert_eq!(exchange.workers[1].table.len(), 12);
+}
+
+/// So many rounds that the first cannot be told from those to come by the sign of a difference.
+const MANY: u32 = 40_000;
+
+#[test]
+fn rfc7313_refreshes_that_begin_again_and_again_make_no_route_immortal() {
+    for announcing in [true, false] {
+        let mut exchange = exchange();
+        let (slot, generation, family) = (Slot(0), exchange.generation(0), Family::V4);
+        let set = rib::AttributeSet::new(Slot(0), attributes(0, 1));
+        for _ in 0..MANY {
+            exchange.send(0, ShardInput::MarkStale { slot, generation, family });
+            if announcing {
+                exchange.ingest(0, &[v4(1)], &[], Some(set.clone()));
+            }
+        }
+        exchange.settle();
+        // What was not sent in thousands of refreshes goes without an end of them; BoRR after BoRR
+        // is no refresh.
+        let left = exchange.workers[1].table.len();
+        assert_eq!(left, if announcing { 1 } else { 20 });
+        exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
+        exchange.settle();
+        assert_eq!(exchange.workers[1].table.len(), usize::from(announcing));
+        exchange.down(0, false);
+        exchange.settle();
+        assert!(exchange.workers[1].table.is_empty());
+        assert_eq!(exchange.limits[0].count(Family::V4), 0);
+    }
+}
+
+/// All in one turn: what the first sweep is to remove has not been visited when the last begins.
+#[test]
+fn rfc7313_refreshes_that_outrun_their_sweeps_make_no_route_immortal() {
+    let mut exchange = exchange();
+    let (slot, generation, family) = (Slot(0), exchange.generation(0), Family::V4);
+    let set = rib::AttributeSet::new(Slot(0), attributes(0, 1));
+    for _ in 0..MANY {
+        exchange.send(0, ShardInput::MarkStale { slot, generation, family });
+        exchange.ingest(0, &[v4(1)], &[], Some(set.clone()));
+        exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
+    }
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 1);
+}
+
+/// A member whose own sweeps never end does not keep up those of others.
+#[test]
+fn rfc7313_refreshes_without_end_keep_nobody_elses_routes() {
+    let mut exchange = exchange();
+    exchange.announce(1, &(100..180).map(v4).collect::<Vec<_>>(), attributes(1, 1));
+    exchange.settle();
+    assert_eq!(exchange.workers[2].table.len(), 100);
+    exchange.down(1, false);
+    let (slot, generation, family) = (Slot(0), exchange.generation(0), Family::V4);
+    let set = rib::AttributeSet::new(Slot(0), attributes(0, 1));
+    let prefixes: Vec<_> = (0..20).map(v4).collect();
+    for _ in 0..60 {
+        exchange.send(0, ShardInput::MarkStale { slot, generation, family });
+        exchange.ingest(0, &prefixes, &[], Some(set.clone()));
+        exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
+        exchange.turn(0, usize::MAX, true);
+        exchange.deliver(0, usize::MAX);
+    }
+    let purged = |output: &ShardOutput| matches!(output, ShardOutput::Purged { slot: Slot(1), .. });
+    assert!(exchange.log.iter().any(purged));
+    assert_eq!(exchange.workers[2].table.len(), 20);
+}
+
+/// So that its slot may be another's, whatever keeps the shard busy.
+#[test]
+fn a_slot_is_settled_when_its_own_sweep_is_through() {
+    let mut exchange = exchange();
+    let prefixes: Vec<_> = (100..120).map(v4).collect();
+    exchange.announce(1, &prefixes, attributes(1, 1));
+    exchange.settle();
+    exchange.down(0, false);
+    exchange.turn(0, usize::MAX, false);
+    assert!(!exchange.shards[0].is_settled(Slot(0)) && exchange.shards[0].is_settled(Slot(1)));
+    let (slot, generation, family) = (Slot(1), exchange.generation(1), Family::V4);
+    for _ in 0..30 {
+        exchange.send(0, ShardInput::MarkStale { slot, generation, family });
+        exchange.announce(1, &prefixes, attributes(1, 1));
+        exchange.send(0, ShardInput::EndOfRib { slot, generation, family });
+        exchange.turn(0, usize::MAX, true);
+    }
+    assert!(exchange.shards[0].pending_work() && exchange.shards[0].is_settled(Slot(0)));
+}
+
+#[test]
+fn rfc4724_restarts_without_an_end_make_no_route_immortal() {
+    let mut exchange = exchange();
+    let set = rib::AttributeSet::new(Slot(0), attributes(0, 1));
+    for _ in 0..MANY {
+        exchange.down(0, true);
+        exchange.up(0);
+        exchange.ingest(0, &[v4(1)], &[], Some(set.clone()));
+    }
+    exchange.settle();
+    assert_eq!(exchange.workers[1].table.len(), 1);
+    exchange.down(0, false);
+    exchange.settle();
+    assert!(exchange.workers[1].table.is_empty());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Prefix limits over several shards.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 
@@ -24,6 +25,14 @@ fn limited(config: LimitConfig, shards: usize) -> Exchange {
 
 fn v4_limit(limit: u32, action: LimitAction) -> LimitConfig {
     LimitConfig { families: [Some(limit), None], action, ..LimitConfig::default() }
+}
+
+/// It takes paths of one AS only; what member 0 sends has two.
+fn refusing(epoch: u64) -> Arc<Policy> {
+    let mut config = policy_config(3, epoch, MedMode::Off);
+    let import = Arc::new(ImportPolicy { as_path_max: 1, ..(*config.import).clone() });
+    config.peers.iter_mut().flatten().for_each(|peer| peer.import = Arc::clone(&import));
+    Arc::new(Policy::new(config).unwrap())
 }
 
 fn events(exchange: &mut Exchange) -> Vec<&'static str> {
@@ -113,13 +122,6 @@ fn warn_takes_everything() {
 
 #[test]
 fn rejected_routes_count_unless_accepted_ones_are_asked_for() {
-    // The policy takes paths of one AS only; what member 0 sends has two.
-    let refusing = |epoch| {
-        let mut config = policy_config(3, epoch, MedMode::Off);
-        let import = Arc::new(ImportPolicy { as_path_max: 1, ..(*config.import).clone() });
-        config.peers.iter_mut().flatten().for_each(|peer| peer.import = Arc::clone(&import));
-        Arc::new(Policy::new(config).unwrap())
-    };
     for count_accepted in [false, true] {
         let config = LimitConfig { count_accepted, ..v4_limit(10, LimitAction::Close) };
         let mut exchange = limited(config, 1);
@@ -164,6 +166,92 @@ fn stale_routes_stay_counted_and_move_to_another_counter() {
     assert_eq!(exchange.limits[0].count(Family::V4), 4);
 }
 
+/// What is not kept waits to be swept, in some shards longer than in others: the next session has its
+/// whole limit all the same, and neither its count nor its routes go with what is swept.
+#[test]
+fn a_session_that_begins_anew_has_its_whole_limit_at_once() {
+    for count_accepted in [false, true] {
+        let config = LimitConfig { count_accepted, ..v4_limit(40, LimitAction::Close) };
+        let mut exchange = limited(config, 4);
+        exchange.announce(0, &prefixes(0..40), attributes(0, 1));
+        exchange.settle();
+        events(&mut exchange);
+        exchange.down(0, false);
+        exchange.limits[0] = Arc::new(PeerLimit::new(config));
+        exchange.up(0);
+        // Nothing is swept before these are taken in: ten that are still there, and thirty others.
+        exchange.announce(0, &prefixes(30..70), attributes(0, 2));
+        for shard in 0..4 {
+            exchange.turn(shard, usize::MAX, false);
+            exchange.deliver(shard, usize::MAX);
+        }
+        assert!(exchange.shards.iter().any(rib::Shard::pending_work), "something to sweep");
+        assert_eq!(exchange.limits[0].count(Family::V4), 40);
+        assert_eq!(events(&mut exchange), ["warning"]);
+        // Turned rejected, and accepted again: those that wait are judged, too, and count for nothing.
+        for (epoch, policy) in [(2, refusing(2)), (3, policy(3, 3))] {
+            exchange.set_policy(policy);
+            exchange.settle();
+            let counted = if count_accepted && epoch == 2 { 0 } else { 40 };
+            assert_eq!(exchange.limits[0].count(Family::V4), counted);
+        }
+        assert_eq!(exchange.workers[1].table.len(), 40);
+        exchange.withdraw(0, &prefixes(0..40));
+        exchange.settle();
+        assert_eq!(exchange.limits[0].count(Family::V4), 30, "of the forty ten were its own");
+        exchange.announce(0, &prefixes(70..81), attributes(0, 2));
+        exchange.settle();
+        assert_eq!(events(&mut exchange).last(), Some(&"close"));
+    }
+}
+
+/// A member that comes and goes faster than the table is swept leaves one session's routes there, and
+/// not those of all.
+#[test]
+fn sessions_that_come_faster_than_they_are_swept_leave_twice_the_limit_at_most() {
+    let config = v4_limit(40, LimitAction::Close);
+    let mut exchange = limited(config, 4);
+    for round in 0..10 {
+        exchange.announce(0, &prefixes(round * 40..(round + 1) * 40), attributes(0, 1));
+        exchange.down(0, false);
+        exchange.limits[0] = Arc::new(PeerLimit::new(config));
+        exchange.up(0);
+        for shard in 0..4 {
+            exchange.turn(shard, usize::MAX, false);
+            exchange.deliver(shard, usize::MAX);
+        }
+        let slots = exchange.shards.iter().filter_map(|shard| shard.counters().slot(Slot(0)));
+        let there: u32 = slots.map(|slot| slot.received[0]).sum();
+        assert!(there <= 80, "{there} in round {round}");
+        assert_eq!(exchange.limits[0].count(Family::V4), 0);
+    }
+    assert!(!events(&mut exchange).contains(&"close"));
+}
+
+/// What counts changes between two sessions: each kept route is counted as it counts now, and goes
+/// as that.
+#[test]
+fn stale_routes_that_were_counted_and_no_longer_count_go_without_a_trace() {
+    for (before, after) in [(false, true), (true, false)] {
+        let config =
+            |count_accepted| LimitConfig { count_accepted, ..v4_limit(100, LimitAction::Close) };
+        let mut exchange = limited(config(before), 2);
+        exchange.set_policy(refusing(2));
+        exchange.announce(0, &prefixes(0..12), attributes(0, 1));
+        exchange.down(0, true);
+        exchange.settle();
+        assert_eq!(exchange.limits[0].count(Family::V4), if before { 0 } else { 12 });
+        exchange.limits[0] = Arc::new(PeerLimit::new(config(after)));
+        exchange.up(0);
+        exchange.settle();
+        assert_eq!(exchange.limits[0].count(Family::V4), if after { 0 } else { 12 });
+        exchange.end_of_rib(0);
+        exchange.settle();
+        let counts = Family::ALL.map(|family| exchange.limits[0].count(family));
+        assert_eq!(counts, [0, 0], "nothing was given back that was not there");
+    }
+}
+
 #[test]
 fn reservations_of_many_threads_are_exact() {
     let limit = PeerLimit::new(v4_limit(1000, LimitAction::Block));
@@ -173,7 +261,10 @@ fn reservations_of_many_threads_are_exact() {
                 scope.spawn(|| {
                     (0..500)
                         .filter(|_| {
-                            !matches!(limit.reserve(Family::V4), rib::Reservation::Refused { .. })
+                            !matches!(
+                                limit.reserve(Family::V4, rib::Generation(1)),
+                                rib::Reservation::Refused { .. }
+                            )
                         })
                         .count()
                 })

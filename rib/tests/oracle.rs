@@ -50,6 +50,7 @@ fn op_strategy() -> impl Strategy<Value = Op> {
             .prop_map(|(slot, first, count)| Op::Withdraw { slot, first, count }),
         1 => slot.clone().prop_map(Op::EndOfRib),
         1 => slot.clone().prop_map(Op::LongLived),
+        1 => slot.clone().prop_map(Op::TimeOver),
         1 => slot.clone().prop_map(Op::Stall),
         1 => slot.clone().prop_map(Op::Resume),
         1 => slot.clone().prop_map(Op::Refresh),

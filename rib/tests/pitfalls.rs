@@ -9,7 +9,7 @@ use common::{
     Exchange, MemberKind, asn_of, attributes, attributes_v6, not_to, policy, policy_config, v4,
     with_communities,
 };
-use policy::{MedMode, Policy, Slot};
+use policy::{Criterion, MedMode, Policy, Slot};
 use rib::{CandidateOutcome, RouteFilter};
 
 /// Member 0's path is the best and denied to member 3; member 1's is the second best.
@@ -285,6 +285,20 @@ fn med_is_compared_between_routes_of_the_same_neighbour_as_only_and_exactly() {
     exchange.announce(2, &[v4(1)], path(2, 901, 0));
     exchange.settle();
     assert_eq!(source(&exchange, 3), Some(0), "lower MED beats lower identifier");
+    let outcomes: Vec<_> = exchange.shards[0]
+        .explain(&v4(1), Slot(3))
+        .candidates
+        .iter()
+        .map(|candidate| (candidate.route.source.0, candidate.outcome))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (1, CandidateOutcome::HigherMed { than: Slot(0) }),
+            (0, CandidateOutcome::Given),
+            (2, CandidateOutcome::LessPreferred { than: Slot(0), by: Criterion::RouterId }),
+        ]
+    );
     exchange.announce(0, &[v4(1)], with_communities(path(0, 900, 3), [not_to(3)]));
     exchange.settle();
     assert_eq!(source(&exchange, 3), Some(1), "what it may not have takes nothing out");

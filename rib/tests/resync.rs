@@ -296,6 +296,26 @@ fn a_change_in_a_segment_still_owed_is_told_once() {
 }
 
 #[test]
+fn a_change_in_the_turn_that_tells_the_table_is_told_once() {
+    let mut exchange = Exchange::plain(3, 1);
+    exchange.announce(0, &[v4(0), v4(1), v4(2)], attributes(0, 1));
+    exchange.settle();
+    exchange.down(1, false);
+    exchange.settle();
+    let (taken, withdrawals) = (exchange.workers[1].taken, exchange.workers[1].withdrawals);
+    // One changed, one gone, one new: all in the segment that this turn's walk is about.
+    exchange.announce(0, &[v4(0), v4(3)], attributes(0, 2));
+    exchange.withdraw(0, &[v4(1)]);
+    exchange.up(1);
+    let outputs = turn(&mut exchange, true);
+    assert_eq!(kinds_of(&outputs, 1), ["up", "begin", "answer", "end"]);
+    exchange.settle();
+    let worker = &exchange.workers[1];
+    assert_eq!((worker.taken - taken, worker.withdrawals - withdrawals), (3, 0));
+    assert_eq!(worker.table.len(), 3);
+}
+
+#[test]
 fn a_purge_is_confirmed_when_nothing_is_left_and_not_before() {
     let mut exchange = Exchange::plain(3, 1);
     exchange.announce(0, &(0..20).map(v4).collect::<Vec<_>>(), attributes(0, 1));

@@ -191,6 +191,39 @@ fn an_explanation_names_the_check_the_rule_and_the_winner() {
 }
 
 #[test]
+fn an_explanation_holds_together_while_a_policy_is_being_applied() {
+    let mut exchange = Exchange::plain(3, 1);
+    let p = v4(1);
+    let mut longer = attributes(1, 2);
+    longer.as_path = longer.as_path.prepend(common::asn_of(1), 1);
+    exchange.announce(0, &[p], attributes(0, 1));
+    exchange.announce(1, &[p], longer);
+    exchange.settle();
+    let outcomes = |exchange: &Exchange| -> Vec<_> {
+        let explained = exchange.shards[0].explain(&p, Slot(2));
+        explained.candidates.iter().map(|c| (c.route.source.0, c.outcome)).collect()
+    };
+    let mut config = policy_config(3, 2, MedMode::Off);
+    let member = config.peers[0].as_mut().unwrap();
+    Arc::make_mut(&mut member.import).transit_free = [Asn(20_001)].into();
+    exchange.set_policy(Arc::new(Policy::new(config).unwrap()));
+    // In force, and nothing judged by it: member 2 still has what is not allowed any more.
+    exchange.turn(0, usize::MAX, false);
+    assert_eq!(
+        outcomes(&exchange)[1].1,
+        CandidateOutcome::LessPreferred { than: Slot(0), by: Criterion::PathLength }
+    );
+    exchange.shards[0].freshen(&p);
+    exchange.turn(0, 0, false);
+    let refused = CandidateOutcome::Rejected(RejectReason::TransitFree);
+    assert_eq!(outcomes(&exchange), [(1, CandidateOutcome::Given), (0, refused)]);
+    exchange.deliver(0, usize::MAX);
+    assert_eq!(exchange.sees(2, p), Some((1, 2)));
+    exchange.settle();
+    assert_eq!(outcomes(&exchange), [(1, CandidateOutcome::Given), (0, refused)]);
+}
+
+#[test]
 fn what_a_walk_still_owes_is_not_in_the_view() {
     let mut exchange = Exchange::plain(3, 1);
     exchange.announce(0, &(0..12).map(v4).collect::<Vec<_>>(), attributes(0, 1));

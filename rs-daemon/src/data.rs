@@ -40,6 +40,9 @@ pub struct Sources {
     /// New RPKI sources are waited for until then, with the data of the old ones in force: what
     /// is not there yet must not turn INVALID routes into NotFound ones.
     rpki_awaited: Option<Instant>,
+    /// Also the new caches, not only the new files: the data in force came from a cache, or from a
+    /// file that is no longer named.
+    cache_awaited: bool,
     // Senders for sources that are not configured, so that waiting for them waits for ever.
     idle: (watch::Sender<Arc<RpkiState>>, watch::Sender<Arc<IrrState>>),
 }
@@ -136,16 +139,20 @@ impl Sources {
             data: RoutingData::default(),
             rpsl: Arc::default(),
             rpki_awaited: None,
+            cache_awaited: false,
             idle: (rpki_idle, irr_idle),
         };
         sources.reconfigure(config);
         sources
     }
 
-    /// Puts another configuration's sources in force; what they have in common stays as it is.
+    /// Puts another configuration's sources in force. Where the RPKI sources differ, all of them
+    /// are begun anew, and the data of before hold until the new ones have answered; IRR sets that
+    /// are known stay known.
     pub fn reconfigure(&mut self, config: &Config) {
         let rpki = rpki_config(config);
         if rpki != self.rpki_config {
+            self.cache_awaited = self.needs_cache(&rpki);
             let any = !rpki.caches.is_empty() || !rpki.json.is_empty();
             self.rpki = any.then(|| RpkiHandle::start(&rpki));
             self.rpki_states =
@@ -169,11 +176,24 @@ impl Sources {
                 self.irr_states.mark_changed();
                 self.irr = Some(irr);
             }
-            (None, _) => {
+            (None, Some(_)) => {
                 self.irr = None;
                 self.irr_states = self.idle.1.subscribe();
+                // That there are no sets any more counts at once: who is still checked by them has
+                // none.
+                self.irr_states.mark_changed();
             }
+            (None, None) => {}
         }
+    }
+
+    /// Whether data in force may have come from elsewhere than from files that `new` names, too. If
+    /// not, files are all that it takes to have at least as much as before.
+    fn needs_cache(&self, new: &RpkiConfig) -> bool {
+        let from_cache = self.rpki_states.borrow().caches.iter().any(|cache| cache.active);
+        let still_awaited = self.rpki_awaited.is_some() && self.cache_awaited;
+        let file_gone = self.rpki_config.json.iter().any(|file| !new.json.contains(file));
+        from_cache || still_awaited || file_gone
     }
 
     /// Waits until every source has answered once, or until `limit` has passed.
@@ -232,7 +252,8 @@ impl Sources {
 
     fn take(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
         let rpki = self.rpki_states.borrow_and_update().clone();
-        if rpki.synced || self.rpki_awaited.is_some_and(|until| until <= Instant::now()) {
+        let answered = rpki.synced || rpki.files_synced && !self.cache_awaited;
+        if answered || self.rpki_awaited.is_some_and(|until| until <= Instant::now()) {
             self.rpki_awaited = None;
         }
         let same =
@@ -361,7 +382,7 @@ fn irr_status(set: &crate::irr::SetStatus, state: &IrrState) -> IrrSetStatus {
         asns: set.origins as u64,
         prefixes: set.prefixes.map(|n| n as u64),
         fetched: at(set.fetched_unix_secs),
-        stale: state.last_error.is_some(),
+        stale: set.from_disk || state.last_error.is_some(),
         last_error: match set.status {
             policy::IrrStatus::Unknown => {
                 Some("unknown: all that depends on it alone is rejected".to_owned())
@@ -381,7 +402,9 @@ fn policy_status(of: &crate::irr::PolicyStatus, state: &IrrState) -> RpslPolicyS
         lines: of.lines as u64,
         source: of.source.clone(),
         fetched: at(of.fetched_unix_secs),
-        stale: state.last_error.is_some(),
+        // Before the first refresh they are those of the disk.
+        stale: state.last_error.is_some()
+            || of.fetched_unix_secs.is_some() && state.last_refresh_unix_secs.is_none(),
         fault: of.fault.is_some(),
         last_error: of.fault.clone().or_else(|| state.last_error.clone()),
     }
@@ -393,10 +416,14 @@ mod tests {
 
     /// A configuration with these lines about RPKI.
     fn config(rpki: &str) -> Config {
+        config_with(rpki, "")
+    }
+
+    fn config_with(sources: &str, members: &str) -> Config {
         let text = format!(
-            "[exchange]\nname = \"x\"\nasn = 64500\npeering_lan = [\"192.0.2.0/24\"]\n{rpki}\
+            "[exchange]\nname = \"x\"\nasn = 64500\npeering_lan = [\"192.0.2.0/24\"]\n{sources}\
              [[route_server]]\nname = \"rs1\"\nkind = \"regular\"\nrouter_id = \"192.0.2.1\"\n\
-             listen = [\"192.0.2.1:179\"]\n[route_server.import]\nirr = \"off\"\n"
+             listen = [\"192.0.2.1:179\"]\n[route_server.import]\nirr = \"off\"\n{members}"
         );
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("rs.toml");
@@ -406,25 +433,34 @@ mod tests {
 
     async fn change(sources: &mut Sources) -> Option<DataChange> {
         let next = sources.next_change(Vec::new);
-        tokio::time::timeout(Duration::from_secs(5), next).await.ok()
+        tokio::time::timeout(Duration::from_secs(60), next).await.ok()
+    }
+
+    /// The table of a cache that refuses connections for as long as the socket is there, which
+    /// listens to nobody.
+    fn dead_cache() -> (tokio::net::TcpSocket, String) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let table = format!("[[rpki.cache]]\naddress = \"{}\"\n", socket.local_addr().unwrap());
+        (socket, table)
+    }
+
+    /// Sources with one VRP out of a file, and the table that names it.
+    async fn one_file(vrps: &std::path::Path) -> (Sources, String) {
+        let roa = r#"{"roas": [{"asn": 64496, "prefix": "198.51.100.0/24", "maxLength": 24}]}"#;
+        std::fs::write(vrps, roa).unwrap();
+        let table = format!("[rpki]\njson = [{vrps:?}]\n");
+        let mut sources = Sources::start(&config(&table));
+        assert!(sources.wait_synced(Duration::from_secs(20)).await);
+        assert_eq!(sources.current().0.vrps.len(), 1);
+        (sources, table)
     }
 
     #[tokio::test]
     async fn data_stay_in_force_until_sources_that_a_reload_names_have_answered() {
         let directory = tempfile::tempdir().unwrap();
-        let vrps = directory.path().join("vrps.json");
-        let roa = r#"{"roas": [{"asn": 64496, "prefix": "198.51.100.0/24", "maxLength": 24}]}"#;
-        std::fs::write(&vrps, roa).unwrap();
-        let file = format!("[rpki]\njson = [{vrps:?}]\n");
-        let mut sources = Sources::start(&config(&file));
-        assert!(sources.wait_synced(Duration::from_secs(20)).await);
-        assert_eq!(sources.current().0.vrps.len(), 1);
-
-        // A cache that refuses connections.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed = listener.local_addr().unwrap();
-        drop(listener);
-        let cache = format!("[[rpki.cache]]\naddress = \"{closed}\"\n");
+        let (mut sources, file) = one_file(&directory.path().join("vrps.json")).await;
+        let (_dead, cache) = dead_cache();
         sources.reconfigure(&config(&cache));
         let failed = |sources: &Sources| {
             sources.status().rpki.iter().any(|source| source.last_error.is_some())
@@ -435,10 +471,51 @@ mod tests {
             assert_eq!(change.data.vrps.len(), 1);
         }
 
+        // Another one, before it: the data of before have not been confirmed meanwhile.
+        sources.reconfigure(&config(&(file + &cache)));
+        assert!(sources.cache_awaited, "the file was not named any more");
+
         // No sources at all: no data.
         sources.reconfigure(&config(""));
         let change = change(&mut sources).await.expect("news at once");
         assert_eq!(change.data.vrps.len(), 0);
         assert!(matches!(change.kind, ChangeKind::Prefixes(Some(list)) if list.len() == 1));
+    }
+
+    /// Sponsors are checked with `irr = "off"`, too: old sets would stay in force for them.
+    #[tokio::test]
+    async fn irr_sets_go_with_their_sources() {
+        let directory = tempfile::tempdir().unwrap();
+        let dump = directory.path().join("irr.db");
+        let set = "as-set: AS-ALICE\nmembers: AS65010\nsource: X\n\n";
+        let route = "route: 203.0.113.0/24\norigin: AS65010\nsource: X\n";
+        std::fs::write(&dump, format!("{set}{route}")).unwrap();
+        let member = "[[member]]\nasn = 65010\nname = \"alice\"\nas_set = [\"AS-ALICE\"]\n\
+                      [[member.session]]\naddress = \"192.0.2.10\"\n";
+        let mut sources =
+            Sources::start(&config_with(&format!("[irr]\ndump = [{dump:?}]\n"), member));
+        assert!(sources.wait_synced(Duration::from_secs(20)).await);
+        let known = |data: &RoutingData| data.irr.iter().count();
+        assert_eq!(known(&sources.current().0), 1);
+        sources.reconfigure(&config_with("", member));
+        let change = change(&mut sources).await.expect("news at once");
+        assert_eq!(known(&change.data), 0);
+    }
+
+    /// Files that are named before and after are all that it takes.
+    #[tokio::test]
+    async fn a_dead_cache_that_a_reload_adds_does_not_hold_up_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let vrps = directory.path().join("vrps.json");
+        let (mut sources, file) = one_file(&vrps).await;
+        let two =
+            r#"{"roas": [{"asn": 1, "prefix": "8.0.0.0/8"}, {"asn": 1, "prefix": "9.0.0.0/8"}]}"#;
+        std::fs::write(&vrps, two).unwrap();
+        let (_dead, cache) = dead_cache();
+        sources.reconfigure(&config(&(file + &cache)));
+        let read =
+            async { while change(&mut sources).await.expect("news").data.vrps.len() != 2 {} };
+        let limit = tokio::time::timeout(Duration::from_secs(20), read);
+        limit.await.expect("what the file says now is in force");
     }
 }

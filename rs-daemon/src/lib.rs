@@ -14,6 +14,8 @@ pub mod import;
 pub mod irr;
 mod mrt;
 pub mod net;
+mod plain;
 pub mod privileges;
 pub mod runtime;
 pub mod start;
+mod times;

@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::{
     config,
     import::{self, Imported},
+    plain::plain,
 };
 
 /// Wrong usage, or a configuration that cannot be run.
@@ -22,7 +23,8 @@ const EXIT_REFUSED: u8 = 2;
     name = "rs-daemon",
     version,
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true
 )]
 pub struct Args {
     /// The configuration.
@@ -156,7 +158,7 @@ fn print_import(import: &Import) -> ExitCode {
         Ok(imported) => {
             print!("{}", imported.configuration);
             for note in &imported.notes {
-                eprintln!("{note}");
+                eprintln!("{}", plain(note));
             }
             ExitCode::SUCCESS
         }
@@ -183,7 +185,9 @@ fn read_import(import: &Import) -> Result<Imported, String> {
             let (general, clients) = (read(general)?, read(clients)?);
             import::arouteserver_as(&target, &general, &clients, bogons.as_deref())
         }
-        Import::Ixf { file } => import::ixf(&read(file)?),
+        Import::Ixf { file } => {
+            return import::ixf(&read(file)?).map_err(|e| format!("{}: {e}", file.display()));
+        }
     };
     imported.map_err(|error| error.to_string())
 }
@@ -211,4 +215,30 @@ fn demo(log_format: LogFormat) -> ExitCode {
     // What comes up is on the looking glass; the terminal keeps what to try.
     init_log(log_format, "warn");
     crate::demo::main()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_arguments_there_is_help() {
+        let error = Args::try_parse_from(["rs-daemon"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("rs-daemon <COMMAND>"), "{error}");
+        assert!(error.to_string().contains("demo "), "{error}");
+    }
+
+    #[test]
+    fn an_import_names_the_file_that_it_cannot_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("general.yml");
+        std::fs::write(&file, "cfg:\n").unwrap();
+        for (file, why) in
+            [(file, ": expected value"), (directory.path().join("none"), ": No such file")]
+        {
+            let error = read_import(&Import::Ixf { file: file.clone() }).unwrap_err();
+            assert!(error.starts_with(&format!("{}{why}", file.display())), "{error}");
+        }
+    }
 }

@@ -33,7 +33,11 @@ impl Server {
     }
 
     async fn listen(&self) -> (String, tokio::task::JoinHandle<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.listen_on("127.0.0.1:0").await
+    }
+
+    async fn listen_on(&self, address: &str) -> (String, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = self.clone();
         let task = tokio::spawn(async move {
@@ -98,8 +102,34 @@ async fn until(handle: &IrrHandle, what: &str, holds: impl Fn(&IrrState) -> bool
     handle.state()
 }
 
+/// Waits until a file, which is replaced whole, holds this.
+async fn written(file: &std::path::Path, text: &str) {
+    let holds = || std::fs::read_to_string(file).is_ok_and(|all| all.contains(text));
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(LIMIT, waiting).await;
+    assert!(waited.is_ok(), "{file:?}: {:?}", std::fs::read_to_string(file));
+}
+
 fn origins(state: &IrrState, member: u32) -> Vec<u32> {
     state.sets.get(member).unwrap().routes.origins().iter().map(|a| a.0).collect()
+}
+
+/// Each set has another one in it, and so on: no registry is like that, and a refresh has to end.
+#[tokio::test]
+async fn sets_in_sets_without_end_are_an_error() {
+    let queries: Vec<_> =
+        (0..100).map(|n| (format!("!iAS-X{n}"), format!("AS-X{}", n + 1))).collect();
+    let queries: Vec<_> = queries.iter().map(|(q, a)| (q.as_str(), a.as_str())).collect();
+    let server = Server::with(&queries);
+    let (address, _serving) = server.listen().await;
+    let handle = IrrHandle::start(spec(&address, None, &[&["AS-X0"]]));
+    let state = until(&handle, "an error", |s| s.last_error.is_some()).await;
+    let error = state.last_error.clone().unwrap();
+    assert!(error.contains("more than 64 levels of as-sets"), "{error}");
 }
 
 #[tokio::test]
@@ -146,7 +176,10 @@ async fn the_last_good_answer_is_served_while_the_server_is_away() {
     let server = Server::with(&[("!iAS-GOOD", "AS64510"), ("!gAS64510", "8.8.8.0/24")]);
     let (address, task) = server.listen().await;
     let handle = IrrHandle::start(spec(&address, Some(dir.path()), &[&["AS-GOOD"]]));
-    let fetched = until(&handle, "synced", |s| s.synced).await.statuses[0].fetched_unix_secs;
+    let first = until(&handle, "synced", |s| s.synced).await;
+    assert!(!first.statuses[0].from_disk);
+    let fetched = first.statuses[0].fetched_unix_secs;
+    written(&dir.path().join("AS-GOOD.json"), "8.8.8.0/24").await;
     drop(handle);
     task.abort();
     let _ = task.await;
@@ -154,6 +187,11 @@ async fn the_last_good_answer_is_served_while_the_server_is_away() {
     let state = until(&handle, "an error", |s| s.last_error.is_some()).await;
     assert_eq!(origins(&state, 0), [64510]);
     assert_eq!(state.statuses[0].fetched_unix_secs, fetched, "with its age");
+    assert!(state.statuses[0].from_disk);
+    // The server is back.
+    let _serving = server.listen_on(&address).await;
+    handle.refresh();
+    until(&handle, "fetched", |s| !s.statuses[0].from_disk).await;
 }
 
 #[tokio::test]
@@ -293,6 +331,7 @@ async fn an_rpsl_policy_that_cannot_be_understood_leaves_the_last_good_one() {
     assert!(status(&state, 3).2.unwrap().contains("left out"));
 
     // The server is away, and we start anew: all of it is on disk, with its age.
+    written(&dir.path().join("rpsl/policies.json"), "\"3\":").await;
     drop(handle);
     task.abort();
     let _ = task.await;

@@ -67,3 +67,17 @@ fn completions_of_both_programs_know_their_commands() {
         }
     }
 }
+
+#[test]
+fn a_word_of_birdc_is_answered_with_ours() {
+    let said = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rsctl")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let answer = said(&["--json", "show", "protocols", "all"]);
+    assert!(answer.contains("`show protocols all` of birdc is `rsctl member PEER`"), "{answer}");
+    assert!(!answer.contains("shutdown"), "{answer}");
+    // What birdc does not know either is clap's.
+    assert!(said(&["staus"]).contains("'status'"));
+}

@@ -132,7 +132,10 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 
 struct Watched {
     path: PathBuf,
+    /// The content that was read last, whether or not it is any good; `None`: it could not be read.
     seen: Option<Option<(SystemTime, u64)>>,
+    /// Why it could not be, as the log and the joiner know already.
+    unread: Option<String>,
     good: VrpFile,
     /// The earliest expiry that is still to come.
     next_expiry: Option<u64>,
@@ -155,19 +158,34 @@ impl Watched {
         if !changed && !expired && !set_back {
             return None;
         }
-        self.seen = Some(stamp);
-        let mut error = None;
+        let error = if changed { self.read(stamp) } else { None };
+        let known = error.is_some() && error == self.unread;
+        // What could not be read is tried each time, and told when it is news.
+        if known && !expired && !set_back {
+            return None;
+        }
+        if let Some(error) = error.as_ref().filter(|_| !known) {
+            tracing::warn!(file = %self.path.display(), %error, "VRP file not usable, keeping the last good one");
+        }
         if changed {
-            match read(&self.path) {
-                Ok(good) => self.good = good,
-                Err(e) => {
-                    tracing::warn!(file = %self.path.display(), error = %e, "VRP file not usable, keeping the last good one");
-                    error = Some(e.to_string());
-                }
-            }
+            self.unread = error.clone().filter(|_| self.seen.is_none());
         }
         let read = changed && error.is_none();
         Some(self.update(index, now, read, error))
+    }
+
+    /// Takes over what the file says; gives why it is not used.
+    fn read(&mut self, stamp: Option<(SystemTime, u64)>) -> Option<String> {
+        let read = read(&self.path);
+        // No content was seen where the system did not give it out: its stamp says nothing.
+        self.seen = (!matches!(read, Err(FileError::Read(_)))).then_some(stamp);
+        match read {
+            Ok(good) => {
+                self.good = good;
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     fn update(&mut self, index: usize, now: u64, read: bool, error: Option<String>) -> Update {
@@ -186,6 +204,7 @@ pub(crate) async fn watch(paths: Vec<PathBuf>, updates: Sender<Update>) {
     let new = |path| Watched {
         path,
         seen: None,
+        unread: None,
         good: VrpFile::default(),
         next_expiry: None,
         looked_at: 0,
@@ -248,22 +267,58 @@ mod tests {
         assert!(parse_vrps(b"{\"roas\":[").is_err());
     }
 
+    fn watched(path: &Path) -> Watched {
+        Watched {
+            path: path.to_owned(),
+            seen: None,
+            unread: None,
+            good: VrpFile::default(),
+            next_expiry: None,
+            looked_at: 0,
+        }
+    }
+
+    /// VRPs, and whether there is an error.
+    fn count(update: Option<Update>) -> Option<(usize, bool)> {
+        match update {
+            Some(Update::File { vrps, error, .. }) => Some((vrps.len(), error.is_some())),
+            _ => None,
+        }
+    }
+
+    /// A directory stands for what cannot be read for a while: nobody's user is too mighty for it.
+    #[test]
+    fn what_could_not_be_read_is_tried_again_with_the_same_stamp() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vrps.json");
+        std::fs::create_dir(&path).unwrap();
+        for n in 0..20 {
+            std::fs::write(path.join(format!("file-with-a-long-name-{n}")), "").unwrap();
+        }
+        let before = stamp(&path).unwrap();
+        let mut watched = watched(&path);
+        assert_eq!(count(watched.look(0, 50)), Some((0, true)));
+        assert_eq!(count(watched.look(0, 51)), None, "said once");
+        std::fs::remove_dir_all(&path).unwrap();
+        let text = r#"{"roas":[{"asn":1,"prefix":"8.0.0.0/8"}]}"#;
+        let room = usize::try_from(before.1).unwrap().checked_sub(text.len());
+        std::fs::write(&path, text.to_owned() + &" ".repeat(room.unwrap())).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(before.0).unwrap();
+        assert_eq!(stamp(&path), Some(before));
+        assert_eq!(count(watched.look(0, 52)), Some((1, false)));
+        assert_eq!(count(watched.look(0, 53)), None);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(count(watched.look(0, 54)), Some((1, true)), "it is gone");
+        assert_eq!(count(watched.look(0, 55)), None, "said once");
+    }
+
     #[test]
     fn a_broken_file_keeps_the_last_good_and_expiry_is_honoured_later() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vrps.json");
         std::fs::write(&path, r#"{"roas":[{"asn":1,"prefix":"8.0.0.0/8","expires":100},{"asn":2,"prefix":"9.0.0.0/8"}]}"#).unwrap();
-        let mut watched = Watched {
-            path: path.clone(),
-            seen: None,
-            good: VrpFile::default(),
-            next_expiry: None,
-            looked_at: 0,
-        };
-        let count = |update: Option<Update>| match update {
-            Some(Update::File { vrps, error, .. }) => Some((vrps.len(), error.is_some())),
-            _ => None,
-        };
+        let mut watched = watched(&path);
         assert_eq!(count(watched.look(0, 50)), Some((2, false)));
         assert_eq!(count(watched.look(0, 51)), None, "nothing has changed");
         std::fs::write(&path, "{ half a fi").unwrap();

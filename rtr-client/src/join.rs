@@ -105,12 +105,14 @@ impl Joiner {
 
     pub(crate) fn state(&self) -> RpkiState {
         let any_cache = self.caches.is_empty() || self.caches.iter().any(|c| c.status.active);
+        let files_synced = self.files.iter().all(|f| f.looked_at);
         RpkiState {
             vrps: self.vrps.clone(),
             aspas: self.aspas.clone(),
             caches: self.caches.iter().map(|c| c.status.clone()).collect(),
             files: self.files.iter().map(|f| f.status.clone()).collect(),
-            synced: any_cache && self.files.iter().all(|f| f.looked_at),
+            synced: any_cache && files_synced,
+            files_synced,
         }
     }
 

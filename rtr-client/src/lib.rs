@@ -57,7 +57,8 @@ pub struct CacheStatus {
     pub connected: bool,
     /// Whether its data are the ones in force.
     pub active: bool,
-    /// The RTR version in use: 2 is tried first, 1 after the cache has failed with it.
+    /// The RTR version that the cache answers in. 2 is asked for first, 1 for an hour after the
+    /// cache has failed with it.
     pub version: u8,
     /// The serial of the last End of Data.
     pub serial: Option<u32>,
@@ -106,6 +107,8 @@ pub struct RpkiState {
     /// Whether every source that was asked at the start has answered once: a cache with data, if
     /// any is configured, and every file.
     pub synced: bool,
+    /// Whether every file was looked at: no answer of a cache is needed for this.
+    pub files_synced: bool,
 }
 
 /// The running tasks; dropping it ends them.
@@ -124,7 +127,9 @@ impl RpkiHandle {
         let (updates, inbox) = tokio::sync::mpsc::channel(join::UPDATES);
         let mut tasks = Vec::new();
         for (index, cache) in caches.iter().enumerate() {
-            tasks.push(tokio::spawn(cache::run(index, cache.address.clone(), updates.clone())));
+            let run =
+                cache::run(index, cache.address.clone(), updates.clone(), cache::VERSION_1_FOR);
+            tasks.push(tokio::spawn(run));
         }
         if !config.json.is_empty() {
             tasks.push(tokio::spawn(file::watch(config.json.clone(), updates)));
@@ -168,7 +173,8 @@ pub async fn follow<S: AsyncRead + AsyncWrite + Unpin>(
     version: u8,
     mut completed: impl FnMut(&VrpTable, &AspaTable),
 ) -> std::io::Error {
-    let mut client = cache::begin(stream, version, target::Target::default());
+    let spoken = bounded::Spoken::new(version);
+    let mut client = cache::begin(stream, version, target::Target::default(), spoken);
     loop {
         if let Err(error) = client.step().await {
             return error;

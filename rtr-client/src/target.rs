@@ -115,6 +115,11 @@ impl PayloadTarget for Target {
             (changed(&self.data.vrps, &update)?, (*self.data.aspas).clone())
         };
         let aspas = with_aspas(aspas, update.aspas);
+        // Each update is small enough by itself; they must not add up without end either.
+        let providers: usize = aspas.values().map(Vec::len).sum();
+        if vrps.len() + providers > MOST_PAYLOADS {
+            return Err(PayloadError::Internal);
+        }
         self.data = CacheData { vrps: Arc::new(vrps), aspas: Arc::new(aspas) };
         self.timing = timing;
         self.applied += 1;

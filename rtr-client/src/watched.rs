@@ -136,7 +136,7 @@ mod tests {
         let answered = Answered::default();
         let mut ours = Watched::new(ours, answered.clone());
         ours.patience =
-            Patience { silence: Duration::from_secs(1), answer: Duration::from_secs(2) };
+            Patience { silence: Duration::from_secs(6), answer: Duration::from_secs(12) };
         (ours, cache, answered)
     }
 
@@ -145,19 +145,19 @@ mod tests {
         let (mut ours, mut cache, answered) = pair();
         ours.write_all(b"?").await.unwrap();
         let speaking = async {
-            sleep(Duration::from_millis(600)).await;
-            cache.write_all(b"x").await.unwrap();
-            sleep(Duration::from_millis(600)).await;
-            cache.write_all(b"x").await.unwrap();
+            for _ in 0..12 {
+                sleep(Duration::from_millis(600)).await;
+                cache.write_all(b"x").await.unwrap();
+            }
         };
-        let mut octets = [0; 2];
+        let mut octets = [0; 12];
         let (read, ()) = tokio::join!(ours.read_exact(&mut octets), speaking);
         read.unwrap();
 
         // The answer is complete: it may be silent for as long as there is no news.
         answered.note();
         let speaking = async {
-            sleep(Duration::from_millis(1500)).await;
+            sleep(Duration::from_secs(7)).await;
             cache.write_all(b"x").await.unwrap();
         };
         let (read, ()) = tokio::join!(ours.read_u8(), speaking);
@@ -167,7 +167,7 @@ mod tests {
         cache.write_all(b"x").await.unwrap();
         assert_eq!(ours.read_u8().await.unwrap(), b'x');
         let error = ours.read_u8().await.unwrap_err();
-        assert_eq!(error.to_string(), "silent for 1 s in the middle of an answer");
+        assert_eq!(error.to_string(), "silent for 6 s in the middle of an answer");
     }
 
     #[tokio::test]
@@ -191,6 +191,6 @@ mod tests {
         };
         let error =
             tokio::select! { error = reading => error, () = trickle => panic!("it goes on") };
-        assert_eq!(error.to_string(), "no End of Data within 2 s");
+        assert_eq!(error.to_string(), "no End of Data within 12 s");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rtr_client::{CacheConfig, RpkiConfig, RpkiHandle, RpkiState};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 
 struct StayRtr {
     child: Child,

@@ -1,9 +1,8 @@
 //! ADD-PATH towards members (RFC 7911): what was negotiated counts, not what was configured.
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, asn, holds, route};
 use rs_tests::support::route::Route;
 use rs_tests::support::wait::ensure;
-
-use crate::exchange::{ARRIVE, Exchange, asn, holds, route};
 
 const PREFIX: &str = "203.0.113.0/24";
 const ADD_PATH: &str = "add_path = \"send\"";

@@ -4,12 +4,11 @@
 use std::net::Ipv4Addr;
 use std::panic::{self, AssertUnwindSafe};
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, asn, holds, route};
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::route::unhex;
 use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::{kind, message};
-
-use crate::exchange::{ARRIVE, Exchange, asn, holds, route};
 
 /// Name, optional parameters behind those of IPv4 and four-octet AS, and NOTIFICATION; none: the
 /// session comes up and a route goes through it. Each parameter is one of type 2. A capability that

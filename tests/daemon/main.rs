@@ -8,10 +8,11 @@
 
 mod add_path;
 mod capabilities;
-mod exchange;
+mod collision;
 mod faults;
 mod graceful;
 mod hostile;
+mod json;
 mod malformed;
 mod path_hiding;
 mod real_tables;

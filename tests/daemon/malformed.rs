@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, asn, next_hop};
 use rs_tests::support::raw::{Set, Speaker, Status};
 use rs_tests::support::route::{Route, unhex};
 use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::{Nlri, as_path_text, message};
-
-use crate::exchange::{ARRIVE, Exchange, asn, next_hop};
 
 const UPDATES: &str = include_str!("malformed/updates.txt");
 const MESSAGES: &str = include_str!("malformed/messages.txt");

@@ -1,6 +1,6 @@
 //! RFC 7947 §2.3: a path that one member may not have hides no other path from it.
 
-use crate::exchange::{Exchange, asn, holds, route};
+use rs_tests::support::loopback::{Exchange, asn, holds, route};
 
 const PREFIX: &str = "203.0.113.0/24";
 
@@ -15,8 +15,13 @@ fn the_second_best_is_there_for_whom_the_best_is_denied() {
     let last = route(4, PREFIX, "65100 65101");
 
     first.announce(&hidden);
-    holds("has the best", &third, std::slice::from_ref(&best));
-    holds("has nothing that is denied", &denied, &[]);
+    // Behind it, for all.
+    let mark = route(2, "198.51.100.0/24", "");
+    first.announce(&mark);
+    holds("has the best", &third, &[mark.clone(), best.clone()]);
+    holds("has nothing that is denied", &denied, std::slice::from_ref(&mark));
+    first.withdraw("198.51.100.0/24");
+    holds("has nothing", &denied, &[]);
 
     second.announce(&runner_up);
     holds("has the second best", &denied, std::slice::from_ref(&runner_up));

@@ -2,18 +2,15 @@
 //! `rsctl explain`, birdwatcher and the metrics say of it.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use policy::RejectReason;
 use rs_tests::support::cache::{Cache, Data};
+use rs_tests::support::loopback::{ARRIVE, Exchange};
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::route::{Route, Unknown};
 use rs_tests::support::wait::{ensure, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::exchange::{ARRIVE, Exchange};
 
 /// Members 2 to 5 announce, each with what it needs to be refused for; this one gets nothing.
 const RECEIVER: u8 = 6;
@@ -118,18 +115,6 @@ fn exchange(cache: &str, irr: &str) -> Exchange {
     })
 }
 
-fn get(port: u16, path: &str) -> Result<Value, String> {
-    let ask = || {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: rs\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map(|_| answer)
-    };
-    let answer = ask().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    serde_json::from_str(body).map_err(|error| format!("{path}: {error}: {answer}"))
-}
-
 /// The refused routes by prefix, as the answer of `rsctl routes --filtered` has them.
 fn filtered(exchange: &Exchange) -> Result<BTreeMap<String, Value>, String> {
     let answer = exchange.server.ask(&["routes", "--filtered"])?;
@@ -156,13 +141,12 @@ fn explained(exchange: &Exchange, reason: RejectReason, n: u8, prefix: &str) {
 
 /// What Alice-LG would name the reason by.
 fn in_birdwatcher(exchange: &Exchange, reason: RejectReason, n: u8, prefix: &str) {
-    let http = exchange.http_port;
-    let protocols = get(http, "/birdwatcher/rs1/protocols/bgp").unwrap();
+    let protocols = exchange.get("/birdwatcher/rs1/protocols/bgp").unwrap();
     let protocols = protocols["protocols"].as_object().unwrap();
     let address = format!("127.0.0.{n}");
     let mut ids = protocols.iter().filter(|(_, one)| one["neighbor_address"] == address);
     let (id, _) = ids.next().unwrap();
-    let routes = get(http, &format!("/birdwatcher/rs1/routes/filtered/{id}")).unwrap();
+    let routes = exchange.get(&format!("/birdwatcher/rs1/routes/filtered/{id}")).unwrap();
     let mut routes = routes["routes"].as_array().unwrap().iter();
     let route = routes.find(|route| route["network"] == prefix);
     let route = route.unwrap_or_else(|| panic!("{prefix} is not among the filtered"));
@@ -202,7 +186,7 @@ fn every_reason_is_seen_wherever_routes_are_seen() {
     let good = [route(2, "62.2.0.0/24", "1000002"), route(3, "62.3.0.0/24", "1000003")];
     speakers[&2].announce(&good[0]);
     speakers[&3].announce(&good[1]);
-    crate::exchange::holds("only what is right", &speakers[&RECEIVER], &good);
+    rs_tests::support::loopback::holds("only what is right", &speakers[&RECEIVER], &good);
     eventually("all others are kept, rejected", ARRIVE, || {
         let count = filtered(&exchange)?.len();
         ensure(count == offences.len(), || format!("{count} of {}", offences.len()))

@@ -1,11 +1,11 @@
 //! BoRR and EoRR at the wrong time (RFC 7313 §4), and ROUTE-REFRESH that means nothing.
 
-use rs_tests::support::raw::Speaker;
+use rs_tests::support::loopback::{ARRIVE, Exchange, holds, route};
+use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::wait::ensure;
-use rs_tests::support::wire::{kind, message};
+use rs_tests::support::wire::{end_of_rib, kind, message};
 
-use crate::exchange::{ARRIVE, Exchange, route};
-
+const GRACEFUL_RESTART: u8 = 64;
 const ENHANCED_ROUTE_REFRESH: u8 = 70;
 
 /// The two routes that stand before a row, and a mark that comes behind it.
@@ -120,4 +120,74 @@ fn rfc7313_a_session_that_ends_in_between_leaves_nothing_behind() {
     again.announce(&route(2, MARK, "1"));
     receiver
         .wait_routes("all three", ARRIVE, |seen| ensure(seen.len() == 3, || format!("{seen:?}")));
+}
+
+/// Member 2 with both capabilities; the forwarding state is kept.
+fn enhanced_and_graceful(exchange: &Exchange) -> RawConfig {
+    let mut config = exchange.speaker_config(2);
+    config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
+    config.capabilities.push((GRACEFUL_RESTART, vec![0, 60, 0, 1, 1, 0x80, 0, 2, 1, 0x80]));
+    config
+}
+
+/// RFC 7313 §4: BoRR and EoRR mean nothing before End-of-RIB, or what a member has yet to send after
+/// its restart would go.
+#[test]
+fn rfc7313_s4_with_graceful_restart_there_is_no_refresh_before_end_of_rib() {
+    let exchange = Exchange::new(&["", ""]);
+    let first = Speaker::established(enhanced_and_graceful(&exchange));
+    let receiver = exchange.speaker(3);
+    let [one, two, mark] =
+        [FIRST, "45.0.1.0/24", MARK].map(|prefix| route(2, prefix, &300_000.to_string()));
+    first.announce(&one);
+    first.announce(&two);
+    words(&first, 2, 0, "B4 E4");
+    first.announce(&mark);
+    holds("a first start", &receiver, &[one.clone(), two.clone(), mark.clone()]);
+    first.send(&end_of_rib(false)).unwrap();
+    first.close();
+    exchange.wait_down(2);
+    exchange.let_in(2);
+    let again = Speaker::established(enhanced_and_graceful(&exchange));
+    words(&again, 2, 0, "1 B4 E4 B4");
+    let later = route(2, MARK, "300001");
+    again.announce(&later);
+    holds("after a restart", &receiver, &[one.clone(), two, later.clone()]);
+    again.send(&end_of_rib(false)).unwrap();
+    holds("after End-of-RIB", &receiver, &[one.clone(), later.clone()]);
+    // The BoRR of before began nothing that could end here; the next does.
+    words(&again, 2, 0, "E4");
+    let last = route(2, MARK, "300002");
+    again.announce(&last);
+    holds("EoRR", &receiver, &[one, last.clone()]);
+    words(&again, 2, 0, "B4");
+    again.announce(&last);
+    words(&again, 2, 0, "E4");
+    holds("BoRR and EoRR", &receiver, &[last]);
+}
+
+/// More BoRR than rounds of routes can be told apart: what is old must not pass for fresh.
+#[test]
+fn rfc7313_no_route_outlives_its_session_after_tens_of_thousands_of_borr() {
+    for announcing in [false, true] {
+        let exchange = Exchange::new(&["", ""]);
+        let mut config = exchange.speaker_config(2);
+        config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
+        let (sender, receiver) = (Speaker::established(config), exchange.speaker(3));
+        let [old, mark] = ["45.0.1.0/24", MARK].map(|prefix| route(2, prefix, ""));
+        sender.announce(&old);
+        words(&sender, 2, 0, "1");
+        let text = if announcing { "B4 1" } else { "B4" };
+        for _ in 0..40_000 {
+            words(&sender, 2, 0, text);
+        }
+        sender.announce(&mark);
+        // What was missing in thousands of refreshes goes; BoRR after BoRR is no refresh.
+        receiver.wait_routes("afterwards", ARRIVE, |seen| {
+            let found = [&old, &mark].map(|route| seen.contains(route));
+            ensure(found == [!announcing, true], || format!("{seen:?}"))
+        });
+        sender.close();
+        holds("the session is over", &receiver, &[]);
+    }
 }

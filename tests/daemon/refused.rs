@@ -1,9 +1,8 @@
 //! Whom the route server does not talk to, and how it says so.
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, holds, route};
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::wait::{ensure, eventually};
-
-use crate::exchange::{ARRIVE, Exchange, holds, route};
 
 #[test]
 fn a_peer_from_an_unconfigured_address_is_refused_and_counted() {

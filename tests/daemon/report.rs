@@ -1,12 +1,11 @@
 //! `rsctl members --report` at an exchange with two route servers, where each member has a trouble
 //! of its own.
 
+use rs_tests::support::loopback::{ARRIVE, RS, asn, route};
 use rs_tests::support::ports::free_ports;
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::rs::{Config, RouteServer};
 use rs_tests::support::wait::{ensure, eventually};
-
-use crate::exchange::{ARRIVE, RS, asn, route};
 
 /// Member 2 never comes up, 3 announces nothing, 4 comes to one server only, 5 announces less to
 /// the second, 6 nears its limit, what 7 announces is all refused; 8 is well.
@@ -21,7 +20,7 @@ fn configuration(ports: [u16; 2]) -> Config {
         )
     });
     let members = MEMBERS.map(|n| {
-        let limit = if n == 6 { "max_prefixes = { v4 = 4, v6 = 4 }\n" } else { "" };
+        let limit = if n == 6 { "max_prefixes = { v4 = 4, v6 = 4, total = 5 }\n" } else { "" };
         format!(
             "[[member]]\nasn = {}\nname = \"Member {n}\"\n{limit}[[member.session]]\n\
              address = \"127.0.0.{n}\"\n",
@@ -89,7 +88,9 @@ fn each_trouble_of_a_member_is_reported_and_nothing_else() {
         row(4, "no-session", "rs2", "active"),
         row(5, "servers-differ", "rs1", "ipv4 received: rs1 2, rs2 1"),
         row(6, "near-limit", "rs1", "ipv4: 4 of 4"),
+        row(6, "near-limit", "rs1", "all: 4 of 5"),
         row(6, "near-limit", "rs2", "ipv4: 4 of 4"),
+        row(6, "near-limit", "rs2", "all: 4 of 5"),
         row(7, "all-filtered", "rs1", "ipv4: all 1 rejected"),
         row(7, "all-filtered", "rs2", "ipv4: all 1 rejected"),
     ];

@@ -2,16 +2,14 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rs_tests::support::raw::Speaker;
+use rs_tests::support::loopback::{ARRIVE, Exchange, Honest, holds, route};
+use rs_tests::support::raw::{Speaker, connect};
 use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::message;
-use socket2::{Domain, Socket, Type};
-
-use crate::exchange::{ARRIVE, Exchange, Honest, holds, route};
 
 const ROUTE_REFRESH: u8 = 5;
 
@@ -20,10 +18,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection from 127.0.0.n that has said nothing.
 fn connection(exchange: &Exchange, n: u8) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, n], 0)).into()).unwrap();
-    socket.connect(&SocketAddr::from(([127, 0, 0, 1], exchange.port)).into()).unwrap();
-    let stream = TcpStream::from(socket);
+    let stream = connect(&exchange.speaker_config(n)).unwrap();
     stream.set_nonblocking(true).unwrap();
     stream
 }
@@ -113,8 +108,8 @@ fn strangers_in_hundreds_leave_nothing_behind() {
 fn an_open_that_trickles_is_ended_in_time() {
     let exchange = Exchange::new(&["", "", ""]);
     let mut honest = Honest::new(&exchange);
-    let mut slow = connection(&exchange, 4);
     let began = Instant::now();
+    let mut slow = connection(&exchange, 4);
     let open = exchange.speaker_config(4).open();
     for octet in &open {
         // Its own pace, not a wait for something to happen.
@@ -168,6 +163,20 @@ fn a_storm_of_route_refreshes_is_answered_with_few_tables() {
     honest.serve("beside a storm of ROUTE-REFRESH");
     member.wait_routes("still served", ARRIVE, |seen| {
         ensure(seen.len() == table.len() + 1, || format!("{} routes", seen.len()))
+    });
+    // What it says behind the storm is taken behind the storm.
+    member.announce(&route(4, "45.1.0.0/24", ""));
+    honest.receiver.wait_routes("behind the storm", ARRIVE, |seen| {
+        let there = seen.iter().any(|route| route.prefix.to_string() == "45.1.0.0/24");
+        ensure(there, || format!("{} routes", seen.len()))
+    });
+    let mut last = (0, Instant::now());
+    eventually("all is answered", ARRIVE, || {
+        let updates = member.status().updates;
+        if updates != last.0 {
+            last = (updates, Instant::now());
+        }
+        ensure(last.1.elapsed() >= Duration::from_secs(1), || format!("{updates} UPDATEs"))
     });
     assert_eq!(member.status().closed, None);
     // Each of them answered alone would be a table of at least one UPDATE.

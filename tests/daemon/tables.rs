@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rs_tests::support::loopback::{Exchange, asn};
 use rs_tests::support::mrt::PeerTable;
 use rs_tests::support::raw::{Set, Speaker};
 use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::{self, Attribute, Nlri};
-
-use crate::exchange::{Exchange, asn};
 
 /// How long a whole table may take, in a debug build on a busy machine.
 const TABLE: Duration = Duration::from_secs(240);
@@ -211,7 +210,7 @@ fn generated(prefixes: u32, mut seed: u64) -> PeerTable {
         let length = group % 6;
         let path: Vec<String> = (0..length).map(|i| (group * 7 + i + 1).to_string()).collect();
         let text = prefix.to_string();
-        let mut route = crate::exchange::route(2, &text, &path.join(" "));
+        let mut route = rs_tests::support::loopback::route(2, &text, &path.join(" "));
         if group.is_multiple_of(2) {
             route = route.med(group);
         }

@@ -1,11 +1,10 @@
 //! What passes through untouched (RFC 7947 §2.2), and the little that does not.
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, RS, asn, holds, route};
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::route::Route;
 use rs_tests::support::wait::ensure;
 use rs_tests::support::wire::{self, Attribute, Nlri};
-
-use crate::exchange::{ARRIVE, Exchange, RS, asn, holds, route};
 
 fn dressed(route: Route) -> Route {
     route
@@ -15,7 +14,7 @@ fn dressed(route: Route) -> Route {
         .community("65535:65281")
         .extended("rt:65002:70000")
         .extended("ro:4200065002:7")
-        .extended("4300000000000001")
+        .extended("0300000000000001")
         .large("4200065002:1:2")
         .unknown(0xc0, 200, "deadbeef00")
         .unknown(0xe0, 201, "")
@@ -112,8 +111,12 @@ fn control_communities_act_and_are_removed() {
         .community(&format!("{RS}:{}", asn(4)))
         .large(&format!("{RS}:1:{}", asn(4)));
     sender.announce(&to_other_only);
-    holds("the one it is for", &other, std::slice::from_ref(&plain));
-    holds("nobody else", &receiver, &[]);
+    // Behind it, for all.
+    let mark = route(2, "198.51.100.0/24", "");
+    sender.announce(&mark);
+    holds("the one it is for", &other, &[mark.clone(), plain.clone()]);
+    holds("nobody else", &receiver, std::slice::from_ref(&mark));
+    sender.withdraw("198.51.100.0/24");
 
     let prepended = plain.clone().large(&format!("{RS}:102:{}", asn(3)));
     sender.announce(&prepended);
@@ -137,12 +140,12 @@ fn a_route_refresh_brings_everything_again() {
         sender.announce(route);
     }
     holds("both", &receiver, &routes);
-    let before = receiver.status().updates;
+    let before = receiver.status().changes();
     receiver.send(&wire::message(wire::kind::ROUTE_REFRESH, &[0, 1, 0, 1])).unwrap();
     receiver.wait("BoRR and EoRR", ARRIVE, |status| {
         ensure(status.refreshes == [(1, 1), (1, 2)], || format!("{status:?}"))
     });
-    let again = receiver.status().updates - before;
+    let again = receiver.status().changes() - before;
     assert!(again >= 2, "two attribute sets need two messages, {again} came");
     holds("both still", &receiver, &routes);
 }

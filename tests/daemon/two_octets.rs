@@ -1,11 +1,10 @@
 //! Members that know AS numbers of two octets only (RFC 6793 §4.2), as senders and as receivers.
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, asn, holds, next_hop, route};
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::route::{Route, Unknown, hex, unhex};
 use rs_tests::support::wait::ensure;
 use rs_tests::support::wire::{self, Attribute, Nlri, as_path_octets};
-
-use crate::exchange::{ARRIVE, Exchange, asn, holds, next_hop, route};
 
 const AGGREGATOR: u8 = 7;
 const AS4_PATH: u8 = 17;

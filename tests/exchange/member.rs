@@ -244,11 +244,11 @@ impl Member {
     /// Sends everything again (RFC 2918, RFC 7313 §4.1).
     fn refresh(&mut self, family: Family) {
         if self.kind.enhanced_refresh {
-            self.send_refresh(family, 1, Some(Told::Begin(family)));
+            self.send_refresh(family, 1, Some(Told::BeginRefresh(family)));
         }
         self.send_all(family);
         if self.kind.enhanced_refresh {
-            self.send_refresh(family, 2, Some(Told::End(family)));
+            self.send_refresh(family, 2, Some(Told::EndRefresh(family)));
         }
     }
 

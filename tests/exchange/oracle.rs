@@ -25,8 +25,10 @@ pub(crate) enum Told {
     Announce(Vec<Prefix>, PathAttributes),
     Withdraw(Vec<Prefix>),
     /// BoRR.
-    Begin(Family),
-    /// End-of-RIB, or EoRR.
+    BeginRefresh(Family),
+    /// EoRR.
+    EndRefresh(Family),
+    /// End-of-RIB.
     End(Family),
 }
 
@@ -47,20 +49,29 @@ impl Route {
     }
 }
 
-/// Routes kept over a member's restart.
-#[derive(Clone, Debug)]
+/// Routes of one family kept over a member's restart.
+#[derive(Clone, Copy, Debug)]
 struct Stale {
-    families: Families,
     until: Instant,
-    /// What comes after it is their time as long-lived stale ones.
+    /// The member is there again.
+    back: bool,
+    /// What comes after `until` is their time as long-lived stale ones.
     long_lived: bool,
+    /// There are long-lived stale ones, until then.
+    long_until: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct Source {
     up: bool,
     routes: BTreeMap<Prefix, Route>,
-    stale: Option<Stale>,
+    stale: [Option<Stale>; 2],
+    /// Families of which the member has not sent all it has.
+    incomplete: Families,
+    /// Between BoRR and EoRR.
+    refreshing: Families,
+    /// Their long-lived stale time ended while they were incomplete.
+    expired: Families,
 }
 
 #[derive(Debug)]
@@ -118,7 +129,7 @@ impl Oracle {
     }
 
     pub(crate) fn told(&mut self, slot: u16, told: &Told) -> Touched {
-        let Self { policy, data, sources, .. } = self;
+        let Self { policy, data, sources, kinds } = self;
         let source = &mut sources[usize::from(slot)];
         match told {
             Told::Announce(prefixes, attributes) => {
@@ -135,19 +146,31 @@ impl Oracle {
                 });
                 Touched::Prefixes(prefixes.clone())
             }
-            Told::Begin(family) => {
-                let of_family = |(prefix, _): &(&Prefix, &mut Route)| prefix.family() == *family;
-                source.routes.iter_mut().filter(of_family).for_each(|(_, r)| r.stale = true);
+            // RFC 7313 §4: nothing before End-of-RIB with graceful restart, no EoRR without BoRR.
+            Told::BeginRefresh(family) | Told::EndRefresh(family)
+                if !kinds[usize::from(slot)].graceful.is_empty()
+                    && source.incomplete.contains(*family) =>
+            {
                 Touched::Nothing
             }
-            Told::End(family) => {
-                source.sweep(Families::only(*family));
-                if let Some(stale) = &mut source.stale {
-                    stale.families.remove(*family);
-                    if stale.families.is_empty() {
-                        source.stale = None;
-                    }
+            Told::BeginRefresh(family) => {
+                source.refreshing.insert(*family);
+                source.mark_stale(*family);
+                Touched::Nothing
+            }
+            Told::EndRefresh(family) => {
+                if source.refreshing.contains(*family) {
+                    source.refreshing.remove(*family);
+                    source.sweep(*family);
                 }
+                Touched::All
+            }
+            Told::End(family) => {
+                source.sweep(*family);
+                source.stale[family.index()] = None;
+                source.incomplete.remove(*family);
+                source.refreshing.remove(*family);
+                source.expired.remove(*family);
                 Touched::All
             }
         }
@@ -164,13 +187,23 @@ impl Oracle {
         let kind = &self.kinds[usize::from(slot)];
         let source = &mut self.sources[usize::from(slot)];
         source.up = false;
-        source.stale = None;
-        let kept = if keeps { kind.graceful } else { Families::NONE };
-        source.routes.retain(|prefix, _| kept.contains(prefix.family()));
-        source.routes.values_mut().for_each(|route| route.stale = true);
-        if !kept.is_empty() {
+        let before = std::mem::take(&mut source.stale);
+        let expired = std::mem::take(&mut source.expired);
+        for family in Family::ALL {
+            let f = family.index();
+            if !keeps || !kind.graceful.contains(family) || expired.contains(family) {
+                source.routes.retain(|prefix, _| prefix.family() != family);
+                continue;
+            }
+            let long_until = before[f].and_then(|stale| stale.long_until);
+            // RFC 4724 §4.2: twice stale is too much. RFC 9494 §4.2: unless it is long-lived.
+            if before[f].is_some() && long_until.is_none() {
+                source.sweep(family);
+            }
+            source.mark_stale(family);
             let until = now + RESTART_TIME;
-            source.stale = Some(Stale { families: kept, until, long_lived: kind.llgr });
+            let long_lived = kind.llgr && long_until.is_none();
+            source.stale[f] = Some(Stale { until, back: false, long_lived, long_until });
         }
     }
 
@@ -179,37 +212,62 @@ impl Oracle {
         let kind = &self.kinds[usize::from(slot)];
         let source = &mut self.sources[usize::from(slot)];
         source.up = true;
-        let Some(stale) = source.stale.take() else { return };
-        let kept = stale.families.intersection(forwarding).intersection(kind.graceful);
-        let gone = stale.families.iter().filter(|family| !kept.contains(*family)).collect();
-        source.sweep(gone);
-        if !kept.is_empty() {
-            let until = now + END_OF_RIB_WAIT;
-            source.stale = Some(Stale { families: kept, until, long_lived: false });
+        source.incomplete = kind.families;
+        source.refreshing = Families::NONE;
+        for family in Family::ALL {
+            let Some(stale) = &mut source.stale[family.index()] else { continue };
+            if forwarding.contains(family) {
+                stale.back = true;
+                stale.until = now + END_OF_RIB_WAIT;
+                stale.long_lived = false;
+            } else {
+                source.stale[family.index()] = None;
+                source.sweep(family);
+            }
         }
     }
 
     /// Timers. Whether anything has changed.
     pub(crate) fn time(&mut self, slot: u16, now: Instant) -> bool {
+        let mut changed = false;
+        for family in Family::ALL {
+            let source = &mut self.sources[usize::from(slot)];
+            let Some(stale) = source.stale[family.index()] else { continue };
+            let long_over = stale.long_until.is_some_and(|until| until <= now);
+            if !long_over && stale.until > now {
+                continue;
+            }
+            changed = true;
+            let lives_on = stale.long_lived || stale.long_until.is_some();
+            if long_over || stale.back || !lives_on {
+                source.sweep(family);
+                source.stale[family.index()] = None;
+                if long_over && stale.back {
+                    source.expired.insert(family);
+                }
+                continue;
+            }
+            let until = stale.long_until.unwrap_or(now + LONG_LIVED_TIME);
+            let (long_lived, long_until) = (false, Some(until));
+            source.stale[family.index()] = Some(Stale { until, long_lived, long_until, ..stale });
+            self.make_long_lived(slot, family);
+        }
+        changed
+    }
+
+    fn make_long_lived(&mut self, slot: u16, family: Family) {
         let Self { policy, data, sources, .. } = self;
         let source = &mut sources[usize::from(slot)];
-        let Some(stale) = source.stale.take_if(|stale| stale.until <= now) else { return false };
-        if !stale.long_lived {
-            source.sweep(stale.families);
-            return true;
-        }
-        source
-            .routes
-            .retain(|_, route| !route.stale || !route.attributes.communities.contains(&NO_LLGR));
+        let is_stale = |prefix: &Prefix, route: &Route| prefix.family() == family && route.stale;
+        source.routes.retain(|prefix, route| {
+            !is_stale(prefix, route) || !route.attributes.communities.contains(&NO_LLGR)
+        });
         for (prefix, route) in &mut source.routes {
-            if route.stale {
+            if is_stale(prefix, route) {
                 route.attributes = long_lived(&route.attributes);
                 route.judged = judge(policy, data, slot, prefix, &route.attributes);
             }
         }
-        let until = now + LONG_LIVED_TIME;
-        source.stale = Some(Stale { families: stale.families, until, long_lived: false });
-        true
     }
 
     /// What a member must hold of a prefix.
@@ -263,8 +321,13 @@ impl Oracle {
 }
 
 impl Source {
-    fn sweep(&mut self, families: Families) {
-        self.routes.retain(|prefix, route| !route.stale || !families.contains(prefix.family()));
+    fn mark_stale(&mut self, family: Family) {
+        let of_family = |(prefix, _): &(&Prefix, &mut Route)| prefix.family() == family;
+        self.routes.iter_mut().filter(of_family).for_each(|(_, route)| route.stale = true);
+    }
+
+    fn sweep(&mut self, family: Family) {
+        self.routes.retain(|prefix, route| !route.stale || prefix.family() != family);
     }
 }
 

@@ -34,7 +34,7 @@ fn schemathesis(host: &Host, parameters: &str) -> String {
     );
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("schemathesis.toml");
-    fs::write(&file, format!("{parameters}\n{CONTRADICTIONS}")).unwrap();
+    fs::write(&file, format!("request-timeout = 60\n{parameters}\n{CONTRADICTIONS}")).unwrap();
     let mut command: Command = host.command(&program.to_string_lossy());
     command.current_dir(directory.path()).arg("--config-file").arg(&file).args([
         "--no-color",

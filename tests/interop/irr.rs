@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, Prefix};
 use policy::IrrStatus;
-use rs_daemon::irr::{Followers, IrrHandle, IrrSpec, IrrState, MemberSpec, PolicyState};
+use rs_daemon::irr::{Followers, IrrHandle, IrrSpec, IrrState, MemberSpec, PolicyState, SetStatus};
 use rs_tests::support::irrd::Irrd;
 use rs_tests::support::ports::free_ports;
 use rs_tests::support::process::{output, require};
@@ -282,7 +282,7 @@ fn dumps(server: &Irrd, second: &str, real: &[String]) {
 /// With `RS_DATA`: objects of real databases, served by the IRRd as SECOND's; gives all of SECOND
 /// and the names of the sets.
 fn real_sets(server: &Irrd) -> Option<(String, Vec<String>)> {
-    let data = std::env::var_os("RS_DATA").map(PathBuf::from)?;
+    let data = std::env::var_os("RS_DATA").filter(|data| !data.is_empty()).map(PathBuf::from)?;
     let text = fs::read(data.join("irr/ripe-whois-TEST.db")).unwrap();
     let mut rpsl = SECOND.to_owned() + "\n";
     let mut names = Vec::new();
@@ -391,13 +391,19 @@ fn gone_and_back(server: &mut Irrd) {
     let client = Client::start(server, &names, Some(dir.path()), followers.clone()).synced();
     let (before, fetched) = (client.expanded("AS-ALPHA"), client.state().statuses[0].clone());
     let policies = Arc::clone(&client.state().policies);
+    // They are written beside everything else, the policies last.
+    eventually("the answers are on the disk", TIMED_OUT, || {
+        let file = dir.path().join("rpsl/policies.json");
+        ensure(file.exists(), || "they are not".to_owned())
+    });
     drop(client);
 
     server.kill();
     let client = Client::start(server, &names, Some(dir.path()), followers);
     client.until("an error", TIMED_OUT, |state| state.last_error.is_some());
     assert_eq!(client.expanded("AS-ALPHA"), before);
-    assert_eq!(client.state().statuses[0], fetched, "with its age");
+    let kept = SetStatus { from_disk: true, ..fetched };
+    assert_eq!(client.state().statuses[0], kept, "with its age");
     assert_eq!(client.state().policies, policies);
     // What was empty is not kept: it stands for nothing all the same.
     assert_eq!(client.expanded("AS-EMPTY"), (BTreeSet::new(), BTreeSet::new()));
@@ -468,8 +474,12 @@ fn the_daemon(server: &Irrd) {
         let expected = BTreeSet::from([origin("45.141.1.0/24"), origin("45.140.4.0/24")]);
         ensure(names.iter().cloned().collect::<BTreeSet<_>>() == expected, || format!("{names:?}"))
     });
-    let taken = daemon.ask(&["routes", "45.140.0.0/24"]).unwrap();
-    assert_eq!(taken[0]["reject"], Value::Null, "{taken}");
+    eventually("the one that is taken", ARRIVE, || {
+        let taken = daemon.ask(&["routes", "45.140.0.0/24"])?;
+        let is_taken = taken.as_array().is_some_and(|list| list.len() == 1)
+            && taken[0]["reject"] == Value::Null;
+        ensure(is_taken, || taken.to_string())
+    });
 }
 
 const CONFIG: &str = r#"

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rs_tests::support::ports::free_ports;
 use rs_tests::support::process::{Process, output, require};
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::route::Route;
@@ -19,7 +20,8 @@ const RS: u32 = 64500;
 const ARRIVE: Duration = Duration::from_secs(60);
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let [port] = free_ports();
+    port
 }
 
 /// Members 2 and 3 on loopback, the second perhaps with ADD-PATH; `lines` at the end of the file.
@@ -149,13 +151,23 @@ fn wireshark_finds_nothing_malformed_in_bmp_and_every_kind_of_message() {
         let collectors = server.ask(&["bmp"])?;
         ensure(collectors[0]["synced"] == true, || collectors.to_string())
     });
-    eventually("statistics", ARRIVE, || {
+    let of_kind = |kind| {
         let octets = kept.lock().unwrap().clone();
-        let reports = messages(&octets).iter().filter(|message| message[5] == 1).count();
-        ensure(reports >= 6, || format!("{reports} reports"))
+        messages(&octets).iter().filter(|message| message[5] == kind).count()
+    };
+    eventually("the routes", ARRIVE, || {
+        let octets = kept.lock().unwrap().clone();
+        let last = octets.windows(3).any(|octets| octets == [203, 0, 113]);
+        ensure(last, || "not yet".to_owned())
+    });
+    let before = of_kind(1);
+    eventually("statistics", ARRIVE, || {
+        let reports = of_kind(1);
+        ensure(reports >= before + 6, || format!("{reports} reports"))
     });
     speakers[0].close();
     server.restart();
+    eventually("its end", ARRIVE, || ensure(of_kind(5) > 0, || "no Termination".to_owned()));
     let stream = kept.lock().unwrap().clone();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bmp.pcap");
@@ -281,6 +293,10 @@ fn bgpdump_reads_tables_and_updates() {
             let status = server.ask(&["member", "AS65003"])?;
             let received = &status["routes"]["ipv4"]["received"];
             ensure(*received == 1, || status.to_string())
+        });
+        eventually("all UPDATEs of the other", ARRIVE, || {
+            let status = server.ask(&["member", "AS65002"])?;
+            ensure(status["messages"]["received"]["update"] == 5, || status.to_string())
         });
         server.act(&["mrt", "dump", "rs1"]);
         let there = directory.path().join("rs1");

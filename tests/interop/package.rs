@@ -97,6 +97,10 @@ fn installed(machine: &Machine) {
     let page = machine.must("man rsctl-explain | cat; man 8 rs-daemon | cat");
     assert!(page.contains("rsctl-explain") && page.contains("--user"), "{page}");
     machine.must("test -s /usr/share/bash-completion/completions/rsctl");
+    // Of a crate, and of the C library inside another.
+    machine.must("grep -q '^tokio ' /usr/share/doc/rs-daemon/NOTICES");
+    machine.must("grep -q '^libmimalloc-sys ' /usr/share/doc/rs-daemon/NOTICES");
+    machine.must("! grep -q 'brings no text' /usr/share/doc/rs-daemon/NOTICES");
 
     // What is left to it.
     let pid = main_pid(machine);
@@ -106,7 +110,7 @@ fn installed(machine: &Machine) {
     assert_eq!(status(machine, pid, "CapBnd"), "0000000000000400");
     assert_eq!(status(machine, pid, "NoNewPrivs"), "1");
     assert_eq!(status(machine, pid, "Seccomp"), "2", "a filter of system calls");
-    let journal = machine.must("journalctl --no-pager --unit rs-daemon");
+    let journal = machine.must("journalctl --sync; journalctl --no-pager --unit rs-daemon");
     assert!(journal.contains("landlock"), "{journal}");
     // Metrics read /proc, much of which is hidden from it.
     let metrics = machine.must(

@@ -71,6 +71,7 @@ fn a_member_denied_the_best_path_has_the_second_best_whatever_happens_to_either(
     // It comes back, allowed to all; then only its communities change.
     best_speaker.announce(&best_route);
     second_daemon.wait_for_route(&best_route);
+    denied_daemon.wait_for_route(&best_route);
     best_speaker.announce(&hidden);
     denied_daemon.wait_for_route(&second_route);
     second_daemon.announce(&[]);

@@ -298,7 +298,7 @@ fn a_changed_rpsl_policy_moves_what_it_is_about_and_nothing_else() {
     let mut scene = scene_with(AUT_NUMS);
     scene.announce(WITH_RPSL);
     scene.sees(SEEN_WITH_RPSL);
-    let updates = |scene: &mut Scene| scene.raw("right", "rs1").status().updates;
+    let updates = |scene: &mut Scene| scene.raw("right", "rs1").status().changes();
     let before = updates(&mut scene);
 
     // Full now takes Left's routes, and Right's no more.

@@ -98,7 +98,7 @@ fn updates(scene: &mut Scene) -> u64 {
         assert_eq!(status.refreshes, [], "{name} is not asked for its routes");
         assert_eq!(status.empty_withdrawals, 0, "{name} is told nothing that it does not know");
     }
-    scene.raw("bob", "rs1").status().updates
+    scene.raw("bob", "rs1").status().changes()
 }
 
 fn wait_vrps(scene: &Scene, count: u64) {

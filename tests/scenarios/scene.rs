@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long a change may take to be everywhere, BIRD's display included.
-pub(crate) const ARRIVE: Duration = Duration::from_secs(30);
+pub(crate) const ARRIVE: Duration = Duration::from_secs(90);
 
 enum Speaker {
     Bird(Box<Bird>),

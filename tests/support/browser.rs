@@ -68,9 +68,11 @@ impl Browser {
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("Target.attachToTarget", attach);
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
-        for domain in ["Page", "Runtime", "Log", "Network", "Performance"] {
+        for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
+        // What its main thread works, not how long it waits for a processor.
+        browser.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
         browser
     }
 
@@ -131,12 +133,7 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub fn until(&mut self, expression: &str) {
-        self.until_within(expression, PATIENCE);
-    }
-
-    /// The same with another limit.
-    pub fn until_within(&mut self, expression: &str, limit: Duration) {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + PATIENCE;
         let truth = format!("(async () => !!(await ({expression})))()");
         loop {
             let value = self.eval(&truth);
@@ -145,7 +142,7 @@ impl Browser {
             }
             if Instant::now() >= deadline {
                 let shown = self.eval("document.body && document.body.innerText.slice(0, 2000)");
-                panic!("not within {limit:?}: {expression} ({value})\n{shown:#}");
+                panic!("not within {PATIENCE:?}: {expression} ({value})\n{shown:#}");
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::ports::free_ports;
+
 /// What a cache serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Data {
@@ -180,7 +182,10 @@ impl Cache {
             .enable_all()
             .build()
             .expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        // One that nobody else is given when this one is gone.
+        let [port] = free_ports();
+        let listener =
+            runtime.block_on(TcpListener::bind(("127.0.0.1", port))).expect("a free port");
         let address = listener.local_addr().expect("it has an address");
         let (connections, incoming) = mpsc::channel(8);
         runtime.spawn(async move {

@@ -66,6 +66,11 @@ impl Frr {
         self.bgpd.kill();
     }
 
+    /// Resets all sessions, as an operator would.
+    pub fn clear(&self) {
+        self.ask(&["clear bgp *"]).expect("vtysh clears");
+    }
+
     /// Starts bgpd again with another configuration.
     pub fn start_again(&mut self, text: &str) {
         fs::write(self.directory.path().join("bgpd.conf"), text).expect("bgpd.conf is written");
@@ -239,7 +244,7 @@ impl Member for Frr {
 /// What [`Frr::start`] starts with.
 pub fn configuration(spec: &Spec) -> String {
     let mut text = format!("router bgp {}\n bgp router-id {}\n", spec.asn, spec.router_id());
-    text += " no bgp enforce-first-as\n no bgp ebgp-requires-policy\n";
+    text += " no bgp ebgp-requires-policy\n";
     text += " no bgp default ipv4-unicast\n no bgp network import-check\n";
     let mut families: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for session in &spec.sessions {

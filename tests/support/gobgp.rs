@@ -44,7 +44,11 @@ impl GoBgp {
     }
 
     fn wait_ready(&self) {
-        eventually("gobgpd answers", Duration::from_secs(20), || self.ask("global"));
+        // It answers before it has read its configuration, and takes nothing until then.
+        eventually("gobgpd answers", Duration::from_secs(60), || {
+            let answer = self.ask("global")?;
+            ensure(answer.contains(&self.spec.asn.to_string()), || answer)
+        });
     }
 
     fn ask(&self, question: &str) -> Result<String, String> {

@@ -14,6 +14,7 @@ pub mod exabgp;
 pub mod frr;
 pub mod gobgp;
 pub mod irrd;
+pub mod loopback;
 pub mod machine;
 pub mod member;
 pub mod mrt;

@@ -68,7 +68,7 @@ impl Process {
     /// Waits for the end; gives the exit code.
     pub fn ended(&mut self) -> Option<i32> {
         let child = &mut self.child;
-        eventually(&format!("{} ends", self.name), Duration::from_secs(15), || {
+        eventually(&format!("{} ends", self.name), Duration::from_secs(60), || {
             let status = child.try_wait().map_err(|error| error.to_string())?;
             status.ok_or_else(|| "still running".to_owned())
         })

@@ -141,6 +141,14 @@ pub struct Status {
     pub empty_withdrawals: u64,
 }
 
+impl Status {
+    /// UPDATE messages that came, but for End-of-RIB, which may come a moment after the routes.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.updates - u64::from(self.end_of_rib.iter().sum::<u32>())
+    }
+}
+
 /// What one UPDATE said about all its prefixes.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Set {
@@ -363,7 +371,8 @@ fn socket(local: SocketAddr, receive_buffer: Option<usize>) -> std::io::Result<S
     Ok(socket)
 }
 
-fn connect(config: &Config) -> Result<TcpStream, String> {
+/// A connection on which nothing has been said.
+pub fn connect(config: &Config) -> Result<TcpStream, String> {
     let local = socket_address(&config.local, 0)?;
     let remote = socket_address(&config.remote, config.port)?;
     let attempt = || {
@@ -395,7 +404,7 @@ struct Reader {
 impl Reader {
     /// Reads until the connection ends; says why it did.
     fn run(mut self) -> String {
-        if let Err(error) = self.stream.set_read_timeout(Some(Duration::from_secs(1))) {
+        if let Err(error) = self.stream.set_read_timeout(Some(Duration::from_millis(100))) {
             return error.to_string();
         }
         let mut buffer = Vec::new();

@@ -153,6 +153,8 @@ pub fn well_known(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('_', "-");
     Some(match name.as_str() {
         "graceful-shutdown" => "65535:0",
+        "llgr-stale" => "65535:6",
+        "no-llgr" => "65535:7",
         "blackhole" => "65535:666",
         "no-export" => "65535:65281",
         "no-advertise" => "65535:65282",

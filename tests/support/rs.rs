@@ -42,7 +42,12 @@ pub fn programs() -> &'static Path {
         // run again, here and at the next build outside.
         for (name, _) in std::env::vars_os() {
             let of_package = name.to_str().is_some_and(|name| name.starts_with("CARGO_"));
-            if of_package && name != "CARGO_HOME" {
+            let of_all = name.to_str().is_some_and(|name| {
+                name == "CARGO_HOME"
+                    || name == "CARGO_INCREMENTAL"
+                    || name.starts_with("CARGO_PROFILE_")
+            });
+            if of_package && !of_all {
                 build.env_remove(name);
             }
         }
@@ -71,7 +76,8 @@ pub struct Config {
     pub route_server: String,
     /// Lines for `[route_server.import]`.
     pub import: String,
-    members: String,
+    /// Tables of members, and what else comes at the end.
+    pub members: String,
     /// The whole text instead, `@control@` standing for the control socket.
     whole: Option<String>,
     /// Port of its HTTP listener on the loopback of its namespace; 0: none.

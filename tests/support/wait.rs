@@ -6,21 +6,27 @@ use std::time::{Duration, Instant};
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(100);
 
+/// What one look takes of the time at most: where the machine stalls, who is waited for has stood
+/// still as well.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Looks at `condition` until it answers `Ok`, or panics with its last complaint after `limit`.
 pub fn eventually<T>(
     what: &str,
     limit: Duration,
     mut condition: impl FnMut() -> Result<T, String>,
 ) -> T {
-    let deadline = Instant::now() + limit;
+    let mut left = limit;
     loop {
+        let began = Instant::now();
         match condition() {
             Ok(value) => return value,
-            Err(complaint) if Instant::now() >= deadline => {
+            Err(complaint) if left.is_zero() => {
                 panic!("{what}: not within {limit:?}: {complaint}")
             }
             Err(_) => thread::sleep(POLL),
         }
+        left = left.saturating_sub(began.elapsed().min(LOOK));
     }
 }
 

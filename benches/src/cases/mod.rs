@@ -33,7 +33,7 @@ impl Case {
 }
 
 /// All of them, in the order of an UPDATE's way through the daemon.
-pub const CASES: [Case; 14] = [
+pub const CASES: [Case; 15] = [
     wire::DECODE,
     wire::FIRST_SIGHT,
     wire::INTERN,
@@ -46,6 +46,7 @@ pub const CASES: [Case; 14] = [
     table::INGEST_TO_ENCODED,
     table::WALK,
     table::GONE_AND_BACK,
+    table::LARGE_ATTRIBUTES,
     wire::ENCODE,
     table::FAN_OUT,
 ];

@@ -1,13 +1,19 @@
 //! The shard, and what follows it: partition and diff, whole tables, walks, the fan-out.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use bgp_wire::{Families, Family};
+use bgp_wire::iana::flag;
+use bgp_wire::{AsPath, Asn, EncodingProfile, Families, Family, Nlri, RawAttribute};
 use policy::Slot;
-use rib::{Batch, Generation, Ingest, Scope, Shard, ShardInput, ShardOutput};
+use rib::{
+    AttributeSet, Batch, Generation, Ingest, PeerState, Scope, Shard, ShardInput, ShardOutput,
+};
 use rs_daemon::runtime::fan_out::FanOut;
 
-use super::exchange::{GENERATION, PROFILE, contested, ingests, peer, run, shard};
+use super::exchange::{
+    GENERATION, PROFILE, asn, attributes, contested, ingests, peer, prefix, run, shard,
+};
 use super::{Case, Run};
 
 /// UPDATEs between the ends of two turns.
@@ -15,6 +21,7 @@ const TURN: usize = 256;
 const CHANGES: u32 = 100;
 const MEMBERS: u16 = 200;
 const PER_MEMBER: u32 = 50;
+const LARGE_PREFIXES: u32 = 1000;
 const FAN_OUT_MEMBERS: u16 = 1000;
 const FAN_OUT_PER_MEMBER: u32 = 10;
 
@@ -41,6 +48,15 @@ pub(super) const WALK: Case =
 /// A member with 5,000 prefixes goes, and comes back with them.
 pub(super) const GONE_AND_BACK: Case =
     Case { name: "gone-and-back", items: 5_000, item: "prefix", prepare: gone_and_back };
+
+/// A member's second routes for the prefixes of another, with 60 kB of attributes: first choice of
+/// one member alone.
+pub(super) const LARGE_ATTRIBUTES: Case = Case {
+    name: "large-attributes",
+    items: LARGE_PREFIXES,
+    item: "prefix",
+    prepare: large_attributes,
+};
 
 /// What the shards decided reaches the queues of a thousand members and leaves them.
 pub(super) const FAN_OUT: Case = Case {
@@ -133,6 +149,46 @@ fn gone_and_back() -> Run {
         let sent = run(&mut shard, back.collect(), TURN);
         delivered(&out) + delivered(&sent)
     })
+}
+
+fn large_attributes() -> Run {
+    let mut shard = shard(MEMBERS);
+    let slot = Slot(0);
+    let generation = Generation(GENERATION.0 + 1);
+    // Who has the first routes gets the second ones, and can be sent so much at once.
+    let profile = EncodingProfile { extended_message: true, ..PROFILE };
+    shard.handle(ShardInput::Down { slot, generation: GENERATION, stale: false });
+    shard.handle(ShardInput::Up { slot, generation, peer: PeerState { profile, ..peer(slot.0) } });
+    let scope = Scope::Table { families: Families::BOTH, refresh: false };
+    shard.handle(ShardInput::Resync { slot, generation, scope });
+    finish(&mut shard, &mut Vec::new());
+    let first = ingests(1, LARGE_PREFIXES, 0).into_iter();
+    run(&mut shard, first.map(|route| Ingest { generation, ..route }).collect(), TURN);
+    let [one, other] = [1, 2].map(large);
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        let again = if n % 2 == 0 { &one } else { &other };
+        delivered(&run(&mut shard, vec![again.clone()], TURN))
+    })
+}
+
+/// All prefixes in one message.
+fn large(variant: u8) -> Ingest {
+    let mut attributes = attributes(1, 0, MEMBERS, 0);
+    attributes.as_path = AsPath::from_sequence(&[asn(1), Asn(3000), Asn(9000), Asn(9001)]);
+    let flags = flag::OPTIONAL | flag::TRANSITIVE;
+    attributes.unknown =
+        Box::new([RawAttribute { flags, code: 240, value: vec![variant; 60_000].into() }]);
+    Ingest {
+        slot: Slot(1),
+        generation: GENERATION,
+        epoch: 1,
+        set: Some(AttributeSet::new(Slot(1), attributes)),
+        reach: (0..LARGE_PREFIXES).map(|n| Nlri::from(prefix(n))).collect(),
+        unreach: Vec::new(),
+        received: Instant::now(),
+    }
 }
 
 fn fan_out() -> Run {

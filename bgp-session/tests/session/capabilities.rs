@@ -291,12 +291,9 @@ fn rfc4724_and_rfc9494_graceful_restart_needs_both_sides() {
             .map(|(afi, safi)| GracefulRestartFamily { afi, safi, forwarding: afi == 1 })
             .collect(),
     };
-    let llgr = Capability::LongLivedGracefulRestart(vec![LongLivedFamily {
-        afi: 2,
-        safi: 1,
-        forwarding: true,
-        stale_time: 500,
-    }]);
+    let long =
+        |afi, forwarding, stale_time| LongLivedFamily { afi, safi: 1, forwarding, stale_time };
+    let llgr = Capability::LongLivedGracefulRestart(vec![long(2, true, 500)]);
     let ours = SessionConfig {
         graceful_restart: Some(GracefulRestartConfig::default()),
         llgr: Some(LlgrConfig { stale_time: secs(60) }),
@@ -310,12 +307,32 @@ fn rfc4724_and_rfc9494_graceful_restart_needs_both_sides() {
     assert_eq!(theirs.families, Families::BOTH);
     assert_eq!(theirs.forwarding, Families::only(Family::V4));
     assert!(negotiated.graceful_notifications);
-    assert_eq!(negotiated.peer_llgr, [None, Some(secs(500))]);
+    // RFC 9494 §4.2: the peer's time may be reduced by local configuration.
+    assert_eq!(negotiated.peer_llgr, [None, Some(secs(60))]);
+    assert_eq!(negotiated.peer_llgr_forwarding, Families::only(Family::V6));
+    // Both families, F for one of them, a shorter time than ours for the other.
+    let llgr_of_both =
+        Capability::LongLivedGracefulRestart(vec![long(1, true, 7), long(2, false, 500)]);
+    let both = open_with([graceful(vec![(1, 1), (2, 1)]), llgr_of_both]);
+    let negotiated = agree(&ours, &both).unwrap();
+    assert_eq!(negotiated.peer_llgr, [Some(secs(7)), Some(secs(60))]);
+    assert_eq!(negotiated.peer_llgr_forwarding, Families::only(Family::V4));
 
     assert_eq!(agree(&config(), &peer).unwrap().peer_graceful_restart, None);
     assert_eq!(agree(&ours, &open()).unwrap().peer_graceful_restart, None);
     // RFC 9494 §4.1: without graceful restart it means nothing.
-    assert_eq!(agree(&ours, &open_with([llgr])).unwrap().peer_llgr, [None; 2]);
+    let negotiated = agree(&ours, &open_with([llgr.clone()])).unwrap();
+    assert_eq!(
+        (negotiated.peer_llgr, negotiated.peer_llgr_forwarding),
+        ([None; 2], Families::NONE)
+    );
+    // Nor does it where we do not offer it.
+    let without = SessionConfig { llgr: None, ..ours.clone() };
+    let negotiated = agree(&without, &open_with([graceful(vec![(2, 1)]), llgr])).unwrap();
+    assert_eq!(
+        (negotiated.peer_llgr, negotiated.peer_llgr_forwarding),
+        ([None; 2], Families::NONE)
+    );
     let ours_without_n = SessionConfig {
         graceful_restart: Some(GracefulRestartConfig {
             notification: false,

@@ -197,6 +197,81 @@ fn rfc4724_s5_a_peer_that_restarted_takes_over_with_its_new_connection() {
     assert_eq!(rig.session.negotiated().unwrap().connection, new);
 }
 
+/// Each take-over costs a full table, as any other session that ends.
+#[test]
+fn a_peer_that_takes_over_again_and_again_is_held_off() {
+    let (config, open) = graceful();
+    let (mut rig, first) = Rig::established_with(config, open.clone());
+    let mut current = first;
+    for n in 0..5 {
+        rig.pass(secs(10));
+        let new = rig.inbound();
+        rig.send(new, &Message::Open(open.clone()));
+        let outputs = rig.send(new, &Message::Keepalive);
+        assert_eq!(down_reason(&outputs), Some(&DownReason::PeerRestarted), "{n}");
+        assert_eq!(rig.session.state(), State::Established, "{n}");
+        current = new;
+    }
+    rig.pass(secs(10));
+    let new = rig.inbound();
+    rig.send(new, &Message::Open(open.clone()));
+    let outputs = rig.send(new, &Message::Keepalive);
+    assert_eq!(down_reason(&outputs), Some(&DownReason::PeerRestarted));
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Established(_))));
+    assert!(sent(&outputs, current).is_empty(), "a NOTIFICATION would end graceful restart");
+    assert_eq!(refused_with(&outputs, new), Some((6, 5)));
+    assert_eq!(rig.session.state(), State::Idle);
+    assert_eq!((rig.session.counters().established, rig.session.counters().flaps), (6, 6));
+    // It may come again when it has waited.
+    rig.pass(secs(400));
+    let new = rig.inbound();
+    rig.send(new, &Message::Open(open));
+    rig.send(new, &Message::Keepalive);
+    assert_eq!(rig.session.state(), State::Established);
+}
+
+/// The same for one that closes the old connection itself while the new one waits for its KEEPALIVE.
+#[test]
+fn a_peer_that_closes_and_goes_on_with_another_connection_is_held_off() {
+    let (config, open) = graceful();
+    let (mut rig, mut current) = Rig::established_with(config, open.clone());
+    for n in 0..6 {
+        rig.pass(secs(10));
+        let new = rig.inbound();
+        rig.send(new, &Message::Open(open.clone()));
+        let outputs = rig.input(Input::ConnectionClosed { id: current });
+        assert_eq!(down_reason(&outputs), Some(&DownReason::ConnectionLost), "{n}");
+        if n == 5 {
+            assert_eq!(refused_with(&outputs, new), Some((6, 5)));
+            break;
+        }
+        rig.send(new, &Message::Keepalive);
+        assert_eq!(rig.session.state(), State::Established, "{n}");
+        current = new;
+    }
+    assert_eq!(rig.session.state(), State::Idle);
+    assert_eq!((rig.session.counters().established, rig.session.counters().flaps), (6, 6));
+}
+
+/// A router that restarts now and then is none of those.
+#[test]
+fn rfc4724_s5_take_overs_of_sessions_that_lasted_are_no_flapping() {
+    let (config, open) = graceful();
+    let (mut rig, _) = Rig::established_with(config, open.clone());
+    for n in 0..20 {
+        // Heard now and then, or the hold timer ends it.
+        for _ in 0..5 {
+            rig.pass(secs(30));
+            let id = rig.session.negotiated().unwrap().connection;
+            rig.send(id, &Message::Keepalive);
+        }
+        let new = rig.inbound();
+        rig.send(new, &Message::Open(open.clone()));
+        rig.send(new, &Message::Keepalive);
+        assert_eq!(rig.session.state(), State::Established, "{n}");
+    }
+}
+
 #[test]
 fn a_newcomer_that_says_nothing_does_not_end_a_graceful_session() {
     let (config, open) = graceful();

@@ -9,7 +9,7 @@ use super::key::CommunityKey;
 use super::pattern::{Encoding, Pattern, Term};
 use super::scheme::{Audience, CommunityScheme, Function};
 use super::scrub::CommunitySet;
-use crate::config::PolicyConfig;
+use crate::config::{Kind, PolicyConfig};
 use crate::error::{NotEncodable, PolicyError, PolicyWarning};
 use crate::peer_set::{PeerSet, Slot};
 
@@ -44,6 +44,13 @@ struct Named {
     asn: Asn,
     alias: Option<u16>,
     peers: PeerSet,
+}
+
+impl Named {
+    /// A collector in the route server's own AS: that `0:$rs` is about everybody is known.
+    fn is_own(&self, rs: Asn) -> bool {
+        self.asn == rs && self.alias.is_none()
+    }
 }
 
 impl Communities {
@@ -145,6 +152,7 @@ pub(crate) fn compile(
         values,
         standard_off: config.short_asn.is_none() && !config.communities.keeps_standard(),
         said_standard_off: false,
+        obeyed: config.export_communities && config.kind != Kind::Chaos,
         errors,
         warnings,
     };
@@ -184,6 +192,8 @@ struct Compiler<'a> {
     /// All standard patterns of the preset are off.
     standard_off: bool,
     said_standard_off: bool,
+    /// Control communities have a meaning at all.
+    obeyed: bool,
     errors: &'a mut Vec<PolicyError>,
     warnings: &'a mut Vec<PolicyWarning>,
 }
@@ -268,11 +278,20 @@ impl Compiler<'_> {
                         left_out += 1;
                         continue;
                     };
+                    let mut means = None;
                     for masked in forms {
                         let hits = actions.entry(masked.key).or_default();
-                        if hits.iter().all(|&(_, named)| named != EVERYBODY) {
-                            hits.push((function, index));
+                        match hits.iter().find(|(_, named)| *named == EVERYBODY) {
+                            None => hits.push((function, index)),
+                            Some((any, _)) => means = Some(*any),
                         }
+                    }
+                    let matters = self.obeyed && !named.is_own(self.values.asn);
+                    if let Some(means) = means.filter(|_| matters) {
+                        let (asn, pattern) = (named.asn, *pattern);
+                        let shadowed =
+                            PolicyWarning::PeerShadowed { asn, function, pattern, means };
+                        self.warnings.push(shadowed);
                     }
                 }
             }

@@ -14,3 +14,4 @@ pub(crate) use encode::Values;
 pub use key::CommunityKey;
 pub use pattern::{Encoding, ExtendedKind, Pattern, PatternSyntax, Term};
 pub use scheme::{Audience, CommunityScheme, Function, Preset, UnknownFunction};
+pub(crate) use scrub::remove;

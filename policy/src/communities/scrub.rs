@@ -52,7 +52,7 @@ impl CommunitySet {
 }
 
 /// Removes in order, and leaves the slice alone where there is nothing to remove.
-fn remove<T: Copy>(communities: &mut Box<[T]>, unwanted: impl Fn(&T) -> bool) -> usize {
+pub(crate) fn remove<T: Copy>(communities: &mut Box<[T]>, unwanted: impl Fn(&T) -> bool) -> usize {
     let count = communities.iter().filter(|community| unwanted(community)).count();
     if count > 0 {
         *communities = communities.iter().copied().filter(|c| !unwanted(c)).collect();

@@ -99,6 +99,31 @@ fn both_forms_of_an_extended_community_are_understood() {
     assert!(got(&plan, LL).unwrap().attributes.extended_communities.is_empty());
 }
 
+/// RFC 4360 §6. On a chaos server communities pass untouched.
+#[test]
+fn non_transitive_extended_communities_stay_with_us() {
+    use bgp_wire::{ExtendedCommunity, Ipv6ExtendedCommunity};
+    let validation_state = ExtendedCommunity([0x43, 0, 0, 0, 0, 0, 0, 0]);
+    let link_bandwidth = ExtendedCommunity([0x40, 4, 0x0b, 0xb8, 0x4b, 0, 0, 0]);
+    let target = ExtendedCommunity([0x00, 2, 0x0b, 0xb8, 0, 0, 0, 7]);
+    let mut attributes = route(V4);
+    attributes.extended_communities = [validation_state, target, link_bandwidth].into();
+    let v6 = |kind| {
+        let mut octets = [0; 20];
+        octets[0] = kind;
+        Ipv6ExtendedCommunity(octets)
+    };
+    attributes.ipv6_extended_communities = [v6(0x40), v6(0x00)].into();
+    let plan = plan_of(&compiled(base()), V4, &attributes);
+    let sent = got(&plan, X).unwrap().attributes;
+    assert_eq!(*sent.extended_communities, [target]);
+    assert_eq!(*sent.ipv6_extended_communities, [v6(0x00)]);
+    let plan = plan_of(&compiled(config(Kind::Chaos)), V4, &attributes);
+    let sent = got(&plan, X).unwrap().attributes;
+    assert_eq!(sent.extended_communities, attributes.extended_communities);
+    assert_eq!(sent.ipv6_extended_communities, attributes.ipv6_extended_communities);
+}
+
 #[test]
 fn s11_the_any_rules_hold_for_members_of_32_bits_too() {
     let policy = compiled(base());
@@ -184,7 +209,7 @@ fn s13_action_communities_are_scrubbed_on_the_way_out() {
         "$rs:65530:8",
     ];
     let mut attributes = tagged(tagged(route(V4), &ours), &others_communities);
-    let foreign = bgp_wire::ExtendedCommunity([0x43, 0, 0, 0, 0, 0, 0, 1]);
+    let foreign = bgp_wire::ExtendedCommunity([0x03, 0, 0, 0, 0, 0, 0, 1]);
     attributes.extended_communities =
         attributes.extended_communities.iter().copied().chain([foreign]).collect();
     let mut expected = tagged(route(V4), &others_communities);

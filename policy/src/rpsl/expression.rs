@@ -16,6 +16,10 @@ pub enum AsExpression {
     As(Asn),
     /// `AS-FOO`, `AS64500:AS-FOO`, `RIPE::AS-FOO`
     Set(String),
+    /// In a filter, what is about prefixes or paths and not about ASes: `{192.0.2.0/24^+}`,
+    /// `<^AS1 .*>`, `PeerAS`, `RS-FOO`, `FLTR-FOO`. It may let something of anybody through, and so
+    /// may its contrary.
+    Prefixes,
     /// `NOT a`
     Not(Box<Self>),
     /// `a AND b`
@@ -30,7 +34,7 @@ impl AsExpression {
     /// The AS-SETs that are named.
     pub fn sets(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
-            Self::Any | Self::As(_) => Box::new(std::iter::empty()),
+            Self::Any | Self::As(_) | Self::Prefixes => Box::new(std::iter::empty()),
             Self::Set(name) => Box::new(std::iter::once(name.as_str())),
             Self::Not(a) => a.sets(),
             Self::And(a, b) | Self::Or(a, b) | Self::Except(a, b) => {
@@ -43,7 +47,7 @@ impl AsExpression {
     #[must_use]
     pub fn names(&self, asn: Asn) -> bool {
         match self {
-            Self::Any | Self::Set(_) => false,
+            Self::Any | Self::Set(_) | Self::Prefixes => false,
             Self::As(named) => *named == asn,
             Self::Not(a) => a.names(asn),
             Self::And(a, b) | Self::Or(a, b) | Self::Except(a, b) => a.names(asn) || b.names(asn),
@@ -64,6 +68,11 @@ impl AsExpression {
                 (Some(members), _) => AsFilter::Only(members.into_iter().collect()),
                 (None, Unknown::Nobody) => AsFilter::none(),
                 (None, Unknown::Everybody) => AsFilter::All,
+            },
+            // The other way round: only what is said of ASes restricts.
+            Self::Prefixes => match unknown {
+                Unknown::Nobody => AsFilter::All,
+                Unknown::Everybody => AsFilter::none(),
             },
             Self::Not(a) => a.evaluate(expand, unknown.inverted()).inverted(),
             Self::And(a, b) => a.evaluate(expand, unknown).and(&b.evaluate(expand, unknown)),

@@ -1,5 +1,6 @@
 //! Reading policy lines of an aut-num object (RFC 2622 §6, RFC 4012 §4, draft-snijders-rpsl-via).
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use bgp_wire::{Asn, Families, Family};
@@ -185,16 +186,20 @@ fn peering<'a>(
 
 /// Skips router expressions: which router of a peering is meant makes no difference here.
 fn routers(mut input: &str) -> &str {
-    let address = |input| {
-        verify(word, |text: &str| text.starts_with(|c: char| c.is_ascii_digit())).parse(input)
-    };
+    let router = |input| verify(word, is_router).parse(input);
     loop {
         let after_at = preceded(keyword("at"), word).parse(input);
-        match after_at.or_else(|_: nom::Err<Error<&str>>| address(input)) {
+        match after_at.or_else(|_: nom::Err<Error<&str>>| router(input)) {
             Ok((rest, _)) => input = rest,
             Err(_) => return input,
         }
     }
+}
+
+/// An address, or the name of an inet-rtr object (RFC 2622 §5.6), which has a dot.
+fn is_router(word: &str) -> bool {
+    let name = word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.contains('.');
+    name || word.starts_with(|c: char| c.is_ascii_digit()) || word.parse::<Ipv6Addr>().is_ok()
 }
 
 /// Skips actions up to the filter, or to the next peering after a semicolon.
@@ -247,7 +252,7 @@ fn filter<'a>(input: &'a str, kind: &Kind) -> IResult<&'a str, LineFilter> {
         .map(|(_, expression)| expression);
     let filter = match parsed {
         Some(AsExpression::Not(inner)) if *inner == AsExpression::Any => LineFilter::Refuse,
-        Some(AsExpression::Any) | None => LineFilter::Allow,
+        Some(AsExpression::Any | AsExpression::Prefixes) | None => LineFilter::Allow,
         Some(_) if kind.via => LineFilter::Allow,
         Some(expression) => LineFilter::From(expression),
     };
@@ -300,11 +305,33 @@ fn term(input: &str, context: Context, depth: usize) -> IResult<&str, AsExpressi
         let (rest, inner) = term(rest, context, depth)?;
         return Ok((rest, AsExpression::Not(Box::new(inner))));
     }
-    alt((
-        delimited(symbol('('), move |input| expression(input, context, depth), symbol(')')),
-        name_expression,
-    ))
-    .parse(input)
+    let inner = move |input| expression(input, context, depth);
+    let parentheses = delimited(symbol('('), inner, symbol(')'));
+    match context {
+        Context::Peering => alt((parentheses, name_expression)).parse(input),
+        Context::Filter => {
+            let named = alt((parentheses, name_expression, prefixes));
+            terminated(named, opt(range_operator)).parse(input)
+        }
+    }
+}
+
+/// What a filter says of prefixes and paths (RFC 2622 §5.4).
+fn prefixes(input: &str) -> IResult<&str, AsExpression> {
+    let list = delimited(symbol('{'), take_while(|c| c != '}'), char('}'));
+    let path = delimited(symbol('<'), take_while(|c| c != '>'), char('>'));
+    let set = verify(token(is_name), |name: &str| {
+        let upper = name.to_ascii_uppercase();
+        let is_set = |part: &str| part.starts_with("RS-") || part.starts_with("FLTR-");
+        upper == "PEERAS" || upper.split(':').any(is_set)
+    });
+    value(AsExpression::Prefixes, alt((list, path, set))).parse(input)
+}
+
+/// `^+`, `^-`, `^24`, `^24-28` behind a set: which lengths are meant makes no difference here.
+fn range_operator(input: &str) -> IResult<&str, &str> {
+    let lengths = take_while1(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+    preceded(symbol('^'), lengths).parse(input)
 }
 
 /// `ANY`, an AS number or an AS-SET.

@@ -105,6 +105,23 @@ fn older_lines_name_the_route_server() {
     assert_eq!(receives("import: from AS6777 accept AS1 AS4", Family::V4), [1, 4]);
     assert_eq!(receives("import: from AS6777 accept ANY AND NOT AS-BAD", Family::V4), [1, 4]);
     assert_eq!(receives("import: from AS6777 accept NOT AS-BAD", Family::V4), [1, 4]);
+    // What is about prefixes restricts nobody, and takes nothing from what is about ASes.
+    for (filter, expected) in [
+        ("AS-GOOD^+", vec![1, 2]),
+        ("AS-GOOD^24-28 OR AS4^-", vec![1, 2, 4]),
+        ("AS-GOOD AND {0.0.0.0/0^8-24}", vec![1, 2]),
+        ("ANY AND NOT {0.0.0.0/0, 10.0.0.0/8^+} AND NOT AS-BAD", vec![1, 4]),
+        ("(AS-GOOD AND NOT RS-MARTIANS)^+", vec![1, 2]),
+        ("AS-GOOD EXCEPT FLTR-BOGONS", vec![1, 2]),
+        ("AS-GOOD AND <^AS6777 .* AS1$>", vec![1, 2]),
+        ("{192.0.2.0/24^+}", vec![1, 2, 3, 4]),
+        ("NOT AS9:RS-MARTIANS", vec![1, 2, 3, 4]),
+        ("AS-GOOD OR PeerAS", vec![1, 2, 3, 4]),
+        ("AS-GOOD AND community.contains(6777:1)", vec![1, 2, 3, 4]),
+    ] {
+        let text = format!("import: from AS6777 accept {filter}");
+        assert_eq!(receives(&text, Family::V4), expected, "{filter}");
+    }
     assert_eq!(sends("export: to AS6777 announce AS-MINE-IS-UNKNOWN", Family::V4), [1, 2, 3, 4]);
     assert_eq!(sends("export: to AS6777 announce NOT ANY", Family::V4), [0; 0]);
     // RFC 4012 §4: they are about IPv4.
@@ -125,6 +142,8 @@ fn what_people_write() {
     for (text, expected) in [
         ("import-via: as6777 FROM as1 Accept any", vec![1]),
         ("import-via: AS6777 192.0.2.1 at 192.0.2.2 from AS1 accept ANY;", vec![1]),
+        ("import-via: AS6777 gw1.ams.example.net from AS1 at fe80::1 accept ANY", vec![1]),
+        ("import-via: AS6777 from AS1 fe80::1 at gw2.example.net accept ANY", vec![1]),
         ("import-via: AS6777 from AS1 action pref=100; med=0; accept ANY", vec![1]),
         ("import-via: AS6777 from AS1 action pref=100 accept ANY", vec![1]),
         (
@@ -160,6 +179,7 @@ fn what_cannot_be_understood_is_said_with_its_place() {
         ("AS6777 to AS1 accept ANY", "to AS1 accept ANY"),
         ("AS6777 from PRNG-FOO accept ANY", "PRNG-FOO accept ANY"),
         ("AS6777 from (AS1 accept ANY", "(AS1 accept ANY"),
+        ("AS6777 from AS1.10 accept ANY", ".10 accept ANY"),
         ("AS6777 from AS1 announce ANY", "announce ANY"),
         ("AS6777 from AS1 accept", ""),
         ("afi ipv5 AS6777 from AS1 accept ANY", "afi ipv5 AS6777"),

@@ -6,7 +6,7 @@ use bgp_wire::{Community, PathAttributes};
 
 use super::next_hop::NextHopVerdict;
 use super::{AttributeFacts, AttributeVerdict, checks, path};
-use crate::communities::{Function, attach};
+use crate::communities::{Function, attach, remove};
 use crate::config::{ImportPolicy, Kind, PeerPolicy};
 use crate::outgoing::OutgoingAttributes;
 use crate::peer_set::Slot;
@@ -152,6 +152,11 @@ impl Policy {
                 attach(&mut outgoing, &transit);
             }
         }
+        // They are a neighbour's own (RFC 4360 §6), and we are none: what one member says about its
+        // link, or as its validation state (RFC 8097), is not another's to believe.
+        if self.config().kind != Kind::Chaos {
+            strip_non_transitive(&mut outgoing);
+        }
         if self.config().set_partial {
             for unknown in &mut outgoing.unknown {
                 unknown.flags |= FLAG_PARTIAL;
@@ -162,6 +167,11 @@ impl Policy {
         }
         outgoing
     }
+}
+
+fn strip_non_transitive(attributes: &mut PathAttributes) {
+    remove(&mut attributes.extended_communities, |community| !community.is_transitive());
+    remove(&mut attributes.ipv6_extended_communities, |community| !community.is_transitive());
 }
 
 /// The Partial bit of the attribute flags (RFC 4271 §4.3).
@@ -219,7 +229,10 @@ fn community_count<'a>(input: &Input<'a>) -> Outcome<'a> {
         return Outcome::Skipped("no limit");
     }
     let attributes = input.attributes;
-    let found = attributes.communities.len()
+    // The mark of a route that we keep over its source's long restart is ours (RFC 9494 §4.2), and
+    // does not make one too many; nor does another helper's.
+    let mark = usize::from(attributes.communities.contains(&Community::LLGR_STALE));
+    let found = attributes.communities.len() - mark
         + attributes.extended_communities.len()
         + attributes.ipv6_extended_communities.len()
         + attributes.large_communities.len();

@@ -89,6 +89,13 @@ impl VerdictClass {
         self.irr_origin() == IrrState::Absent || self.irr_prefix() == IrrState::Absent
     }
 
+    /// Whether somebody vouches that it is the member's: its set, a ROA in the place of a route
+    /// object, or the operator.
+    #[must_use]
+    pub fn passes_irr(self) -> bool {
+        !self.fails_irr() && self.irr_prefix() != IrrState::NotChecked
+    }
+
     /// Whether it is a blackhole request that was taken.
     #[must_use]
     pub fn blackhole(self) -> bool {

@@ -119,9 +119,6 @@ impl NextHops {
         if has_global && !self.over_link_local && !self.registered {
             return NextHopVerdict::StripLinkLocal;
         }
-        if mode == NextHopMode::Lan {
-            return NextHopVerdict::Accept;
-        }
         NextHopVerdict::Refuse("the link-local half is not this member's")
     }
 }

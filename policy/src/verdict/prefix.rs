@@ -307,8 +307,9 @@ fn blackhole<'a>(route: &mut Route<'a>) -> Outcome<'a> {
     if !route.import().blackhole {
         return Outcome::Skipped("off");
     }
-    if route.class.fails_irr() {
-        return Outcome::Skipped("not the member's prefix");
+    // Not refused is not enough: with `irr = "off"` anybody could blackhole anything.
+    if !route.class.passes_irr() {
+        return Outcome::Skipped("not known to be the member's prefix");
     }
     route.class = route.class.with_blackhole();
     Outcome::Noted(Datum::Text("blackhole request taken"))

@@ -74,3 +74,21 @@ fn sets_that_no_route_holds_are_dropped_when_there_are_many() {
         assert!(Arc::ptr_eq(set, &intern(&mut interner, &update(n as u32, 1))));
     }
 }
+
+/// What is held counts, not what came.
+#[test]
+fn octets_that_routes_hold_are_bounded() {
+    let mut interner = Interner::new(Slot(1));
+    let octets = update(0, 1).attributes.as_slice().len();
+    for n in 0..1000 {
+        intern(&mut interner, &update(n, 1));
+        assert!(!interner.is_over(octets * 100), "nobody holds them");
+    }
+    let mut held = Vec::new();
+    let over = (0..1000).find(|n| {
+        held.push(intern(&mut interner, &update(10_000 + n, 1)));
+        interner.is_over(octets * 100)
+    });
+    let over = over.expect("there is an end");
+    assert!((100..=113).contains(&over), "an eighth late at the most: {over}");
+}

@@ -252,6 +252,13 @@ impl Exchange {
         }
     }
 
+    pub fn time_over(&mut self, slot: u16) {
+        for shard in 0..self.shards.len() {
+            let families = Families::BOTH;
+            self.send(shard, ShardInput::Sweep { slot: Slot(slot), families });
+        }
+    }
+
     pub fn refresh(&mut self, slot: u16) {
         let generation = self.generation(slot);
         let families = self.workers[usize::from(slot)].kind.families;

@@ -9,7 +9,7 @@ use policy::{
     AspaTable, CheckMode, FilterMode, IrrChange, IrrSets, MedMode, MemberIrr, Policy, PolicyConfig,
     RouteSet, RoutingData, Slot, Vrp, VrpTable,
 };
-use rib::{Changed, Cursor, RouteFilter};
+use rib::{Changed, Cursor, LimitConfig, PeerLimit, RouteFilter, Shard};
 
 use super::oracle::Oracle;
 use super::{
@@ -24,20 +24,47 @@ pub const PREFIXES: u32 = 14;
 pub enum Op {
     Up(u16),
     UpAs(u16, u8),
-    Down { slot: u16, stale: bool },
-    Announce { slot: u16, first: u32, count: u32, attributes: Attributes },
-    Withdraw { slot: u16, first: u32, count: u32 },
+    Down {
+        slot: u16,
+        stale: bool,
+    },
+    Announce {
+        slot: u16,
+        first: u32,
+        count: u32,
+        attributes: Attributes,
+    },
+    Withdraw {
+        slot: u16,
+        first: u32,
+        count: u32,
+    },
     EndOfRib(u16),
     LongLived(u16),
+    /// What is kept of a member that is away is kept no longer.
+    TimeOver(u16),
     Stall(u16),
     Resume(u16),
     Refresh(u16),
-    Policy { closed: u8 },
+    Policy {
+        closed: u8,
+    },
     Vrps(u8),
     Aspas(u8),
-    Irr { member: u16, origins: u8, prefixes: u16 },
-    Turn { shard: usize, inputs: usize, work: bool },
-    Deliver { shard: usize, count: usize },
+    Irr {
+        member: u16,
+        origins: u8,
+        prefixes: u16,
+    },
+    Turn {
+        shard: usize,
+        inputs: usize,
+        work: bool,
+    },
+    Deliver {
+        shard: usize,
+        count: usize,
+    },
 }
 
 /// What varies about the attributes of a route.
@@ -148,6 +175,10 @@ fn irr_set(origins: u8, prefixes: u16) -> MemberIrr {
     MemberIrr::fetched("AS-SET", 0, RouteSet::new(origins, prefixes))
 }
 
+fn limit(count_accepted: bool) -> Arc<PeerLimit> {
+    Arc::new(PeerLimit::new(LimitConfig { count_accepted, ..LimitConfig::default() }))
+}
+
 pub struct Run {
     pub exchange: Exchange,
     oracle: Oracle,
@@ -159,6 +190,9 @@ impl Run {
     pub fn new(shards: usize, med: MedMode) -> Self {
         let policy = Arc::new(Policy::new(checked(policy_config(MEMBERS, 1, med))).unwrap());
         let mut exchange = Exchange::new(&kinds(), shards, policy);
+        for (slot, place) in exchange.limits.iter_mut().enumerate() {
+            *place = limit(slot % 2 == 1);
+        }
         let sets = (0..MEMBERS as u16).map(|member| (member.into(), irr_set(0xFE, 0x3FFF)));
         let irr = Arc::new(IrrSets::from_members(sets));
         exchange.set_data(RoutingData { irr, ..RoutingData::default() }, &Changed::All);
@@ -175,11 +209,16 @@ impl Run {
             Op::Up(slot) if !self.is_up(*slot) => self.exchange.up(*slot),
             Op::UpAs(slot, router_id) if !self.is_up(*slot) => {
                 self.exchange.router_ids[usize::from(*slot)] = 0x0A00_0000 + u32::from(*router_id);
+                // The routes that were kept are counted as is configured since.
+                self.exchange.limits[usize::from(*slot)] = limit(router_id & 1 == 1);
                 self.exchange.up(*slot);
             }
             Op::Down { slot, stale } if self.is_up(*slot) => {
                 self.exchange.down(*slot, *stale);
                 self.oracle.down(*slot, *stale);
+                if !stale {
+                    self.count_anew(*slot);
+                }
             }
             Op::Announce { slot, first, count, attributes } if self.is_up(*slot) => {
                 self.announce(*slot, *first, *count, *attributes);
@@ -200,6 +239,11 @@ impl Run {
                 self.exchange.settle();
                 self.oracle.long_lived(*slot);
             }
+            Op::TimeOver(slot) if !self.is_up(*slot) => {
+                self.exchange.time_over(*slot);
+                self.oracle.sweep(*slot);
+                self.count_anew(*slot);
+            }
             Op::Stall(slot) => self.exchange.workers[usize::from(*slot)].stalled = true,
             Op::Resume(slot) => self.exchange.workers[usize::from(*slot)].stalled = false,
             Op::Refresh(slot) if self.is_up(*slot) => self.exchange.refresh(*slot),
@@ -213,6 +257,12 @@ impl Run {
             Op::Deliver { shard, count } => self.exchange.deliver(shard % shards, *count),
             _ => {}
         }
+    }
+
+    /// Nothing of it is kept.
+    fn count_anew(&mut self, slot: u16) {
+        let place = &mut self.exchange.limits[usize::from(slot)];
+        *place = limit(place.counts_accepted_only());
     }
 
     fn announce(&mut self, slot: u16, first: u32, count: u32, attributes: Attributes) {
@@ -290,6 +340,7 @@ impl Run {
         self.exchange.workers.iter_mut().for_each(|worker| worker.stalled = false);
         self.exchange.settle();
         for member in 0..MEMBERS as u16 {
+            self.check_count(member);
             let worker = &self.exchange.workers[usize::from(member)];
             if !worker.is_up {
                 continue;
@@ -298,6 +349,28 @@ impl Run {
             let expected = self.oracle.table(&self.exchange, member);
             assert_eq!(worker.table, expected, "table of member {member}");
             self.check_views(member);
+            // In parts, so that views meet it half done.
+            self.exchange.shards.iter_mut().for_each(|shard| {
+                shard.count_exported(5);
+            });
+        }
+        self.exchange.shards.iter().for_each(check_best);
+    }
+
+    /// What a member's limit counts is what is there of it.
+    fn check_count(&self, member: u16) {
+        let limit = &self.exchange.limits[usize::from(member)];
+        for family in Family::ALL {
+            let f = family.index();
+            let counters = self.exchange.shards.iter().map(|shard| shard.counters());
+            let slots = counters.filter_map(|counters| counters.slot(Slot(member)));
+            let there: u32 = slots
+                .map(|slot| match limit.counts_accepted_only() {
+                    true => slot.accepted[f],
+                    false => slot.received[f],
+                })
+                .sum();
+            assert_eq!(limit.count(family), there, "{family} of member {member}");
         }
     }
 
@@ -330,5 +403,26 @@ impl Run {
         }
         assert_eq!((viewed, exported), (table.len(), table.len() as u64));
         assert_eq!(counted, by_source);
+    }
+}
+
+/// The counts of first candidates are those of the view.
+fn check_best(shard: &Shard) {
+    let mut destinations = [0; 2];
+    let mut best: BTreeMap<Slot, [u32; 2]> = BTreeMap::new();
+    let mut cursor = Some(Cursor::START);
+    while let Some(from) = cursor {
+        let page = shard.routes(&RouteFilter::default(), from, 100);
+        for route in page.routes.iter().filter(|route| route.best && route.reject.is_none()) {
+            let f = route.prefix.family().index();
+            destinations[f] += 1;
+            best.entry(route.source).or_default()[f] += 1;
+        }
+        cursor = page.next;
+    }
+    assert_eq!(shard.counters().destinations, destinations);
+    for (slot, counters) in shard.counters().slots.iter().enumerate() {
+        let of_slot = best.get(&Slot(slot as u16)).copied().unwrap_or_default();
+        assert_eq!(counters.best, of_slot, "of slot {slot}");
     }
 }

@@ -59,14 +59,18 @@ impl Queue {
         }
     }
 
-    /// Adds messages. `false`: more waits than may.
-    pub(super) fn push(&self, octets: Bytes) -> bool {
+    /// Adds messages, however many wait.
+    pub(super) fn push(&self, octets: Bytes) {
         if !octets.is_empty() {
             self.set_octets(self.octets.get() + octets.len());
             self.chunks.borrow_mut().push_back(octets);
             self.more.notify_one();
         }
-        self.octets.get() <= self.bound
+    }
+
+    /// Whether more waits than may.
+    pub(super) fn is_over(&self) -> bool {
+        self.octets.get() > self.bound
     }
 
     /// Whether the next page of a dump may be asked for: the dump alone never fills the queue.
@@ -234,11 +238,12 @@ mod tests {
     fn a_queue_says_when_too_much_waits_and_when_there_is_room_again() {
         let room = Rc::new(Notify::new());
         let queue = Queue::new(1000, Rc::clone(&room), counters());
-        assert!(queue.push(vec![0; 250].into()) && queue.has_room());
-        assert!(queue.push(vec![0; 750].into()) && !queue.has_room());
-        assert!(!queue.push(vec![0; 1].into()));
+        for (octets, room, over) in [(250, true, false), (750, false, false), (1, false, true)] {
+            queue.push(vec![0; octets].into());
+            assert_eq!((queue.has_room(), queue.is_over()), (room, over), "{octets} more");
+        }
         queue.sent(700);
-        assert!(!queue.has_room());
+        assert!(!queue.has_room() && !queue.is_over());
         queue.sent(100);
         assert!(queue.has_room());
         let rung = tokio_test_now(room.notified());

@@ -1,7 +1,6 @@
 //! Routes as Route Monitoring messages, those with the same attributes packed together.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bgp_wire::bmp::{PeerHeader, route_monitoring};
 use bgp_wire::{
@@ -131,31 +130,10 @@ impl Messages {
     }
 }
 
-/// Moments of the monotonic clock as times since the Unix epoch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    now: Instant,
-    since_epoch: Duration,
-}
-
-impl Times {
-    pub(super) fn now() -> Self {
-        Self { now: Instant::now(), since_epoch: since_epoch(SystemTime::now()) }
-    }
-
-    /// Of a moment; none: now.
-    pub(super) fn of(&self, at: Option<Instant>) -> Duration {
-        let ago = at.map_or(Duration::ZERO, |at| self.now.saturating_duration_since(at));
-        self.since_epoch.saturating_sub(ago)
-    }
-}
-
-pub(super) fn since_epoch(at: SystemTime) -> Duration {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bgp_wire::bmp::{ROUTE_MONITORING_OCTETS, Rib};
     use bgp_wire::{AsPath, Asn, NextHop, Prefix, RawAttribute};
     use policy::Slot;

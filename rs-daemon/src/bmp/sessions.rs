@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use policy::Slot;
 use rib::Generation;
 
-use super::messages::since_epoch;
 use super::tap::SessionUp;
+use crate::times::since_epoch;
 
 /// A session's place: the route server's number, and the slot there.
 pub(super) type Place = (usize, Slot);

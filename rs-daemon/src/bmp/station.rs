@@ -17,13 +17,14 @@ use tokio::task::JoinHandle;
 
 use super::collector::{Connector, End, Notice, Queue};
 use super::dump::{Dump, Step};
-use super::messages::{Messages, Times, since_epoch};
+use super::messages::Messages;
 use super::sessions::{Place, Server, Session, Sessions};
 use super::statistics::{Numbers, of_loc_rib};
 use super::status::CollectorCounters;
 use super::tap::{DumpId, DumpPage, Event};
 use crate::config::{Bmp, BmpCollector, BmpView, Config};
 use crate::runtime::{Inner, ShardMessage};
+use crate::times::{Times, since_epoch};
 
 /// See the module.
 pub(super) struct Station {
@@ -333,9 +334,10 @@ impl Station {
         }
         for event in events.drain(..) {
             self.on_event(event);
+            // At once: what comes behind this may be many times what a collector may leave waiting.
+            self.drop_slow();
         }
         self.events = events;
-        self.drop_slow();
         self.go_on();
     }
 
@@ -388,7 +390,7 @@ impl Station {
             if let Some(link) = &collector.link
                 && wants(&collector.wants)
             {
-                // Who has too much waiting is looked for when all events are through.
+                // Who has too much waiting is looked for when the event is through.
                 link.queue.push(octets.clone());
             }
         }
@@ -536,7 +538,7 @@ impl Station {
     fn drop_slow(&mut self) {
         let mut any = false;
         for collector in self.collectors.values_mut() {
-            if collector.link.as_ref().is_some_and(|link| !link.queue.push(Bytes::new())) {
+            if collector.link.as_ref().is_some_and(|link| link.queue.is_over()) {
                 disconnect(
                     collector,
                     |counters| &counters.too_slow,

@@ -35,6 +35,7 @@ impl Numbers {
         let servers = inner.engine.route_servers.load_full();
         for index in 0..servers.len() {
             // While stopping there is nothing to count.
+            let _ = inner.count_exported(index).await;
             let counted = inner.ask_shards(index, of_shard).await.unwrap_or_default();
             let mut loc_rib = [0; 2];
             for (slots, best) in counted {
@@ -47,7 +48,7 @@ impl Numbers {
             }
             numbers.loc_rib.push(loc_rib);
         }
-        for session in inner.snapshot().await {
+        for session in inner.snapshot(None).await {
             let index = servers.iter().position(|server| server.name == session.id.route_server);
             let place = index.map(|index| (index, Slot(session.slot)));
             if let Some(numbers) = place.and_then(|place| numbers.sessions.get_mut(&place)) {

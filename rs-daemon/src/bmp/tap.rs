@@ -165,9 +165,18 @@ impl Tap {
 }
 
 /// What routes in the queue keep in memory, about. The rest is bounded by the number of sessions.
+/// Attributes count, too: nothing else may hold them any more. Those of one message stand together.
 fn octets_of(event: &Event) -> usize {
     match event {
-        Event::Routes { changes, .. } => changes.len() * size_of::<Watched>(),
+        Event::Routes { changes, .. } => {
+            let mut last = std::ptr::null();
+            let attributes = changes.iter().filter_map(Watched::set).filter(|set| {
+                let before = std::mem::replace(&mut last, Arc::as_ptr(set));
+                !std::ptr::eq(before, last)
+            });
+            let octets: usize = attributes.map(|set| set.octets()).sum();
+            changes.len() * size_of::<Watched>() + octets
+        }
         Event::Batch { batch, .. } => {
             batch.frames.iter().map(|frame| frame.octets.len()).sum::<usize>() + 256
         }
@@ -203,5 +212,28 @@ mod tests {
         tap.push_routes(routes(most));
         assert!(!tap.take(&mut taken));
         assert_eq!(tap.lost_total(), 1);
+    }
+
+    /// Attributes that nothing else may hold any more are what a change keeps, once for a message.
+    #[test]
+    fn a_change_takes_as_much_as_its_attributes() {
+        let large = || {
+            let path = bgp_wire::AsPath::from_sequence(&[Asn(64501)]);
+            let next_hop = bgp_wire::NextHop::V4([192, 0, 2, 1].into());
+            let attributes = bgp_wire::PathAttributes::new(path, next_hop);
+            rib::AttributeSet::received(Slot(0), attributes, 4000)
+        };
+        let loc = |set: &Arc<rib::AttributeSet>, n: u8| Watched::Loc {
+            prefix: bgp_wire::Prefix::v4([20, 0, n, 0].into(), 24).unwrap(),
+            set: Some(Arc::clone(set)),
+        };
+        let (one, other) = (large(), large());
+        let event = |changes| Event::Routes { route_server: 0, shard: 0, changes };
+        let of = |changes: Vec<Watched>| {
+            let count = changes.len();
+            octets_of(&event(changes)) - count * size_of::<Watched>()
+        };
+        assert_eq!(of(vec![loc(&one, 0), loc(&one, 1), loc(&one, 2)]), 4000);
+        assert_eq!(of(vec![loc(&one, 0), loc(&other, 1), loc(&other, 2)]), 8000);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bgp_wire::Asn;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::control::protocol::{
@@ -94,7 +95,7 @@ pub enum Verb {
         /// On or off
         switch: Switch,
     },
-    /// Stop the daemon
+    /// Stop the daemon, and wait until it has ended
     Shutdown {
         /// Without NOTIFICATION, so that members keep the routes over a restart (RFC 4724)
         #[arg(long)]
@@ -150,7 +151,7 @@ pub enum Verb {
     /// Live view: sessions, routes, what is lagging; arrows scroll, q leaves it
     Top {
         /// Seconds between looks
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=86_400))]
         interval: u64,
     },
     /// Print a completion script
@@ -212,8 +213,8 @@ pub struct Routes {
     /// Of this route server
     #[arg(long = "rs", value_name = "RS")]
     pub route_server: Option<String>,
-    /// Announced by this member
-    #[arg(long, value_name = "PEER", conflicts_with = "to")]
+    /// Announced by this member; with --to what that one was given of them
+    #[arg(long, value_name = "PEER")]
     pub from: Option<String>,
     /// Sent to this member: its Adj-RIB-Out
     #[arg(long, value_name = "PEER")]
@@ -332,8 +333,7 @@ impl Style {
 }
 
 fn asn(text: &str) -> Result<u32, String> {
-    let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
-    digits.parse().map_err(|_| format!("{text:?} is not an AS number"))
+    text.parse::<Asn>().map(|asn| asn.0).map_err(|_| format!("{text:?} is not an AS number"))
 }
 
 impl Verb {
@@ -427,6 +427,16 @@ mod tests {
     }
 
     #[test]
+    fn an_as_is_written_as_everywhere_else() {
+        for text in ["AS65010", "as65010", "As65010", "65010"] {
+            assert_eq!(asn(text), Ok(65010), "{text}");
+        }
+        for text in ["AS+65010", "+65010", "AS", ""] {
+            assert!(asn(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn every_documented_command_is_understood() {
         for line in [
             "status",
@@ -439,6 +449,7 @@ mod tests {
             "routes 192.0.2.0/24 --covering",
             "routes --from 65010 --filtered --json",
             "routes --to AS65010 --rs rs1 --community 0:64500 --origin AS3",
+            "routes --from AS65010 --to AS65020 --rs rs1",
             "explain 192.0.2.0/24 --to 65010 --rs rs1",
             "diff new.toml",
             "reload",
@@ -457,6 +468,7 @@ mod tests {
             "as-set AS-ALL --rs rs1 --family v4",
             "client-config AS65010 --style bird",
             "top",
+            "top --interval 86400",
             "completions bash",
             "completions zsh --program rs-daemon",
             "man",
@@ -473,11 +485,14 @@ mod tests {
         for line in [
             "routes --covering",
             "routes 10.0.0.0/8 --covering --covered",
-            "routes --from 1 --to 2",
+            "routes --filtered --to 2",
             "explain 10.0.0.0/8",
             "drain maybe",
             "client-config AS1 --style tcl",
             "as-set AS-X",
+            "top --interval 0",
+            "top --interval 86401",
+            "top --interval 18446744073709551615",
         ] {
             let words = std::iter::once("rsctl").chain(line.split(' '));
             let error = Args::try_parse_from(words).expect_err(line);

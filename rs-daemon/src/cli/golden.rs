@@ -22,9 +22,18 @@ use crate::runtime::status::{
 
 /// Runs `write` and compares with `golden/NAME.txt`.
 fn golden(name: &str, write: impl FnOnce(&mut Look<'_>) -> std::io::Result<()>) {
+    golden_at(None, name, write);
+}
+
+/// The same on a terminal of `width` columns.
+fn golden_at(
+    width: Option<usize>,
+    name: &str,
+    write: impl FnOnce(&mut Look<'_>) -> std::io::Result<()>,
+) {
     let mut out = Vec::new();
     let now = Timestamp::try_from(sample::time(sample::NOON)).unwrap();
-    write(&mut Look { paint: Paint::Bare, width: None, now, out: &mut out }).unwrap();
+    write(&mut Look { paint: Paint::Bare, width, now, out: &mut out }).unwrap();
     let text = String::from_utf8(out).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/cli/golden/{name}.txt"));
     if std::env::var_os("RS_BLESS").is_some() {
@@ -41,6 +50,7 @@ fn counters(received: u64, filtered: u64, exported: u64) -> RouteCounters {
     RouteCounters {
         received,
         accepted: received - filtered,
+        best: received - filtered,
         filtered,
         exported,
         refused: 0,
@@ -74,6 +84,7 @@ fn sessions() -> Vec<SessionStatus> {
     alice.routes[0].filtered_by_reason = vec![("rpki-invalid".into(), 2)];
     alice.routes[1].marked = vec![("transit".into(), 9), ("transit-tagged".into(), 7)];
     alice.limits = [Some(130), Some(100)];
+    alice.counted = [120, 12];
     alice.dynamic_limits =
         [None, Some(LearnedLimit { highest: 13, days: 40, ..LearnedLimit::default() })];
     let mut bob = sample::session("rs1", 4_200_000, "fe80::65:20");
@@ -87,6 +98,7 @@ fn sessions() -> Vec<SessionStatus> {
     carol.state = SessionState::Disabled;
     carol.disabled = Some("unpaid".into());
     carol.limits = [Some(170_000), None];
+    carol.limit_total = Some(180_000);
     vec![alice, bob, carol]
 }
 
@@ -190,11 +202,13 @@ fn rpki() -> RpkiAnswer {
 #[test]
 fn status_table() {
     golden("status", |look| status::write(&status_answer(), look));
+    golden_at(Some(80), "status-80", |look| status::write(&status_answer(), look));
 }
 
 #[test]
 fn members_table() {
     golden("members", |look| members::write_list(&sessions(), look));
+    golden_at(Some(80), "members-80", |look| members::write_list(&sessions(), look));
 }
 
 #[test]
@@ -224,7 +238,7 @@ fn listing(words: &str, look: &mut Look<'_>) -> std::io::Result<()> {
     use clap::Parser;
     let args = Args::try_parse_from(words.split(' ')).unwrap();
     let Verb::Routes(asked) = args.verb else { panic!("{words}") };
-    let mut listing = routes::Listing::new(&asked, None);
+    let mut listing = routes::Listing::new(&asked, look.width);
     for route in [route("203.0.113.0/24", "65010"), rejected()] {
         listing.push(route, look)?;
     }
@@ -234,6 +248,9 @@ fn listing(words: &str, look: &mut Look<'_>) -> std::io::Result<()> {
 #[test]
 fn routes_tables() {
     golden("routes", |look| listing("rsctl routes", look));
+    golden_at(Some(80), "routes-filtered-80", |look| {
+        listing("rsctl routes --rs rs1 --filtered", look)
+    });
     golden("routes-filtered", |look| listing("rsctl routes --rs rs1 --filtered", look));
     golden("routes-detail", |look| listing("rsctl routes --detail", look));
 }

@@ -10,9 +10,6 @@ use crate::runtime::status::{
     DirectionCounters, NegotiatedStatus, RouteCounters, SessionState, SessionStatus,
 };
 
-/// From this share of the limit on the figure is coloured.
-const NEAR_LIMIT_PERCENT: u64 = 80;
-
 const FAMILY_COLUMNS: [[Column; 5]; 2] = [
     [
         Column::Right("V4 IN"),
@@ -44,7 +41,7 @@ pub(super) fn write_list(sessions: &[SessionStatus], look: &mut Look<'_>) -> io:
         Column::Right("SINCE"),
     ]);
     columns.extend(FAMILY_COLUMNS.concat());
-    let spare = &["LIMIT", "OK", "SINCE", "FILT", "STATE"];
+    let spare = &["LIMIT", "OK", "SINCE", "OUT", "FILT", "STATE"];
     let mut table = Table::new(columns).fit(look.width, &["NAME"], spare);
     for session in sessions {
         let mut row = Vec::new();
@@ -66,17 +63,9 @@ pub(super) fn write_list(sessions: &[SessionStatus], look: &mut Look<'_>) -> io:
     table.write(look.paint, look.out)?;
     let up = sessions.iter().filter(|session| is_up(session)).count();
     let total = counted(sessions.len() as u64, "session", "sessions");
-    let narrow = narrow(&table);
+    let narrow = table.after();
     let line = look.paint.apply(Style::Dim, &format!("{total}, {up} established{narrow}"));
     writeln!(look.out, "{line}")
-}
-
-/// What a narrow terminal cost.
-pub(super) fn narrow(table: &Table) -> String {
-    match table.left_out() {
-        left_out if left_out.is_empty() => String::new(),
-        left_out => format!("; no room for {}", left_out.join(", ")),
-    }
 }
 
 pub(super) fn is_up(session: &SessionStatus) -> bool {
@@ -103,15 +92,16 @@ fn carries(session: &SessionStatus, family: usize) -> bool {
 }
 
 fn figures(session: &SessionStatus, family: usize) -> [Cell; 5] {
-    let limit = session.limits[family];
-    let limit_cell = limit.map_or_else(|| Cell::from("-"), Cell::from);
+    let limit_cell = limit_cell(session, family);
     if !is_up(session) || !carries(session, family) {
         let none = || Cell::styled("-", Style::Dim);
         return [none(), none(), none(), none(), limit_cell];
     }
     let routes = &session.routes[family];
     let filtered = if routes.filtered > 0 { Style::Warn } else { Style::Plain };
-    let near = limit.is_some_and(|limit| near_limit(routes.received, limit));
+    let name = ["ipv4", "ipv6"][family];
+    let near =
+        session.limit_uses().any(|one| [name, "all"].contains(&one.families) && one.is_near());
     [
         Cell::styled(routes.received.to_string(), if near { Style::Bad } else { Style::Plain }),
         Cell::from(routes.accepted),
@@ -121,8 +111,14 @@ fn figures(session: &SessionStatus, family: usize) -> [Cell; 5] {
     ]
 }
 
-pub(super) fn near_limit(received: u64, limit: u32) -> bool {
-    received * 100 >= u64::from(limit) * NEAR_LIMIT_PERCENT
+/// The limit that a family meets first: its own, or the one on both together.
+fn limit_cell(session: &SessionStatus, family: usize) -> Cell {
+    match (session.limits[family], session.limit_total) {
+        (None, None) => Cell::from("-"),
+        (Some(limit), None) => Cell::from(limit),
+        (Some(limit), Some(total)) if limit <= total => Cell::from(limit),
+        (_, Some(total)) => Cell::from(format!("{total} all")),
+    }
 }
 
 /// `key  value` lines.
@@ -285,7 +281,7 @@ fn families(session: &SessionStatus, look: &mut Look<'_>) -> io::Result<()> {
             Cell::from(routes.accepted),
             Cell::from(routes.filtered),
             Cell::from(routes.exported),
-            session.limits[family].map_or_else(|| Cell::from("-"), Cell::from),
+            limit_cell(session, family),
         ]);
     }
     table.write(look.paint, look.out)?;

@@ -1,9 +1,11 @@
 //! `rsctl`: asks the daemon over its control socket and prints the answer as a table or as JSON.
 
 mod args;
+mod birdc;
 mod explain;
 #[cfg(test)]
 mod golden;
+mod json;
 mod members;
 mod outside;
 mod report;

@@ -53,7 +53,7 @@ pub(super) fn write_rpki(rpki: &RpkiAnswer, look: &mut Look<'_>) -> io::Result<(
             source.last_error.as_ref().map_or_else(Cell::default, |e| Cell::styled(e, Style::Bad)),
         ]);
     }
-    table.write(look.paint, look.out)
+    table.finish(look.paint, look.out)
 }
 
 pub(super) fn write_bmp(collectors: &[BmpCollectorStatus], look: &mut Look<'_>) -> io::Result<()> {
@@ -90,7 +90,7 @@ pub(super) fn write_bmp(collectors: &[BmpCollectorStatus], look: &mut Look<'_>) 
             Cell::from(&collector.views.join(" ")),
         ]);
     }
-    table.write(look.paint, look.out)
+    table.finish(look.paint, look.out)
 }
 
 /// Sets, then RPSL policies where there are any.
@@ -153,7 +153,7 @@ fn write_sets(sets: &[&IrrSetStatus], look: &mut Look<'_>) -> io::Result<()> {
             error_cell(set.last_error.as_ref()),
         ]);
     }
-    table.write(look.paint, look.out)
+    table.finish(look.paint, look.out)
 }
 
 fn write_policies(policies: &[&RpslPolicyStatus], look: &mut Look<'_>) -> io::Result<()> {
@@ -182,7 +182,7 @@ fn write_policies(policies: &[&RpslPolicyStatus], look: &mut Look<'_>) -> io::Re
             error_cell(policy.last_error.as_ref()),
         ]);
     }
-    table.write(look.paint, look.out)
+    table.finish(look.paint, look.out)
 }
 
 /// `would` for a diff, `did` for a reload.
@@ -276,7 +276,7 @@ fn write_members(members: &[MemberDiff], look: &mut Look<'_>) -> io::Result<()> 
         "{} in the tables of {}",
         counted(total, "difference", "differences"),
         counted(sessions, "session", "sessions")
-    );
+    ) + &table.after();
     let line = look.paint.apply(Style::Dim, &line);
     writeln!(look.out, "{line}")
 }

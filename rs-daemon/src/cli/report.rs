@@ -6,10 +6,10 @@ use std::io;
 use serde::Serialize;
 
 use super::Look;
-use super::members::{is_up, near_limit};
+use super::members::is_up;
 use super::table::{Cell, Column, Style, Table};
 use crate::control::peer::display_address;
-use crate::runtime::status::{SessionState, SessionStatus};
+use crate::runtime::status::{LimitUse, SessionState, SessionStatus};
 
 /// One thing that is amiss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,14 +63,12 @@ fn of_session(session: &SessionStatus) -> Vec<Finding> {
         let detail = format!("{} routes wait to be sent again", session.dirty_nlri);
         found.push(finding(session, "lagging", detail));
     }
+    for one in session.limit_uses().filter(LimitUse::is_near) {
+        let detail = format!("{}: {} of {}", one.families, one.counted, one.limit);
+        found.push(finding(session, "near-limit", detail));
+    }
     for (family, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
         let routes = &session.routes[family];
-        if let Some(limit) = session.limits[family]
-            && near_limit(routes.received, limit)
-        {
-            let detail = format!("{name}: {} of {limit}", routes.received);
-            found.push(finding(session, "near-limit", detail));
-        }
         if routes.received > 0 && routes.accepted == 0 {
             let detail = format!("{name}: all {} rejected", routes.received);
             found.push(finding(session, "all-filtered", detail));
@@ -154,10 +152,12 @@ mod tests {
         full.routes[0].received = 80;
         full.routes[0].accepted = 80;
         full.limits[0] = Some(100);
+        full.counted[0] = 80;
         let silent = sample::session("rs1", 65003, "192.0.2.3");
         let mut twin = full.clone();
         twin.id.route_server = "rs2".into();
         twin.routes[0].received = 10;
+        twin.counted[0] = 10;
         twin.routes[0].accepted = 0;
         let mut half = down.clone();
         half.id.route_server = "rs2".into();

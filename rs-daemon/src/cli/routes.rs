@@ -50,7 +50,7 @@ impl Listing {
         }
         columns.push(Column::Left("PATH"));
         Self {
-            table: Table::new(columns).fit(width, &["NEXT HOP"], &["MED"]),
+            table: Table::new(columns).fit(width, &["NEXT HOP"], &["MED", "ADDRESS"]),
             with_server,
             filtered: asked.filtered,
             detail: asked.detail,
@@ -123,7 +123,8 @@ impl Listing {
             count => format!(", {count} rejected (x)"),
         };
         let total = counted(self.routes, "route", "routes");
-        let line = look.paint.apply(Style::Dim, &format!("{total}{rejected}"));
+        let narrow = if self.detail { String::new() } else { self.table.after() };
+        let line = look.paint.apply(Style::Dim, &format!("{total}{rejected}{narrow}"));
         writeln!(look.out, "{line}")
     }
 }

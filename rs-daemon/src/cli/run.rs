@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::args::{Args, Program, Verb, When};
 use super::table::Paint;
 use super::text::plain;
-use super::{Look, explain, members, outside, report, routes, status, terminal, top};
+use super::{Look, birdc, explain, json, members, outside, report, routes, status, terminal, top};
 use crate::control::answers::{Document, Done, StatusAnswer};
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::Command;
@@ -23,7 +24,10 @@ const EXIT_REFUSED: u8 = 1;
 /// `rsctl`. Wrong usage ends with status 2 before anything is asked.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => usage(error),
+    };
     let stdout = io::stdout();
     let paint = match args.color {
         When::Always => Paint::Colour,
@@ -53,6 +57,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Ends with what clap says of the command line, or with our word for one of birdc's: it must not
+/// look for the nearest one of ours itself, as `show` is near to `shutdown`.
+fn usage(error: clap::Error) -> ! {
+    let unknown = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
+        _ => error.exit(),
+    };
+    let words = std::env::args().skip_while(|word| word != unknown).collect::<Vec<_>>();
+    match birdc::counterpart(&words) {
+        Some(text) => super::command().error(ErrorKind::InvalidSubcommand, text).exit(),
+        None => error.exit(),
+    }
+}
+
 /// Does what `args` says and writes to `look`.
 ///
 /// # Errors
@@ -69,7 +87,7 @@ pub fn run(args: &Args, look: &mut Look<'_>) -> Result<(), ClientError> {
         Verb::Man { directory } => Ok(man(directory.as_deref(), look)?),
         Verb::Top { interval } => top::run(&asker, *interval, args.json, look),
         verb => match verb.request() {
-            Some(request) if args.json && !is_report(verb) => json(&asker, verb, request, look),
+            Some(request) if is_json(args) => print_json(&asker, verb, request, look),
             Some(request) => table(&asker, args, request, look),
             None => Ok(()),
         },
@@ -106,8 +124,14 @@ impl Asker<'_> {
     }
 }
 
-fn is_report(verb: &Verb) -> bool {
-    matches!(verb, Verb::Members { report: true, .. })
+/// Whether the answer is printed as JSON, as it came: findings are made of answers first, and a
+/// member export is JSON in any case.
+fn is_json(args: &Args) -> bool {
+    match &args.verb {
+        Verb::Members { report: true, .. } => false,
+        Verb::Ixf => true,
+        _ => args.json,
+    }
 }
 
 /// Whether an answer is a list even when it has one item, or none.
@@ -115,7 +139,7 @@ fn is_list(verb: &Verb) -> bool {
     matches!(verb, Verb::Members { .. } | Verb::Routes(_) | Verb::Irr { refresh: None } | Verb::Bmp)
 }
 
-fn json(
+fn print_json(
     asker: &Asker<'_>,
     verb: &Verb,
     request: Command,
@@ -125,12 +149,11 @@ fn json(
         let item: Value = asker.one(request)?;
         // What a document says, where that has a form of its own.
         let item = item.get("data").unwrap_or(&item);
-        writeln!(look.out, "{item:#}")?;
-        return Ok(());
+        return Ok(writeln!(look.out, "{}", json::pretty(item)?)?);
     }
     let mut before = "[\n";
     asker.each(request, |item: Value| {
-        write!(look.out, "{before}{item}")?;
+        write!(look.out, "{before}{}", json::compact(&item)?)?;
         before = ",\n";
         Ok(())
     })?;
@@ -151,7 +174,7 @@ fn table(
             let kinds = status.route_servers.into_iter().map(|s| (s.name.to_string(), s.kind));
             let findings = report::findings(&asker.all(request)?, &kinds.collect());
             if args.json {
-                writeln!(look.out, "{}", serde_json::to_string_pretty(&findings)?)?;
+                writeln!(look.out, "{}", json::pretty(&findings)?)?;
             } else {
                 report::write(&findings, look)?;
             }
@@ -169,9 +192,11 @@ fn table(
         Verb::Rpki => outside::write_rpki(&asker.one(request)?, look)?,
         Verb::Irr { refresh: None } => outside::write_irr(&asker.all(request)?, look)?,
         Verb::Bmp => outside::write_bmp(&asker.all(request)?, look)?,
-        Verb::Policy { .. } | Verb::Ixf | Verb::AsSet { .. } | Verb::ClientConfig { .. } => {
+        Verb::Policy { .. } | Verb::AsSet { .. } | Verb::ClientConfig { .. } => {
             let document: Document = asker.one(request)?;
-            writeln!(look.out, "{}", document.text.trim_end())?;
+            for line in document.text.trim_end().lines() {
+                writeln!(look.out, "{}", plain(line))?;
+            }
         }
         _ => {
             let done: Done = asker.one(request)?;

@@ -90,5 +90,5 @@ fn route_servers(servers: &[RouteServerStatus], look: &mut Look<'_>) -> io::Resu
             table.push(row);
         }
     }
-    table.write(look.paint, look.out)
+    table.finish(look.paint, look.out)
 }

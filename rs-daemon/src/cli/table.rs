@@ -85,6 +85,14 @@ impl Column {
             Self::Left(heading) | Self::Right(heading) => heading,
         }
     }
+
+    /// What it keeps where it may be cut.
+    fn least(self) -> usize {
+        match self.heading() {
+            "ADDRESS" | "NEXT HOP" => CUT_ADDRESS_TO,
+            _ => CUT_TO,
+        }
+    }
 }
 
 /// A table being filled.
@@ -93,7 +101,8 @@ pub(super) struct Table {
     columns: Vec<Column>,
     widths: Vec<usize>,
     rows: Vec<Vec<Cell>>,
-    headed: bool,
+    /// Which columns the heading has, once it is written.
+    headed: Option<Vec<bool>>,
     /// Columns of the terminal.
     room: Option<usize>,
     /// Headings of columns that may be cut, first those that are missed least.
@@ -104,6 +113,10 @@ pub(super) struct Table {
 
 /// A column that may be cut keeps this much.
 const CUT_TO: usize = 8;
+/// Addresses say nothing when they are cut like names: an IPv4 address stays whole.
+const CUT_ADDRESS_TO: usize = 15;
+/// Words at the end of a line may be of any length; so many are made room for.
+const OPEN_TO: usize = 24;
 /// Between columns.
 const GAP: usize = 2;
 
@@ -111,7 +124,7 @@ impl Table {
     pub(super) fn new(columns: impl Into<Vec<Column>>) -> Self {
         let columns = columns.into();
         let widths = columns.iter().map(|column| column.heading().width()).collect();
-        Self { columns, widths, rows: Vec::new(), headed: false, room: None, cut: &[], spare: &[] }
+        Self { columns, widths, rows: Vec::new(), headed: None, room: None, cut: &[], spare: &[] }
     }
 
     /// What to do where the terminal has fewer columns than the table needs: cut these, then leave
@@ -127,7 +140,7 @@ impl Table {
     }
 
     /// The headings that are left out.
-    pub(super) fn left_out(&self) -> Vec<&'static str> {
+    fn left_out(&self) -> Vec<&'static str> {
         let plan = self.plan();
         let shown = self.columns.iter().zip(plan);
         let mut left_out: Vec<_> = shown
@@ -142,13 +155,17 @@ impl Table {
     /// How wide each column is drawn; `None`: not at all.
     fn plan(&self) -> Vec<Option<usize>> {
         let mut plan: Vec<_> = self.widths.iter().copied().map(Some).collect();
+        if let Some(shown) = &self.headed {
+            for (width, _) in plan.iter_mut().zip(shown).filter(|(_, shown)| !**shown) {
+                *width = None;
+            }
+        }
         let Some(room) = self.room else { return plan };
-        // Words at the end of a line may be of any length.
         let open = match self.columns.last() {
             Some(Column::Left(heading)) if !self.cut.contains(heading) => plan.pop().flatten(),
             _ => None,
         };
-        let room = room.saturating_sub(open.map_or(0, |width| GAP + width.min(CUT_TO)));
+        let room = room.saturating_sub(open.map_or(0, |width| GAP + width.min(OPEN_TO)));
         let total = |plan: &[Option<usize>]| {
             plan.iter().flatten().map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
         };
@@ -161,10 +178,14 @@ impl Table {
             })
             .collect();
         if total(&plan) > room {
-            cut.iter().for_each(|&index| plan[index] = Some(self.widths[index].min(CUT_TO)));
+            for &index in &cut {
+                let least = self.columns[index].least();
+                plan[index] = plan[index].map(|width| width.min(least));
+            }
         }
         for spare in self.spare {
-            if total(&plan) <= room {
+            // Rows that come later stay below the heading that is written.
+            if self.headed.is_some() || total(&plan) <= room {
                 break;
             }
             for (column, width) in self.columns.iter().zip(&mut plan) {
@@ -200,8 +221,8 @@ impl Table {
     /// Writes the rows so far, the heading before the first.
     pub(super) fn write(&mut self, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan();
-        if !self.headed {
-            self.headed = true;
+        if self.headed.is_none() {
+            self.headed = Some(plan.iter().map(Option::is_some).collect());
             let heading: Vec<_> = self
                 .columns
                 .iter()
@@ -213,6 +234,31 @@ impl Table {
             self.line(&row, &plan, paint, out)?;
         }
         Ok(())
+    }
+
+    /// Writes a table that ends here, and what a narrow terminal cost.
+    pub(super) fn finish(mut self, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+        self.write(paint, out)?;
+        match self.narrow() {
+            narrow if narrow.is_empty() => Ok(()),
+            narrow => writeln!(out, "{}", paint.apply(Style::Dim, &narrow)),
+        }
+    }
+
+    /// What a narrow terminal cost, in words; nothing where there was room for everything.
+    fn narrow(&self) -> String {
+        match self.left_out() {
+            left_out if left_out.is_empty() => String::new(),
+            left_out => format!("no room for {}", left_out.join(", ")),
+        }
+    }
+
+    /// The same behind the totals of a table.
+    pub(super) fn after(&self) -> String {
+        match self.narrow() {
+            narrow if narrow.is_empty() => narrow,
+            narrow => format!("; {narrow}"),
+        }
     }
 
     fn line(
@@ -331,17 +377,33 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_come_later_stay_below_the_heading() {
+        let columns = [Column::Left("ADDRESS"), Column::Left("NEXT HOP"), Column::Left("PATH")];
+        let mut table = Table::new(columns).fit(Some(40), &["NEXT HOP"], &["ADDRESS"]);
+        let mut out = Vec::new();
+        table.push(["192.0.2.1", "192.0.2.1", "1"].map(Cell::from));
+        table.write(Paint::Bare, &mut out).unwrap();
+        table.push(["2001:db8:1::6:5010:1", "2001:db8:1::6:5010:1", "2"].map(Cell::from));
+        table.finish(Paint::Bare, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let columns: Vec<_> = text.lines().map(|line| line.split_whitespace().count()).collect();
+        assert_eq!(columns, [4, 3, 3], "{text}");
+        assert!(!text.contains("no room"), "{text}");
+    }
+
+    #[test]
     fn words_at_the_end_are_never_cut() {
         let columns = [Column::Left("NEXT HOP"), Column::Right("MED"), Column::Left("PATH")];
         let mut table = Table::new(columns).fit(Some(22), &["NEXT HOP"], &["MED"]);
         table.push([
-            Cell::from("2001:db8::1 fe80::1"),
+            Cell::from("2001:db8:0:1::1 fe80::1"),
             Cell::from(1),
             Cell::from("1 2 3 4 5 6 7 8"),
         ]);
         let mut out = Vec::new();
         table.write(Paint::Bare, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text.lines().nth(1), Some("2001:db8::1…  1 2 3 4 5 6 7 8"));
+        assert_eq!(text.lines().nth(1), Some("2001:db8:0:1::…  1 2 3 4 5 6 7 8"));
+        assert_eq!(table.narrow(), "no room for MED");
     }
 }

@@ -1,32 +1,10 @@
 //! Text for terminals: what peers can influence cannot move the cursor, and numbers and times read well.
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-/// `text` with everything that is not plainly printable written as an escape. Names, shutdown
-/// texts and host names come from other people's routers.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_plain) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if is_plain(c) {
-            out.push(c);
-        } else {
-            out.extend(c.escape_unicode());
-        }
-    }
-    Cow::Owned(out)
-}
-
-fn is_plain(c: char) -> bool {
-    // Bidirectional controls reorder what stands around them, zero-width ones hide in it.
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
+pub(super) use crate::plain::{is_plain, plain};
 
 /// Seconds as bgpctl writes them: `01:02:03`, `3d04h`, `5w2d`.
 pub(super) fn duration(secs: u64) -> String {
@@ -83,13 +61,6 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(plain("Alice Nétworks"), "Alice Nétworks");
-        assert_eq!(plain("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
-        assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
-    }
 
     #[test]
     fn durations_and_sizes() {

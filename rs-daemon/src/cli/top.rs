@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Look;
+use super::json;
 use super::members::state;
 use super::run::Asker;
 use super::table::{Cell, Column, Style, Table, cut};
@@ -165,7 +166,7 @@ fn write_plain(picture: &Picture, json: bool, look: &mut Look<'_>) -> Result<(),
             "sessions": picture.sessions,
             "rates": rates,
         });
-        writeln!(look.out, "{line}")?;
+        writeln!(look.out, "{}", json::compact(&line)?)?;
     } else {
         draw(picture, 0, picture.sessions.len(), look)?;
         writeln!(look.out)?;
@@ -220,8 +221,12 @@ fn draw(picture: &Picture, first: usize, count: usize, look: &mut Look<'_>) -> i
         writeln!(look.out, "{}", cut(line, look.width.unwrap_or(usize::MAX)))?;
     }
     writeln!(look.out)?;
-    let columns = [
-        Column::Left("RS"),
+    let several = sessions.windows(2).any(|w| w[0].id.route_server != w[1].id.route_server);
+    let mut columns = Vec::new();
+    if several {
+        columns.push(Column::Left("RS"));
+    }
+    columns.extend([
         Column::Right("AS"),
         Column::Left("NAME"),
         Column::Left("ADDRESS"),
@@ -233,14 +238,17 @@ fn draw(picture: &Picture, first: usize, count: usize, look: &mut Look<'_>) -> i
         Column::Right("UPD/S IN"),
         Column::Right("UPD/S OUT"),
         Column::Right("QUEUE"),
-    ];
+    ]);
     let spare = &["SINCE", "FLAPS", "OUT", "IN", "QUEUE", "NAME", "STATE", "UPD/S OUT"];
     let mut table = Table::new(columns).fit(look.width, &["NAME", "ADDRESS"], spare);
     for &index in order.iter().skip(first).take(count) {
         let session = &sessions[index];
         let (received, sent) = rates[index];
-        table.push([
-            Cell::from(&session.id.route_server),
+        let mut row = Vec::new();
+        if several {
+            row.push(Cell::from(&session.id.route_server));
+        }
+        row.extend([
             Cell::from(session.asn),
             Cell::from(&session.name),
             Cell::from(display_address(session)),
@@ -253,6 +261,7 @@ fn draw(picture: &Picture, first: usize, count: usize, look: &mut Look<'_>) -> i
             Cell::from(format!("{sent:.1}")),
             Cell::from(octets(session.send_queue_octets)),
         ]);
+        table.push(row);
     }
     table.write(look.paint, look.out)
 }
@@ -301,6 +310,20 @@ mod tests {
                 assert!(longest <= Some(columns), "{lines}x{columns}: {drawn:#?}");
             }
         }
+    }
+
+    #[test]
+    fn a_line_of_json_steers_no_terminal() {
+        let mut picture = picture(1);
+        picture.sessions[0].last_down = Some("a\u{9b}2J\u{202e}".into());
+        let mut out = Vec::new();
+        let now = Timestamp::try_from(sample::time(sample::NOON)).unwrap();
+        let mut look = Look { paint: Paint::Bare, width: None, now, out: &mut out };
+        write_plain(&picture, true, &mut look).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("a\\u009b2J\\u202e"), "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["sessions"][0]["last_down"], "a\u{9b}2J\u{202e}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod model;
 mod reference;
+mod regular;
 mod report;
 mod resolve;
 mod secret;
@@ -21,6 +22,7 @@ use std::path::Path;
 pub use error::ConfigError;
 pub use model::*;
 pub use reference::reference;
+pub(crate) use regular::open as open_regular;
 pub use secret::Secret;
 
 use report::Reports;
@@ -37,8 +39,25 @@ pub fn is_as_set(text: &str) -> bool {
 ///
 /// All mistakes at once, in the order of the files and lines they stand in.
 pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
+    load_by(path, |path| std::fs::read_to_string(path))
+}
+
+/// The same for whoever must not be kept waiting: a FIFO or a device is refused as the first file,
+/// too, as it is as any other.
+///
+/// # Errors
+///
+/// Likewise.
+pub(crate) fn load_regular(path: &Path) -> Result<Config, Vec<ConfigError>> {
+    load_by(path, regular::read)
+}
+
+fn load_by(
+    path: &Path,
+    read: impl Fn(&Path) -> std::io::Result<String>,
+) -> Result<Config, Vec<ConfigError>> {
     let mut reports = Reports::default();
-    match file::read_files(path, &mut reports) {
+    match file::read_files(path, read, &mut reports) {
         Some(document) => finish(document, reports),
         None => Err(reports.finish().0),
     }

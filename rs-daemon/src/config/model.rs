@@ -501,7 +501,7 @@ pub struct MemberSession {
     pub connect_retry: Duration,
     /// RFC 4724 and RFC 8538.
     pub graceful_restart: bool,
-    /// RFC 9494: how long stale routes live on; `None`: off.
+    /// RFC 9494: how long stale routes live on at most; `None`: off.
     pub llgr: Option<Duration>,
     /// RFC 9234: we take the role of a route server.
     pub role_rfc9234: bool,

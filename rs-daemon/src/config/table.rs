@@ -7,6 +7,7 @@ use super::{
     report::{At, Located, Reports},
     value::{FromValue, Input, read},
 };
+use crate::plain::plain;
 
 /// The default that marks a key which must be given.
 pub(super) const REQUIRED: &str = "required";
@@ -104,7 +105,7 @@ pub(super) fn read_entries<T: ConfigTable>(
     for key in table.keys().filter(|key| known.iter().all(|known| known.name != key.get_ref())) {
         let place = At { file: at.file, offset: key.span().start };
         let help = suggestion(key.get_ref(), T::HEADER, &known);
-        reports.error(place, format!("{} has no key `{}`", T::HEADER, key.get_ref()), help);
+        reports.error(place, format!("{} has no key `{}`", T::HEADER, plain(key.get_ref())), help);
     }
     value
 }

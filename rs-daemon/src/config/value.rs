@@ -13,6 +13,7 @@ use super::{
     Secret,
     report::{At, Located, Reports},
 };
+use crate::plain::steers;
 
 /// A value as it stands in a file.
 #[derive(Clone, Copy)]
@@ -89,12 +90,23 @@ impl FromValue for String {
     }
 
     fn from_value(input: Input<'_>, reports: &mut Reports) -> Option<Self> {
-        let value = input.value().as_str().map(str::to_owned);
-        if value.is_none() {
-            input.mismatch::<Self>(reports);
-        }
-        value
+        plain_text::<Self>(input, reports).map(str::to_owned)
     }
+}
+
+/// A text that can stand in a line of any document or terminal: names come from exports and
+/// portals, and become lines of a router's configuration. Reported where it cannot.
+fn plain_text<'d, T: FromValue>(input: Input<'d>, reports: &mut Reports) -> Option<&'d str> {
+    let Some(text) = input.value().as_str() else {
+        input.mismatch::<T>(reports);
+        return None;
+    };
+    let Some(c) = text.chars().find(|c| steers(*c)) else { return Some(text) };
+    let message = format!("the text has a character that cannot be shown: {}", c.escape_unicode());
+    let help = "write it in one line, without control characters and without characters that \
+                change the direction of text";
+    reports.error(input.at(), message, help);
+    None
 }
 
 impl FromValue for Secret {
@@ -103,7 +115,12 @@ impl FromValue for Secret {
     }
 
     fn from_value(input: Input<'_>, reports: &mut Reports) -> Option<Self> {
-        String::from_value(input, reports).map(Self::new)
+        // Whatever it holds is sent or hashed, and never shown.
+        let Some(text) = input.value().as_str() else {
+            input.mismatch::<Self>(reports);
+            return None;
+        };
+        Some(Self::new(text.to_owned()))
     }
 }
 
@@ -195,10 +212,7 @@ pub(super) fn from_text<T: FromText + FromValue>(
     input: Input<'_>,
     reports: &mut Reports,
 ) -> Option<T> {
-    let Some(text) = input.value().as_str() else {
-        input.mismatch::<T>(reports);
-        return None;
-    };
+    let text = plain_text::<T>(input, reports)?;
     match T::from_text(text) {
         Ok(value) => Some(value),
         Err(why) => {
@@ -299,6 +313,9 @@ impl FromText for Prefix {
     }
 }
 
+/// A hundred years: a point in time so far from now can still be computed.
+const LONGEST_SECS: u64 = 100 * 365 * 86_400;
+
 impl FromText for Duration {
     fn kind() -> &'static str {
         "a duration"
@@ -332,6 +349,9 @@ impl FromText for Duration {
                 .checked_mul(unit)
                 .and_then(|more| seconds.checked_add(more))
                 .ok_or_else(wrong)?;
+        }
+        if seconds > LONGEST_SECS {
+            return Err(format!("\"{text}\" is longer than a hundred years"));
         }
         Ok(Self::from_secs(seconds))
     }

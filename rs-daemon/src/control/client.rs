@@ -1,6 +1,6 @@
 //! The asking side: blocking, because `rsctl` has nothing else to do.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +46,9 @@ pub enum ClientError {
     /// The answer is not of this version.
     #[error("the daemon's answer is not understood (another version?): {0}")]
     Shape(#[from] serde_json::Error),
+    /// It was told to stop, and is still there.
+    #[error("the route server was told to stop and has not ended within {} s: its log says why", ANSWER_TIMEOUT.as_secs())]
+    StillThere,
     /// The connection ended before the answer did.
     #[error("the answer is incomplete: the daemon closed the connection")]
     Incomplete,
@@ -96,7 +99,8 @@ impl Client {
         Err(ClientError::Connect { tried: tried.join(" or "), source: last })
     }
 
-    /// Asks, and hands each item of the answer to `each` as it comes.
+    /// Asks, and hands each item of the answer to `each` as it comes. A daemon that was told to stop
+    /// is waited for until it has: who starts another one next must not find this one still there.
     ///
     /// # Errors
     /// When the daemon says no or the answer does not arrive whole.
@@ -105,6 +109,7 @@ impl Client {
         command: Command,
         mut each: impl FnMut(T) -> std::io::Result<()>,
     ) -> Result<(), ClientError> {
+        let stops_the_daemon = matches!(command, Command::Shutdown { .. });
         let mut line = serde_json::to_vec(&Request::new(command))?;
         line.push(b'\n');
         // Who is refused for lack of room is told why before the request is read; and a pipe that
@@ -119,7 +124,16 @@ impl Client {
             }
             match serde_json::from_str::<Line<T>>(&text)? {
                 Line::Item(item) => each(item)?,
-                Line::End { .. } => return Ok(()),
+                Line::End { .. } => {
+                    if stops_the_daemon {
+                        // The connection ends with the daemon, and be it with a reset.
+                        let kind = reader.read(&mut [0]).err().map(|error| error.kind());
+                        if let Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) = kind {
+                            return Err(ClientError::StillThere);
+                        }
+                    }
+                    return Ok(());
+                }
                 Line::Error(refusal) => return Err(refusal.into()),
             }
         }
@@ -146,6 +160,30 @@ mod tests {
     fn a_daemon_that_hangs_up_is_no_broken_pipe_of_ours() {
         let error = answered_with(b"").unwrap_err();
         assert!(matches!(error, ClientError::Incomplete), "{error:?}");
+    }
+
+    /// Who asks hangs up when it has its answer, but for one who told the daemon to stop.
+    #[test]
+    fn a_daemon_that_stops_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        for command in [Command::Status, Command::Shutdown { graceful: true }] {
+            let waits = command != Command::Status;
+            let client = Client::connect(Some(&path)).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let asking = std::thread::spawn(|| client.ask(command, |_: serde_json::Value| Ok(())));
+            let mut asked = BufReader::new(stream.try_clone().unwrap());
+            asked.read_line(&mut String::new()).unwrap();
+            stream.write_all(b"{\"item\":1}\n{\"end\":{\"items\":1}}\n").unwrap();
+            if waits {
+                stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            }
+            let hung_up = asked.read(&mut [0]);
+            assert_eq!(hung_up.is_err(), waits, "{hung_up:?}");
+            drop((stream, asked));
+            asking.join().unwrap().unwrap();
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::runtime::query::{
     ShutdownKind,
 };
 use crate::runtime::status::{
-    BmpCollectorStatus, IrrSetStatus, RpslPolicyStatus, SessionState, SessionStatus,
+    BmpCollectorStatus, IrrSetStatus, RouteServerStatus, RpslPolicyStatus, SessionState,
+    SessionStatus,
 };
 use crate::runtime::{Exchanged, HandleError, RuntimeHandle};
 
@@ -76,6 +77,19 @@ impl Operations {
         Ok((StatusAnswer { daemon, route_servers, rpki: self.rpki() }, sessions))
     }
 
+    /// A route server and its sessions.
+    ///
+    /// # Errors
+    /// When there is no such route server.
+    pub async fn route_server(
+        &self,
+        name: &str,
+    ) -> Result<(RouteServerStatus, Vec<SessionStatus>), Refusal> {
+        let (server, mut sessions) = self.runtime.route_server(name).await?;
+        sort(&mut sessions);
+        Ok((server, sessions))
+    }
+
     /// Sessions, of one route server or of all.
     ///
     /// # Errors
@@ -85,12 +99,9 @@ impl Operations {
         route_server: Option<&str>,
     ) -> Result<Vec<SessionStatus>, Refusal> {
         if let Some(name) = route_server {
-            self.known_route_server(name).await?;
+            return Ok(self.route_server(name).await?.1);
         }
         let mut sessions = self.runtime.sessions().await;
-        if let Some(name) = route_server {
-            sessions.retain(|session| &*session.id.route_server == name);
-        }
         sort(&mut sessions);
         Ok(sessions)
     }
@@ -413,6 +424,28 @@ pub struct RouteWalk {
 }
 
 impl RouteWalk {
+    /// Passes over the first `routes` routes, and says how many of them are left to pass over in
+    /// what comes next: few, for what is passed over here is counted only, and only whole prefixes
+    /// are.
+    ///
+    /// # Errors
+    /// When the daemon stops or the question is not understood.
+    pub async fn pass(&mut self, routes: usize) -> Result<usize, Refusal> {
+        let mut left = routes;
+        while left > 0
+            && let Some(query) = self.queries.front()
+        {
+            let passed = self.runtime.pass(query, self.cursor.as_ref(), left).await?;
+            left -= passed.routes;
+            self.cursor = passed.next;
+            if self.cursor.is_some() {
+                break;
+            }
+            self.queries.pop_front();
+        }
+        Ok(left)
+    }
+
     /// The next routes; `None` after the last.
     ///
     /// # Errors

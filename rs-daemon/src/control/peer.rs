@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use bgp_wire::Family;
+use bgp_wire::{Asn, Family};
 
 use super::protocol::{Refusal, RefusalKind};
 use crate::runtime::status::{SessionState, SessionStatus};
@@ -12,13 +12,12 @@ use crate::runtime::status::{SessionState, SessionStatus};
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted {
     Address(IpAddr, Option<String>),
-    As(u32),
+    As(Asn),
 }
 
 fn parse(text: &str) -> Option<Wanted> {
     let text = text.trim();
-    let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
-    if let Ok(asn) = digits.parse() {
+    if let Ok(asn) = text.parse() {
         return Some(Wanted::As(asn));
     }
     let (address, zone) = match text.split_once('%') {
@@ -31,7 +30,7 @@ fn parse(text: &str) -> Option<Wanted> {
 impl Wanted {
     fn is(&self, session: &SessionStatus) -> bool {
         match self {
-            Self::As(asn) => session.asn == *asn,
+            Self::As(asn) => session.asn == asn.0,
             Self::Address(address, zone) => {
                 session.id.address == *address
                     && zone
@@ -154,7 +153,7 @@ mod tests {
     #[test]
     fn an_as_with_one_session_is_enough() {
         let all = sessions();
-        for text in ["AS65020", "65020", "as65020", "192.0.2.20"] {
+        for text in ["AS65020", "65020", "as65020", "As65020", "192.0.2.20"] {
             assert_eq!(resolve(&all, text, None).unwrap().asn, 65020, "{text}");
         }
     }
@@ -197,6 +196,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        assert_eq!(resolve(&sessions(), "alice", None).unwrap_err().kind, RefusalKind::Invalid);
+        for text in ["alice", "AS+65020", "+65020"] {
+            let refusal = resolve(&sessions(), text, None).unwrap_err();
+            assert_eq!(refusal.kind, RefusalKind::Invalid, "{text}");
+        }
     }
 }

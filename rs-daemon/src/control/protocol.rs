@@ -112,6 +112,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        matches!(
+            self,
+            Self::Reload
+                | Self::Session { .. }
+                | Self::Drain { .. }
+                | Self::Shutdown { .. }
+                | Self::Irr { refresh: true }
+                | Self::MrtDump { .. }
+        )
+    }
+}
+
 /// A session by address or AS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

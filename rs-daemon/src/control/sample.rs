@@ -41,6 +41,8 @@ pub(crate) fn session(route_server: &str, asn: u32, address: &str) -> SessionSta
         malformed: MalformedCounters::default(),
         routes: [RouteCounters::default(), RouteCounters::default()],
         limits: [None, None],
+        limit_total: None,
+        counted: [0, 0],
         dynamic_limits: [None, None],
         send_queue_octets: 0,
         dirty_nlri: 0,

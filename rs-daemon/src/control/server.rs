@@ -281,28 +281,22 @@ async fn serve_client(
             Asked::Command(command) => command,
             Asked::Nonsense(refusal) => return lines.refuse(refusal).await,
         };
-        if acts(&command) {
+        // Who gave it is worth a line in the log.
+        if command.acts() {
             info!(client, ?command, "control socket: order");
         }
+        let stops = matches!(command, Command::Shutdown { .. });
         match answer(operations, command, lines).await {
+            Ok(()) if stops => {
+                lines.end().await?;
+                // That the connection ends says that the daemon has.
+                return std::future::pending().await;
+            }
             Ok(()) => lines.end().await?,
             Err(Failure::Refused(refusal)) => lines.refuse(refusal).await?,
             Err(Failure::Gone(error)) => return Err(error),
         }
     }
-}
-
-/// Whether the command changes anything: who gave it is then worth a line in the log.
-fn acts(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Reload
-            | Command::Session { .. }
-            | Command::Drain { .. }
-            | Command::Shutdown { .. }
-            | Command::Irr { refresh: true }
-            | Command::MrtDump { .. }
-    )
 }
 
 enum Asked {

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bgp_wire::Asn;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -128,8 +129,8 @@ struct MembersAsked {
 
 async fn members(State(app): State<App>, asked: Asked<MembersAsked>) -> Answer<Response> {
     let Query(asked) = asked?;
-    let page = Page::parse(asked.page.as_deref(), asked.per_page)?;
-    let mut sessions = app.operations.sessions(asked.rs.as_deref()).await?;
+    let page = Page::parse(given(asked.page).as_deref(), asked.per_page)?;
+    let mut sessions = app.operations.sessions(given(asked.rs).as_deref()).await?;
     let total = sessions.len();
     let Page::Number { number, size } = page else {
         return Ok(Json(json!({ "members": sessions, "total": total })).into_response());
@@ -156,7 +157,7 @@ struct MemberAsked {
 
 async fn member(State(app): State<App>, asked: Asked<MemberAsked>) -> Answer<Response> {
     let Query(asked) = asked?;
-    let query = PeerQuery { peer: asked.peer, route_server: asked.rs };
+    let query = PeerQuery { peer: asked.peer, route_server: given(asked.rs) };
     Ok(Json(app.operations.session(&query).await?).into_response())
 }
 
@@ -186,16 +187,16 @@ fn flag(name: &str, value: Option<&str>) -> Result<bool, Refusal> {
 }
 
 /// An empty parameter is one that was not filled in.
-fn given(value: Option<String>) -> Option<String> {
+pub(super) fn given(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
 impl RoutesAsked {
     fn query(self) -> Result<RouteQuery, Refusal> {
         let origin = given(self.origin)
-            .map(|text| {
-                let digits = text.trim_start_matches(['A', 'S', 'a', 's']);
-                digits.parse().map_err(|_| Refusal::invalid("origin is an AS number"))
+            .map(|text| match text.parse::<Asn>() {
+                Ok(asn) => Ok(asn.0),
+                Err(_) => Err(Refusal::invalid("origin is an AS number")),
             })
             .transpose()?;
         let query = RouteQuery {
@@ -262,7 +263,7 @@ async fn routes(
         let body = stream::routes(walk, place, "{\"routes\":[".to_owned(), "]}", Some);
         return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
-    let mut skip = (number - 1).saturating_mul(size);
+    let mut skip = walk.pass((number - 1).saturating_mul(size)).await?;
     let mut routes = Vec::new();
     while routes.len() <= size
         && let Some(mut page) = walk.next_page().await?
@@ -331,6 +332,25 @@ mod tests {
         let paging = Paging::new(usize::MAX, 5000, false);
         assert_eq!((paging.page, paging.next_page), (usize::MAX, None));
         assert_eq!(Paging::new(2, 10, true).next_page, Some(3));
+    }
+
+    #[test]
+    fn an_origin_is_a_number_with_or_without_as() {
+        for (text, asn) in [
+            ("65010", Some(65010)),
+            ("AS65010", Some(65010)),
+            ("as4294967295", Some(u32::MAX)),
+            ("SSSAA65010", None),
+            ("ASAS65010", None),
+            ("S65010", None),
+            ("AS+65010", None),
+            ("AS4294967296", None),
+            ("AS", None),
+            ("ä1", None),
+        ] {
+            let asked = RoutesAsked { origin: Some(text.to_owned()), ..RoutesAsked::default() };
+            assert_eq!(asked.query().ok().and_then(|query| query.origin), asn, "{text}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::App;
 use super::birdwatcher::shape::{self, Neighbours};
 use super::limits::Place;
 use super::symbols::{self, Shape};
-use super::view::{Failure, View, bad, missing, table_family};
+use super::view::{Facts, Failure, View, bad, missing, table_family};
 use crate::runtime::query::{RouteEntry, RouteQuery};
 use crate::runtime::status::{NegotiatedStatus, SessionStatus};
 
@@ -94,14 +94,13 @@ fn named<'a>(view: &'a View, name: &str) -> Result<&'a SessionStatus, Failure> {
 }
 
 async fn status(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    let view = View::of(app, &rs).await?;
-    let daemon = &view.status.daemon;
+    let facts = Facts::of(&app, &rs)?;
     let status = json!({
-        "version": format!("rs-daemon {}", daemon.version),
-        "router_id": view.server.router_id.to_string(),
+        "version": format!("rs-daemon {}", env!("CARGO_PKG_VERSION")),
+        "router_id": facts.router_id.to_string(),
         "server_time": time(SystemTime::now()),
-        "last_reboot": time(daemon.started),
-        "last_reconfig": time(daemon.last_reload),
+        "last_reboot": time(facts.started),
+        "last_reconfig": time(facts.last_reload),
         "message": "Daemon is up and running",
     });
     Ok(answer("status", status))
@@ -121,7 +120,13 @@ async fn protocol(State(app): State<App>, Path((rs, protocol)): Path<(String, St
 fn one_protocol(session: &SessionStatus) -> Value {
     let mut object = shape::protocol(session);
     let received: u64 = session.routes.iter().map(|routes| routes.received).sum();
-    let limit: u64 = session.limits.iter().flatten().map(|limit| u64::from(*limit)).sum();
+    let of_families: u64 = session.limits.iter().flatten().map(|limit| u64::from(*limit)).sum();
+    let total = session.limit_total.map(u64::from);
+    // What both together may come to at most.
+    let limit = match (session.limits, total) {
+        ([Some(_), Some(_)], Some(total)) => total.min(of_families),
+        (_, total) => total.unwrap_or(of_families),
+    };
     let agreed = session.negotiated.as_ref();
     let more = json!({
         "protocol": protocol_name(session),

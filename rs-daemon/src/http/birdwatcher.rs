@@ -6,7 +6,7 @@
 
 pub(super) mod shape;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use axum::extract::{Extension, Path, Query, State};
@@ -18,9 +18,8 @@ use serde_json::{Map, Value, json};
 use super::App;
 use super::limits::Place;
 use super::symbols::{self, Shape};
-use super::view::{Failure, View, bad, missing, table_family};
+use super::view::{Facts, Failure, View, bad, missing, table_family};
 use crate::runtime::query::{RouteEntry, RouteQuery};
-use crate::runtime::status::SessionId;
 use shape::{Neighbours, envelope, protocol, protocol_id, protocol_short, route, time};
 
 type Answer = Result<Response, Failure>;
@@ -79,15 +78,14 @@ async fn version() -> &'static str {
 }
 
 async fn status(State(app): State<App>, Path(rs): Path<String>) -> Answer {
-    let view = View::of(app, &rs).await?;
-    let daemon = &view.status.daemon;
+    let facts = Facts::of(&app, &rs)?;
     let status = json!({
         "current_server": time(SystemTime::now()),
-        "last_reboot": time(daemon.started),
-        "last_reconfig": time(daemon.last_reload),
-        "version": format!("rs-daemon {}", daemon.version),
+        "last_reboot": time(facts.started),
+        "last_reconfig": time(facts.last_reload),
+        "version": format!("rs-daemon {}", env!("CARGO_PKG_VERSION")),
         "message": "Daemon is up and running",
-        "router_id": view.server.router_id.to_string(),
+        "router_id": facts.router_id.to_string(),
     });
     Ok(with_envelope("status", status))
 }
@@ -121,7 +119,7 @@ async fn routes(
             query.filtered = Some(true);
         }
         "export" => query.to = Some(view.by_id(&of)?.id.clone()),
-        "noexport" => return not_exported(&view, &of, place).await,
+        "noexport" => return not_exported(&view, &of, place),
         "table" => {
             query.family = table_family(&of)?;
             query.filtered = Some(false);
@@ -136,20 +134,11 @@ async fn routes(
 }
 
 /// What BIRD's `show route noexport` says: best routes of others that this peer has not got.
-async fn not_exported(view: &View, id: &str, place: Place) -> Answer {
+fn not_exported(view: &View, id: &str, place: Place) -> Answer {
     let peer = view.by_id(id)?.id.clone();
-    let has = exported_prefixes(view, &peer).await?;
-    let query = RouteQuery { filtered: Some(false), best: true, ..view.query() };
-    Ok(stream(view, query, place, move |entry| entry.from != peer && !has.contains(&entry.prefix)))
-}
-
-async fn exported_prefixes(view: &View, to: &SessionId) -> Result<HashSet<String>, Failure> {
-    let mut walk = view.app.operations.walk(RouteQuery { to: Some(to.clone()), ..view.query() });
-    let mut has = HashSet::new();
-    while let Some(page) = walk.next_page().await? {
-        has.extend(page.into_iter().map(|route| route.prefix));
-    }
-    Ok(has)
+    let not_to = Some(peer.clone());
+    let query = RouteQuery { not_to, filtered: Some(false), best: true, ..view.query() };
+    Ok(stream(view, query, place, move |entry| entry.from != peer))
 }
 
 async fn table_filtered(
@@ -206,7 +195,7 @@ async fn pipe_filtered(
     Extension(place): Extension<Place>,
 ) -> Answer {
     let view = View::of(app, &rs).await?;
-    let query = RouteQuery { filtered: Some(true), ..pipe_query(&view, &parameters)? };
+    let query = pipe_query(&view, &parameters)?;
     Ok(stream(&view, query, place, |_| true))
 }
 
@@ -216,21 +205,29 @@ async fn pipe_filtered_count(
     Query(parameters): Parameters,
 ) -> Answer {
     let view = View::of(app, &rs).await?;
-    let query = RouteQuery { filtered: Some(true), ..pipe_query(&view, &parameters)? };
+    let query = pipe_query(&view, &parameters)?;
     Ok(with_envelope("routes", json!(view.count(query).await?)))
 }
 
 /// There are no pipes here: what a multi-table BIRD loses between two tables is what one peer
-/// had rejected.
+/// had rejected. A pipe has the name of its protocol, and all that name a peer name the same one.
 fn pipe_query(view: &View, parameters: &HashMap<String, String>) -> Result<RouteQuery, Failure> {
-    let mut query = view.query();
-    if let Some(id) = parameters.get("protocol") {
-        query.from = Some(view.by_id(id)?.id.clone());
+    let given = |name| parameters.get(name).filter(|value: &&String| !value.is_empty());
+    let mut named = Vec::new();
+    for name in ["pipe", "protocol"] {
+        if let Some(id) = given(name) {
+            named.push(&view.by_id(id)?.id);
+        }
     }
-    if let Some(address) = parameters.get("address") {
-        query.from = Some(view.by_address(address)?.id.clone());
+    if let Some(address) = given("address") {
+        named.push(&view.by_address(address)?.id);
     }
-    Ok(query)
+    let Some((from, others)) = named.split_first() else { return Err(bad("pipe is missing")) };
+    if others.iter().any(|other| other != from) {
+        return Err(bad("pipe, protocol and address name different peers"));
+    }
+    let family = given("table").map_or(Ok(None), |table| table_family(table))?;
+    Ok(RouteQuery { from: Some((*from).clone()), family, filtered: Some(true), ..view.query() })
 }
 
 async fn routes_prefix(

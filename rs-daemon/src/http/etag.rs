@@ -62,7 +62,9 @@ pub(super) fn headers(tag: &str) -> [(header::HeaderName, String); 2] {
 
 /// Tags answers, and leaves their bodies away where they are known.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
-    let asked = (request.method() == Method::GET).then(|| request.headers().clone());
+    // RFC 9110 §9.3.2: HEAD has the header of GET, and what makes it runs inside of this.
+    let tagged = matches!(*request.method(), Method::GET | Method::HEAD);
+    let asked = tagged.then(|| request.headers().clone());
     let response = next.run(request).await;
     let whole = response.body().size_hint().exact().is_some_and(|size| size <= MAX_OCTETS);
     let Some(asked) = asked.filter(|_| whole && response.status() == StatusCode::OK) else {

@@ -12,6 +12,9 @@ use tokio::time::timeout;
 
 /// Questions being answered at once; more are told 429.
 const MAX_REQUESTS: usize = 32;
+/// Scrapes of metrics at once, which have places of their own: who reads long lists slowly does not
+/// make the daemon look dead.
+const MAX_SCRAPES: usize = 4;
 /// Longest time to the beginning of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -26,8 +29,14 @@ pub(super) struct Place {
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
+    /// For what anybody may ask.
+    pub(super) fn questions() -> Self {
         Self(Arc::new(Semaphore::new(MAX_REQUESTS)))
+    }
+
+    /// For metrics.
+    pub(super) fn scrapes() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_SCRAPES)))
     }
 
     fn enter(&self) -> Option<Place> {
@@ -44,7 +53,8 @@ pub(super) async fn limit(State(gate): State<Gate>, mut request: Request, next: 
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
-    request.extensions_mut().insert(place);
+    // Kept here until there is an answer: a handler that streams nothing drops its request at once.
+    request.extensions_mut().insert(place.clone());
     timeout(ANSWER_TIMEOUT, next.run(request))
         .await
         .unwrap_or_else(|_| StatusCode::GATEWAY_TIMEOUT.into_response())
@@ -64,7 +74,7 @@ mod tests {
     /// Alice-LG knows an overloaded birdwatcher by 429 without a body.
     #[tokio::test]
     async fn more_questions_than_places_are_told_to_come_back() {
-        let gate = Gate::new();
+        let gate = Gate::questions();
         let router = Router::new()
             .route("/", get(|| async { "answer" }))
             .layer(middleware::from_fn_with_state(gate.clone(), limit));

@@ -6,13 +6,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::App;
-use super::api::{Answer, Asked};
+use super::api::{Answer, Asked, given};
+use crate::control::protocol::Refusal;
 use crate::runtime::status::{SessionId, SessionState, SessionStatus};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
-    rs: String,
+    rs: Option<String>,
 }
 
 /// A line and a column.
@@ -34,9 +35,10 @@ struct Matrix {
 /// than a listing of the table.
 pub(super) async fn serve(State(app): State<App>, asked: Asked<Question>) -> Answer<Response> {
     let Query(asked) = asked?;
-    let mut sessions = app.operations.sessions(Some(&asked.rs)).await?;
+    let rs = given(asked.rs).ok_or_else(|| Refusal::invalid("rs is missing"))?;
+    let mut sessions = app.operations.sessions(Some(&rs)).await?;
     sessions.retain(|session| session.state == SessionState::Established);
-    let exchanged = app.operations.exchanged(&asked.rs).await?;
+    let exchanged = app.operations.exchanged(&rs).await?;
     let row = |to: &SessionStatus| -> Vec<u32> {
         sessions.iter().map(|from| exchanged.routes(to.slot, from.slot)).collect()
     };

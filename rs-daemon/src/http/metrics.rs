@@ -177,7 +177,14 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "rs_marked_routes",
         "Received routes by what was done to them; transit routes withheld from the session.",
     );
-    let mut limit = Family::gauge("rs_prefix_limit", "Most routes the session may announce.");
+    let mut limit = Family::gauge(
+        "rs_prefix_limit",
+        "Most prefixes the session may announce, of a family or (all) of both together.",
+    );
+    let mut used = Family::gauge(
+        "rs_prefix_limit_counted",
+        "Prefixes that count towards the limit: those received, or those accepted, as configured.",
+    );
     let mut refused = Family::counter(
         "rs_prefix_limit_refused_total",
         "Announcements not taken because the prefix limit was reached (action block).",
@@ -192,6 +199,10 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
     );
     for session in &snapshot.sessions {
         let labels = Labels::of(session);
+        for one in session.limit_uses() {
+            limit.add(labels.with("family", one.families), f64::from(one.limit));
+            used.add_count(labels.with("family", one.families), one.counted);
+        }
         for (index, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
             let counts = &session.routes[index];
             for (kind, count) in [
@@ -208,8 +219,7 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
             for (mark, count) in &counts.marked {
                 marked.add_count(labels.with("family", name).and("mark", mark), *count);
             }
-            if let Some(most) = session.limits[index] {
-                limit.add(labels.with("family", name), f64::from(most));
+            if session.limits[index].is_some() || session.limit_total.is_some() {
                 refused.add_count(labels.with("family", name), counts.refused);
             }
             if let Some(learned) = session.dynamic_limits[index] {
@@ -218,7 +228,7 @@ fn routes(snapshot: &Snapshot) -> Vec<MetricFamily> {
             }
         }
     }
-    [routes, filtered, marked, limit, refused, highest, learning].map(Family::finish).into()
+    [routes, filtered, marked, limit, used, refused, highest, learning].map(Family::finish).into()
 }
 
 fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {

@@ -83,12 +83,15 @@ pub struct HttpListener {
 }
 
 impl HttpListener {
-    /// Binds. Needs a tokio runtime around it.
+    /// Binds and says so in the log: connections are taken from now on, answers come with
+    /// [`run`](Self::run). Needs a tokio runtime around it.
     ///
     /// # Errors
     /// When the address cannot be bound.
     pub async fn bind(listen: SocketAddr) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(listen).await? })
+        let listener = TcpListener::bind(listen).await?;
+        info!(address = %listen, "HTTP: listening");
+        Ok(Self { listener })
     }
 
     /// Where it listens.
@@ -177,7 +180,6 @@ pub async fn serve_when_free(
         match bound {
             Ok(listener) => {
                 health.is_up();
-                info!(address = %listen, "HTTP: listening");
                 return listener.run(operations.clone(), stop).await;
             }
             Err(error) if health.is_down() => {
@@ -214,23 +216,26 @@ async fn serve_connection(stream: TcpStream, router: Router) {
 }
 
 fn router(app: App) -> Router {
-    let limited = Router::new()
-        .route("/metrics", get(metrics::serve))
+    let limited = |gate| middleware::from_fn_with_state(gate, limits::limit);
+    let metrics =
+        Router::new().route("/metrics", get(metrics::serve)).layer(limited(Gate::scrapes()));
+    let questions = Router::new()
         .nest("/api/v1", api::router().layer(middleware::from_fn(etag::layer)))
         .nest("/birdwatcher", birdwatcher::router())
         .nest("/birdseye", birdseye::router())
         .nest("/bgplgd", bgplgd::router())
-        .layer(middleware::from_fn_with_state(Gate::new(), limits::limit));
+        .layer(limited(Gate::questions()));
     health()
         .merge(page::router())
-        .merge(limited)
+        .merge(metrics)
+        .merge(questions)
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .layer(middleware::map_response(harden))
         .with_state(app)
 }
 
 /// Health must answer when everything else is busy: it has no [`limits::limit`], and connections
-/// of its own when all others are taken.
+/// of its own when all others are taken. So it must cost nothing: no thread is asked.
 fn health() -> Router<App> {
     Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz))
 }
@@ -249,9 +254,9 @@ fn health_only(app: App) -> Router {
 }
 
 async fn readyz(State(app): State<App>) -> Response {
-    match app.operations.runtime().status().await {
-        Ok(status) if status.ready => "ready\n".into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+    match app.operations.runtime().is_ready() {
+        true => "ready\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
     }
 }
 

@@ -126,24 +126,24 @@ mod tests {
     #[tokio::test]
     async fn who_reads_too_little_is_cut_and_who_reads_slowly_is_not() {
         let (ours, mut theirs) = duplex(8);
-        let mut ours = Progress::new(ours, Duration::from_secs(1));
+        let mut ours = Progress::new(ours, Duration::from_secs(4));
         ours.least_octets = 16;
         let reader = async {
             let mut octets = Vec::new();
-            while octets.len() < 64 {
-                sleep(Duration::from_millis(200)).await;
+            while octets.len() < 128 {
+                sleep(Duration::from_millis(350)).await;
                 theirs.read_buf(&mut octets).await.unwrap();
             }
         };
-        let (written, ()) = tokio::join!(ours.write_all(&[0; 64]), reader);
+        let (written, ()) = tokio::join!(ours.write_all(&[0; 128]), reader);
         written.unwrap();
 
         // Nothing had to wait: the time that passes meanwhile is nobody's fault.
-        sleep(Duration::from_millis(1500)).await;
+        sleep(Duration::from_millis(4500)).await;
         ours.write_all(&[0; 8]).await.unwrap();
         let trickle = async {
             loop {
-                sleep(Duration::from_millis(200)).await;
+                sleep(Duration::from_millis(350)).await;
                 let _ = theirs.read_u8().await;
             }
         };

@@ -1,7 +1,8 @@
 //! One route server as other people's looking glasses ask about it: what the birdwatcher, Birdseye
 //! and bgplgd shapes have in common.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -13,7 +14,6 @@ use super::App;
 use super::birdwatcher::shape::protocol_id;
 use super::limits::Place;
 use super::stream;
-use crate::control::answers::StatusAnswer;
 use crate::control::protocol::{Refusal, RefusalKind};
 use crate::runtime::query::{PrefixMatch, RouteEntry, RouteQuery};
 use crate::runtime::status::{RouteServerStatus, SessionStatus};
@@ -50,22 +50,33 @@ pub(super) fn missing(text: String) -> Failure {
     Failure(StatusCode::NOT_FOUND, text)
 }
 
+/// What `status` says: nothing of it has to be counted.
+pub(super) struct Facts {
+    pub(super) router_id: Ipv4Addr,
+    pub(super) started: SystemTime,
+    pub(super) last_reload: SystemTime,
+}
+
+impl Facts {
+    pub(super) fn of(app: &App, name: &str) -> Result<Self, Failure> {
+        let runtime = app.operations.runtime();
+        let router_id = runtime.router_id(name).map_err(Refusal::from)?;
+        let (started, (last_reload, _)) = (runtime.started(), runtime.last_reload());
+        Ok(Self { router_id, started, last_reload })
+    }
+}
+
 /// One route server as a question sees it.
 pub(super) struct View {
     pub(super) app: App,
-    pub(super) status: StatusAnswer,
     pub(super) server: RouteServerStatus,
     pub(super) sessions: Vec<SessionStatus>,
 }
 
 impl View {
     pub(super) async fn of(app: App, name: &str) -> Result<Self, Failure> {
-        let (status, mut sessions) = app.operations.overview().await?;
-        let server = status.route_servers.iter().find(|server| &*server.name == name);
-        let server = server.ok_or_else(|| missing(format!("there is no route server {name:?}")))?;
-        let server = server.clone();
-        sessions.retain(|session| session.id.route_server == server.name);
-        Ok(Self { app, status, server, sessions })
+        let (server, sessions) = app.operations.route_server(name).await?;
+        Ok(Self { app, server, sessions })
     }
 
     pub(super) fn by_id(&self, id: &str) -> Result<&SessionStatus, Failure> {

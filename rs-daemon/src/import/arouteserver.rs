@@ -6,6 +6,8 @@ mod communities;
 mod filtering;
 mod general;
 
+use std::collections::BTreeMap;
+
 use policy::Kind;
 
 use super::{ImportError, Imported, Target, bag::Bag, write::Lines, yaml};
@@ -41,19 +43,23 @@ pub fn arouteserver_as(
     let mut notes = Vec::new();
     let mut settings = Bag::new("general.yml", &general);
     let found = clients::read(&clients, &mut notes)?;
+    let has_policy = target.kind != Kind::Chaos;
+    if !has_policy {
+        let note = "a chaos server refuses nothing: filtering and communities are left out";
+        notes.push(note.to_owned());
+    }
     let extra_bogons = match &bogons {
-        Some(bogons) => bogons::unknown(bogons, &mut notes)?,
-        None => Vec::new(),
+        Some(bogons) if has_policy => bogons::unknown(bogons, &mut notes)?,
+        _ => Vec::new(),
     };
     let mut lines = Lines::default();
-    let custom = communities::custom(&mut settings, &mut notes);
+    let custom =
+        if has_policy { communities::custom(&mut settings, &mut notes) } else { BTreeMap::new() };
     general::write(target, &mut settings, &found, &extra_bogons, &mut lines, &mut notes)?;
     let defaults = filtering::Defaults::read(&general, target);
     clients::write(target, found, &defaults, &custom, &mut lines, &mut notes);
-    if target.kind == Kind::Chaos {
-        let note = "a chaos server refuses nothing: filtering and communities are left out";
-        return Ok(Imported { configuration: lines.finish(), notes: vec![note.to_owned()] });
+    if has_policy {
+        notes.extend(settings.left());
     }
-    notes.extend(settings.left().into_iter().map(|left| format!("{left}: has no counterpart")));
     Ok(Imported { configuration: lines.finish(), notes })
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::asn::asn;
+
 /// A tree and which of its values have been taken.
 pub(super) struct Bag<'v> {
     /// What to call it in messages.
     name: String,
     root: &'v Value,
     taken: BTreeSet<String>,
+    /// Parts of what was taken that were not understood: a note for each.
+    lost: Vec<String>,
 }
 
 impl<'v> Bag<'v> {
     pub(super) fn new(name: impl Into<String>, root: &'v Value) -> Self {
-        Self { name: name.into(), root, taken: BTreeSet::new() }
+        Self { name: name.into(), root, taken: BTreeSet::new(), lost: Vec::new() }
     }
 
     /// The value at a path, `a.b.c`. All below it counts as taken.
@@ -41,13 +45,19 @@ impl<'v> Bag<'v> {
         self.or_left(path, truth)
     }
 
-    pub(super) fn number(&mut self, path: &str) -> Option<u64> {
+    /// A number of the size that our configuration has room for.
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, path: &str) -> Option<T> {
         let value = self.take(path)?;
         let number = match value {
             Value::String(text) => text.trim().parse().ok(),
             other => other.as_u64(),
         };
-        self.or_left(path, number)
+        self.or_left(path, number.and_then(|number| T::try_from(number).ok()))
+    }
+
+    pub(super) fn asn(&mut self, path: &str) -> Option<u32> {
+        let asn = asn(self.take(path)?);
+        self.or_left(path, asn)
     }
 
     pub(super) fn text(&mut self, path: &str) -> Option<&'v str> {
@@ -65,27 +75,52 @@ impl<'v> Bag<'v> {
 
     /// AS numbers: a list, or a text with commas between them.
     pub(super) fn asns(&mut self, path: &str) -> Option<Vec<u32>> {
-        let mut asns = Vec::new();
+        let mut words = Vec::new();
         for value in self.list(path)? {
             match value {
                 Value::String(text) => {
-                    let words = text.split(|c: char| c == ',' || c.is_whitespace());
-                    let words = words.filter(|word| !word.is_empty());
-                    asns.extend(
-                        words.filter_map(|word| word.trim_start_matches("AS").parse::<u32>().ok()),
-                    );
+                    let parts = text.split(|c: char| c == ',' || c.is_whitespace());
+                    words.extend(parts.filter(|part| !part.is_empty()).map(Value::from));
                 }
-                other => asns.extend(other.as_u64().and_then(|asn| u32::try_from(asn).ok())),
+                other => words.push(other.clone()),
+            }
+        }
+        let mut asns = Vec::new();
+        for word in &words {
+            match asn(word) {
+                Some(asn) if asns.contains(&asn) => {}
+                Some(asn) => asns.push(asn),
+                None => self.lose(path, word, "is no AS number"),
             }
         }
         Some(asns)
     }
 
-    /// Paths and values of what was not taken.
-    pub(super) fn left(&self) -> Vec<String> {
+    /// Texts: a list, or one of them.
+    pub(super) fn texts(&mut self, path: &str) -> Option<Vec<String>> {
+        let mut texts = Vec::new();
+        for value in self.list(path)? {
+            match value {
+                Value::String(text) => texts.push(text.clone()),
+                other => self.lose(path, other, "is no text"),
+            }
+        }
+        Some(texts)
+    }
+
+    /// Notes a part of what was taken that is not carried over.
+    pub(super) fn lose(&mut self, path: &str, part: &Value, why: &str) {
+        let part = shortened(part);
+        self.lost.push(format!("{}: {path}: {part} {why}: left out", self.name));
+    }
+
+    /// A note for each value that was not taken, and for each part that was not understood.
+    pub(super) fn left(self) -> Vec<String> {
         let mut left = Vec::new();
         self.walk("", self.root, &mut left);
-        left
+        let mut notes = self.lost;
+        notes.extend(left.into_iter().map(|left| format!("{left}: has no counterpart")));
+        notes
     }
 
     fn walk(&self, path: &str, value: &Value, left: &mut Vec<String>) {
@@ -101,7 +136,7 @@ impl<'v> Bag<'v> {
             }
             Value::Null => {}
             // A password would be among the values: the key alone is named.
-            Value::String(_) if path.contains("password") => {
+            _ if path.contains("password") => {
                 left.push(format!("{}: {path}", self.name));
             }
             value => left.push(format!("{}: {path} = {}", self.name, shortened(value))),

@@ -4,6 +4,7 @@
 //! setting came along which did not.
 
 mod arouteserver;
+mod asn;
 mod bag;
 mod ixf;
 mod write;

@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::plain::{plain, steers};
+
 /// A text that grows line by line.
 #[derive(Default)]
 pub(super) struct Lines {
@@ -37,6 +39,23 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
+/// A name in quotes, with a space and a note for what our configuration refuses in names.
+pub(super) fn name(whose: &str, text: &str, notes: &mut Vec<String>) -> String {
+    let clean = without_steering(text);
+    if clean != text {
+        notes.push(format!(
+            "{whose}: name = \"{}\": what ends a line, steers a terminal or turns the direction \
+             of text became a space",
+            plain(text)
+        ));
+    }
+    quoted(clean.trim())
+}
+
+fn without_steering(text: &str) -> String {
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
 /// A list in brackets, each element as it is.
 pub(super) fn list<T: Display>(elements: impl IntoIterator<Item = T>) -> String {
     let elements: Vec<_> = elements.into_iter().map(|element| element.to_string()).collect();
@@ -50,8 +69,7 @@ pub(super) fn strings<T: AsRef<str>>(elements: impl IntoIterator<Item = T>) -> S
 
 /// A comment behind a value: one line, whatever was in it.
 pub(super) fn comment(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("  # {}", clean.trim())
+    format!("  # {}", without_steering(text).trim())
 }
 
 /// `{ a = 1, b = 2 }` out of those entries that have a value; `None` if none has.

@@ -14,9 +14,9 @@ pub(super) fn document(file: &'static str, text: &str) -> Result<Value, ImportEr
 
 fn value(yaml: &Yaml) -> Value {
     match yaml {
-        Yaml::Real(text) => text.parse().map_or_else(|_| text.as_str().into(), |n: f64| n.into()),
         Yaml::Integer(number) => (*number).into(),
-        Yaml::String(text) => text.as_str().into(),
+        // As it is written: 1.10 may be an AS number, which is not 1.1.
+        Yaml::Real(text) | Yaml::String(text) => text.as_str().into(),
         Yaml::Boolean(truth) => (*truth).into(),
         Yaml::Array(elements) => elements.iter().map(value).collect(),
         Yaml::Hash(entries) => {

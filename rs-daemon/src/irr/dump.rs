@@ -38,7 +38,7 @@ pub struct Dump {
 
 impl Dump {
     /// Reads dump files; only objects of `sources` count (empty: of all), and of aut-num objects
-    /// only the policies of `wanted`.
+    /// only the policies of `wanted`. as-sets of other sources are found where a name says so.
     pub fn read(
         paths: &[impl AsRef<Path>],
         sources: &[String],
@@ -96,11 +96,11 @@ impl Dump {
     fn take(&mut self, object: &Object) {
         let Some((class, key)) = object.class() else { return };
         let source = object.source();
-        if !self.sources.is_empty() && !self.sources.contains(&source) {
-            return;
-        }
+        let asked = self.sources.is_empty() || self.sources.contains(&source);
         match class {
-            "as-set" => self.take_set(object, key, source),
+            // `SOURCE::AS-SET` is asked for by its name, as of a server.
+            "as-set" => self.take_set(object, key, source, asked),
+            _ if !asked => {}
             "route" | "route6" => {
                 let origin = object.all("origin").next().and_then(|o| o.split_whitespace().next());
                 if let (Ok(prefix), Some(Ok(origin))) = (key.parse(), origin.map(str::parse)) {
@@ -115,13 +115,15 @@ impl Dump {
         }
     }
 
-    fn take_set(&mut self, object: &Object, key: &str, source: String) {
+    fn take_set(&mut self, object: &Object, key: &str, source: String, asked: bool) {
         let Ok(SetName::Set { name, .. }) = key.parse() else { return };
         // A member that is no name is left out; the rest of the set is still the set.
         let members = object.list("members").filter_map(|m| m.parse().ok()).collect();
         let by_ref = object.list("mbrs-by-ref").map(str::to_ascii_uppercase).collect();
         self.as_sets.entry(name).or_default().insert(source, AsSet { members, by_ref });
-        self.take_joins(object, key);
+        if asked {
+            self.take_joins(object, key);
+        }
     }
 
     fn take_policy(&mut self, object: &Object, key: &str, source: String) {
@@ -143,9 +145,11 @@ impl Dump {
 
     /// What one source says, or the first of those in order that says something.
     fn preferred<'a, T>(&self, by_source: &'a HashMap<String, T>) -> Option<&'a T> {
-        let preferred = self.sources.iter().find_map(|source| by_source.get(source));
+        if !self.sources.is_empty() {
+            return self.sources.iter().find_map(|source| by_source.get(source));
+        }
         // Without an order of sources: the first by name, so that two runs agree.
-        preferred.or_else(|| by_source.iter().min_by_key(|(source, _)| *source).map(|(_, one)| one))
+        by_source.iter().min_by_key(|(source, _)| *source).map(|(_, one)| one)
     }
 
     /// Direct members of an as-set: of the named source, or of the first that has it.
@@ -286,6 +290,18 @@ source: C
         assert_eq!(origins(&["A", "B"], "B::AS-LEAF"), [64599]);
         assert_eq!(origins(&["B", "A"], "AS-LEAF"), [64599]);
         assert_eq!(origins(&["A", "B"], "AS64500"), [64500]);
+    }
+
+    /// As from a server: its members and their routes are those of the sources that are asked.
+    #[test]
+    fn a_source_that_is_not_asked_is_found_where_it_is_named() {
+        assert_eq!(*dump(&["A"]).expand(&"B::AS-LEAF".parse().unwrap()).origins, [64599]);
+        assert_eq!(dump(&["A"]).expand(&"AS-LEAF".parse().unwrap()).origins[0], 64500);
+        let other = dump(&["C"]).expand(&"A::AS-TOP".parse().unwrap());
+        assert_eq!(*other.origins, [64500, 64501], "its AS-LEAF is nowhere in C");
+        assert!(!dump(&["C"]).expand(&"AS-LEAF".parse().unwrap()).known, "nobody named A");
+        let joined = dump(&["C"]).expand(&"A::AS-LEAF".parse().unwrap());
+        assert_eq!(*joined.origins, [64502], "who joins it does so in a source that is not asked");
     }
 
     #[test]

@@ -72,6 +72,12 @@ pub(crate) async fn policies(
     Ok(fetched)
 }
 
+/// As-sets of one refresh: the whole IRR has half as many.
+const MOST_SETS: usize = 100_000;
+
+/// As-sets within as-sets within as-sets.
+const MOST_LEVELS: u64 = 64;
+
 /// One level of the sets after another, each asked for in one go; a name is asked for once,
 /// which also ends every loop.
 async fn fetch_sets(
@@ -80,8 +86,16 @@ async fn fetch_sets(
 ) -> Result<Members, IrrError> {
     let mut members = Members::new();
     let mut level: BTreeSet<SetName> = names.clone();
+    let mut depth = 0;
     loop {
         level.retain(|n| matches!(n, SetName::Set { .. }) && !members.contains_key(n));
+        depth += 1;
+        if depth > MOST_LEVELS {
+            return Err(client.too_much("levels of as-sets", MOST_LEVELS));
+        }
+        if members.len() + level.len() > MOST_SETS {
+            return Err(client.too_much("as-sets", MOST_SETS as u64));
+        }
         if level.is_empty() {
             find_empty(client, names, &mut members).await?;
             return Ok(members);

@@ -24,6 +24,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// An answer larger than this is refused: the largest as-sets expand to a few megabytes.
 const GREATEST_ANSWER_OCTETS: usize = 64 << 20;
 
+/// All answers of one refresh together; those of the largest exchanges are a tenth of it.
+const MOST_OCTETS: u64 = 512 << 20;
+
 /// The longest line that is no data: a length, an error's words.
 const GREATEST_LINE_OCTETS: u64 = 1024;
 
@@ -53,6 +56,8 @@ pub struct IrrdClient<S = TcpStream> {
     server: String,
     stream: BufReader<S>,
     sources: Vec<String>,
+    /// Octets of answers so far.
+    octets: u64,
 }
 
 impl IrrdClient {
@@ -81,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> IrrdClient<S> {
     /// Over a connection that is there; nothing has been said on it yet.
     pub fn over(server: &str, stream: S) -> Self {
         let stream = BufReader::with_capacity(64 * 1024, stream);
-        Self { server: server.to_owned(), stream, sources: Vec::new() }
+        Self { server: server.to_owned(), stream, sources: Vec::new(), octets: 0 }
     }
 
     /// The query that selects a database, or the configured ones again.
@@ -147,11 +152,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> IrrdClient<S> {
         });
         let answered =
             read.map_err(|source| IrrError::Connection { server: self.server.clone(), source })?;
+        if let Ok(Answer::Data(text)) = &answered {
+            self.octets += text.len() as u64;
+            if self.octets > MOST_OCTETS {
+                return Err(self.too_much("octets", MOST_OCTETS));
+            }
+        }
         answered.map_err(|answer| IrrError::Protocol {
             server: self.server.clone(),
             query: query.to_owned(),
             answer,
         })
+    }
+
+    /// An error about what nobody has so much of.
+    pub(crate) fn too_much(&self, what: &'static str, limit: u64) -> IrrError {
+        IrrError::TooMuch { server: self.server.clone(), what, limit }
     }
 
     async fn line(&mut self) -> io::Result<String> {

@@ -3,7 +3,8 @@
 //! Names come from the members' `as_set`, objects from a whois server that speaks the IRRd query
 //! protocol ([`irrd`]) or from RPSL dump files ([`dump`]). `expand` follows as-sets to their
 //! ends, `policies` makes filters out of the members' aut-num objects, `disk` keeps the last good
-//! answer, and `service` does all of it on a schedule and publishes snapshots.
+//! answer, which `writer` puts there, and `service` does all of it on a schedule and publishes
+//! snapshots.
 //!
 //! The rule above all others: a set that is empty, unknown or was never fetched stands for
 //! nothing at all. It never means that everything is accepted.
@@ -16,6 +17,7 @@ mod name;
 mod object;
 mod policies;
 mod service;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,6 +132,8 @@ pub struct SetStatus {
     pub members: usize,
     /// Who gave the answer.
     pub source: String,
+    /// Nobody has given it since the start: it comes from the disk.
+    pub from_disk: bool,
 }
 
 /// All sets in force.
@@ -175,6 +179,16 @@ pub enum IrrError {
         query: String,
         /// The line that came.
         answer: String,
+    },
+    /// More than any registry has.
+    #[error("IRR server {server}: more than {limit} {what}: what a loop or a broken mirror gives")]
+    TooMuch {
+        /// As configured.
+        server: String,
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
     },
     /// A dump cannot be read.
     #[error("RPSL dump {path}: {source}")]

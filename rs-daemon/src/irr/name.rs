@@ -30,8 +30,10 @@ impl FromStr for SetName {
     fn from_str(text: &str) -> Result<Self, SetNameError> {
         let wrong = || SetNameError(text.to_owned());
         let upper = text.trim().to_ascii_uppercase();
-        if let Some(asn) = upper.strip_prefix("AS").and_then(|n| n.parse().ok()) {
-            return Ok(Self::Asn(Asn(asn)));
+        if upper.starts_with("AS")
+            && let Ok(asn) = upper.parse()
+        {
+            return Ok(Self::Asn(asn));
         }
         // Two colons part the database from the name; one parts the levels of a hierarchy.
         let (source, name) = match upper.split_once("::") {
@@ -76,7 +78,9 @@ mod tests {
         assert_eq!("AS64500:AS-FOO:AS-BAR".parse(), Ok(set(None, "AS64500:AS-FOO:AS-BAR")));
         assert_eq!("RIPE::AS64500:AS-FOO".parse(), Ok(set(Some("RIPE"), "AS64500:AS-FOO")));
         assert_eq!("as64500".parse(), Ok(SetName::Asn(Asn(64500))));
-        for wrong in ["FOO", "RIPE:AS-FOO", "AS1:AS2", "", "AS-FOO BAR", "::AS-FOO", "AS-A\n!q"] {
+        for wrong in
+            ["FOO", "RIPE:AS-FOO", "AS1:AS2", "", "AS-FOO BAR", "::AS-FOO", "AS-A\n!q", "AS+1"]
+        {
             assert!(wrong.parse::<SetName>().is_err(), "{wrong:?}");
         }
     }

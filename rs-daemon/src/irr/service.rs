@@ -13,12 +13,15 @@ use super::dump::Dump;
 use super::irrd::IrrdClient;
 use super::name::SetName;
 use super::policies::{FetchedPolicies, PolicyKeeper};
+use super::writer::{Round, Writer};
 use super::{Expanded, IrrError, IrrSpec, IrrState, MemberSpec, SetStatus, disk, expand, unix_now};
 
 /// Pause after a failed refresh; doubles up to the schedule's own interval.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
 /// Shortest interval between refreshes, whatever the configuration says.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(10);
+/// How long all answers of a server together may take.
+const REFRESH_LIMIT: Duration = Duration::from_secs(900);
 
 /// The running service; dropping it ends it.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct IrrHandle {
     refresh: mpsc::Sender<()>,
     specs: watch::Sender<IrrSpec>,
     task: JoinHandle<()>,
+    writer: Arc<Writer>,
 }
 
 impl IrrHandle {
@@ -37,8 +41,10 @@ impl IrrHandle {
         let (publish, state) = watch::channel(Arc::new(keeper.state()));
         let (refresh, requests) = mpsc::channel(1);
         let (specs, spec_changes) = watch::channel(keeper.spec.clone());
+        let writer = Arc::clone(&keeper.writer);
+        tokio::spawn(Arc::clone(&writer).run(publish.clone()));
         let task = tokio::spawn(async move { keeper.run(publish, requests, spec_changes).await });
-        Self { state, refresh, specs, task }
+        Self { state, refresh, specs, task, writer }
     }
 
     /// The snapshots.
@@ -72,18 +78,20 @@ impl IrrHandle {
 impl Drop for IrrHandle {
     fn drop(&mut self) {
         self.task.abort();
+        self.writer.end();
     }
 }
 
 struct Keeper {
     spec: IrrSpec,
-    sets: BTreeMap<SetName, Expanded>,
+    sets: BTreeMap<SetName, Arc<Expanded>>,
+    /// Those of them that were on disk at the start, and were not fetched since.
+    from_disk: BTreeSet<SetName>,
     policies: PolicyKeeper,
     last_error: Option<String>,
     last_refresh: Option<u64>,
     failures: u64,
-    /// The last good answers could be written to the disk when it was tried last.
-    cache_written: bool,
+    writer: Arc<Writer>,
 }
 
 /// The answers of a refresh.
@@ -107,10 +115,20 @@ fn names_of(member: &MemberSpec) -> (Vec<SetName>, usize) {
 impl Keeper {
     fn new(spec: IrrSpec) -> Self {
         let sets = spec.cache.as_deref().map(disk::load).unwrap_or_default();
+        let sets: BTreeMap<_, _> =
+            sets.into_iter().map(|(name, set)| (name, Arc::new(set))).collect();
         let stored = spec.cache.as_deref().map(disk::load_policies).unwrap_or_default();
         let policies = PolicyKeeper::new(stored, &spec.policies);
-        let (last_error, last_refresh) = (None, None);
-        Self { spec, sets, policies, last_error, last_refresh, failures: 0, cache_written: true }
+        Self {
+            spec,
+            from_disk: sets.keys().cloned().collect(),
+            sets,
+            policies,
+            last_error: None,
+            last_refresh: None,
+            failures: 0,
+            writer: Arc::default(),
+        }
     }
 
     fn names(&self) -> BTreeSet<SetName> {
@@ -152,7 +170,7 @@ impl Keeper {
                     pause
                 }
             };
-            if publish.send(Arc::new(self.state())).is_err() {
+            if !self.publish(&publish) {
                 return;
             }
             tokio::select! {
@@ -174,13 +192,33 @@ impl Keeper {
     ) -> bool {
         self.spec = specs.borrow_and_update().clone();
         self.policies.compile(&self.spec.policies);
-        publish.send(Arc::new(self.state())).is_ok()
+        self.publish(publish)
+    }
+
+    /// False when nobody listens any more.
+    fn publish(&self, publish: &watch::Sender<Arc<IrrState>>) -> bool {
+        let mut state = self.state();
+        publish.send_modify(|published| {
+            // Asked for here, where the writer cannot publish something newer meanwhile.
+            state.cache_written = self.writer.is_written();
+            *published = Arc::new(state);
+        });
+        !publish.is_closed()
     }
 
     async fn refresh(&mut self) -> Result<(), IrrError> {
         let names = self.names();
         let fetched = match &self.spec.server {
-            Some(server) => self.ask(server, &names).await?,
+            Some(server) => {
+                let asked = tokio::time::timeout(REFRESH_LIMIT, self.ask(server, &names)).await;
+                asked.map_err(|_| IrrError::Connection {
+                    server: server.clone(),
+                    source: std::io::Error::new(
+                        std::io::ErrorKind::TimedOut,
+                        "not everything was answered within 15 minutes",
+                    ),
+                })??
+            }
             None => self.read_dumps(names).await?,
         };
         self.accept(fetched)
@@ -218,7 +256,8 @@ impl Keeper {
     fn accept(&mut self, fetched: Fetched) -> Result<(), IrrError> {
         let Fetched { source_name, sets, policies } = fetched;
         let full = |set: Option<&Expanded>| set.is_some_and(|s| s.known && !s.prefixes.is_empty());
-        let before = sets.keys().filter(|n| full(self.sets.get(n))).count();
+        let before = sets.keys().filter(|n| full(self.sets.get(n).map(Arc::as_ref)));
+        let before = before.count();
         let now = sets.values().filter(|set| full(Some(set))).count();
         if before > 1 && now == 0 {
             return Err(IrrError::AllGone { source_name, what: "as-sets", sets: before });
@@ -226,35 +265,25 @@ impl Keeper {
         if let Some(sets) = self.policies.all_gone(&policies) {
             return Err(IrrError::AllGone { source_name, what: "aut-num objects", sets });
         }
-        let mut written = Ok(());
+        let mut good = BTreeMap::new();
         for (name, mut set) in sets {
             set.source.clone_from(&source_name);
-            let stored = self.accept_set(name, set);
-            written = written.and(stored);
+            let set = Arc::new(set);
+            if self.accept_set(name.clone(), Arc::clone(&set)) {
+                good.insert(name, set);
+            }
         }
         self.policies.accept(policies, &self.spec.policies);
-        if let Some(dir) = self.spec.cache.as_deref().filter(|_| !self.spec.policies.is_empty()) {
-            let stored = disk::store_policies(dir, self.policies.stored());
-            written = written.and(stored);
+        if let Some(directory) = self.spec.cache.clone() {
+            let followed = !self.spec.policies.is_empty();
+            let policies = followed.then(|| self.policies.stored().clone());
+            self.writer.add(Round { directory, sets: good, policies });
         }
-        self.note_written(written);
         Ok(())
     }
 
-    /// Says once that the disk does not take the answers, and once that it does again.
-    fn note_written(&mut self, written: std::io::Result<()>) {
-        let Some(dir) = &self.spec.cache else { return };
-        let before = std::mem::replace(&mut self.cache_written, written.is_ok());
-        match written {
-            Err(error) if before => {
-                tracing::warn!(dir = %dir.display(), %error, "IRR cache cannot be written");
-            }
-            Ok(()) if !before => tracing::info!(dir = %dir.display(), "IRR cache can be written"),
-            _ => {}
-        }
-    }
-
-    fn accept_set(&mut self, name: SetName, set: Expanded) -> std::io::Result<()> {
+    /// Whether the set is good enough to be kept on disk.
+    fn accept_set(&mut self, name: SetName, set: Arc<Expanded>) -> bool {
         let source = &set.source;
         if !set.known {
             tracing::error!(set = %name, %source, "IRR set is unknown: every route of the members that name it alone is rejected");
@@ -263,10 +292,9 @@ impl Keeper {
             tracing::error!(set = %name, %source, "IRR set is empty: every route of the members that name it alone is rejected");
         }
         let good = set.known && !set.origins.is_empty();
-        let dir = self.spec.cache.as_deref().filter(|_| good);
-        let written = dir.map_or(Ok(()), |dir| disk::store(dir, &name, &set));
+        self.from_disk.remove(&name);
         self.sets.insert(name, set);
-        written
+        good
     }
 
     fn state(&self) -> IrrState {
@@ -291,7 +319,7 @@ impl Keeper {
             last_error: self.last_error.clone(),
             last_refresh_unix_secs: self.last_refresh,
             failures: self.failures,
-            cache_written: self.cache_written,
+            cache_written: self.writer.is_written(),
         }
     }
 
@@ -299,7 +327,7 @@ impl Keeper {
     fn member_irr(&self, member: &MemberSpec) -> MemberIrr {
         let (names, _) = names_of(member);
         let source = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let known: Vec<&Expanded> =
+        let known: Vec<&Arc<Expanded>> =
             names.iter().filter_map(|n| self.sets.get(n)).filter(|s| s.known).collect();
         // The union is as old as its oldest part.
         let Some(fetched) = known.iter().map(|s| s.fetched_unix_secs).min() else {
@@ -326,6 +354,7 @@ impl Keeper {
             fetched_unix_secs: set.map(|s| s.fetched_unix_secs),
             members: users.unwrap_or(0),
             source: set.map(|s| s.source.clone()).unwrap_or_default(),
+            from_disk: self.from_disk.contains(name),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,18 @@ pub(super) struct Part {
     path: PathBuf,
     /// What is on the disk as it should be.
     good_octets: u64,
+    kind: Kind,
+}
+
+impl Drop for Part {
+    /// Half of a table is worth nothing, whyever it ends there. Updates are whole as far as they go:
+    /// they are given their name at the next start.
+    fn drop(&mut self) {
+        if self.kind == Kind::Table && !self.part.as_os_str().is_empty() {
+            // What cannot be removed is removed at the next start.
+            let _ = fs::remove_file(&self.part);
+        }
+    }
 }
 
 impl Part {
@@ -56,7 +69,7 @@ impl Part {
             let part = directory.join(format!(".{name}{PART}"));
             // Appending: after a failure what follows stands behind the last whole record.
             match OpenOptions::new().append(true).create_new(true).open(&part) {
-                Ok(file) => return Ok(Self { file, part, path, good_octets: 0 }),
+                Ok(file) => return Ok(Self { file, part, path, good_octets: 0, kind }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -64,12 +77,14 @@ impl Part {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no name is free"))
     }
 
-    /// Appends whole records. An error leaves the file as it was before.
-    pub(super) fn append(&mut self, octets: &[u8]) -> io::Result<()> {
-        match self.file.write_all(octets) {
+    /// Appends whole records; says how many octets they are. An error leaves the file as it was
+    /// before.
+    pub(super) fn append(&mut self, records: &[u8]) -> io::Result<u64> {
+        match self.file.write_all(records) {
             Ok(()) => {
-                self.good_octets += octets.len() as u64;
-                Ok(())
+                let octets = records.len() as u64;
+                self.good_octets += octets;
+                Ok(octets)
             }
             Err(error) => {
                 // What a disk took of it is no whole record. If it cannot even do this, readers
@@ -81,20 +96,16 @@ impl Part {
     }
 
     /// Gives the file its name; one without records goes.
-    pub(super) fn finish(self) -> io::Result<Option<PathBuf>> {
+    pub(super) fn finish(mut self) -> io::Result<Option<PathBuf>> {
         if self.good_octets == 0 {
-            self.discard();
+            // What cannot be removed is removed at the next start.
+            let _ = fs::remove_file(mem::take(&mut self.part));
             return Ok(None);
         }
         self.file.sync_all()?;
         fs::rename(&self.part, &self.path)?;
-        Ok(Some(self.path))
-    }
-
-    /// Removes what there is of it.
-    pub(super) fn discard(self) {
-        // What cannot be removed is renamed at the next start.
-        let _ = fs::remove_file(&self.part);
+        self.part = PathBuf::new();
+        Ok(Some(mem::take(&mut self.path)))
     }
 }
 
@@ -160,8 +171,9 @@ mod tests {
         second.finish().unwrap().unwrap();
         let empty = Part::create(&inside, Kind::Updates, TIME).unwrap();
         assert_eq!(empty.finish().unwrap(), None);
-        let table = Part::create(&inside, Kind::Table, TIME).unwrap();
-        table.discard();
+        let mut table = Part::create(&inside, Kind::Table, TIME).unwrap();
+        table.append(b"half").unwrap();
+        drop(table);
         let expected = ["updates.20261122.041500.mrt", "updates.20261122.041501.mrt"];
         assert_eq!(names(&inside), expected);
         assert_eq!(fs::read(inside.join(expected[0])).unwrap(), b"onetwo");
@@ -189,7 +201,7 @@ mod tests {
         let full = Path::new("/dev/full");
         let file = OpenOptions::new().write(true).open(full).unwrap();
         let (part, path) = (full.to_owned(), full.to_owned());
-        let mut part = Part { file, part, path, good_octets: 0 };
+        let mut part = Part { file, part, path, good_octets: 0, kind: Kind::Updates };
         let error = part.append(b"record").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert_eq!(part.good_octets, 0);

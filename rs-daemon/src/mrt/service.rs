@@ -1,5 +1,6 @@
 //! The thread that writes.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,13 +12,14 @@ use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use super::files::adopt;
-use super::status::{Counters, since_epoch};
+use super::status::Counters;
 use super::table::{Table, TableError, Written};
 use super::updates::{Updates, waits};
 use crate::config::{Config, Mrt};
 use crate::runtime::Inner;
 use crate::runtime::limits::MRT_RETRY;
 use crate::runtime::side_thread::{Control, SideThread};
+use crate::times::since_epoch;
 
 /// How often it is looked at the clock, and what is buffered goes to the disk.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,8 +37,10 @@ pub(crate) struct Dump {
 /// A running writer.
 pub(crate) type Service = SideThread<Dump>;
 
-/// Starts the writer. Nothing is written before it is configured.
+/// Starts the writer. Nothing is written before it is configured; what happens until then waits, so
+/// that the first sessions of a process are in its files.
 pub(crate) fn start(inner: Arc<Inner>) -> io::Result<Service> {
+    inner.engine.mrt.switch(true);
     SideThread::start("rs-mrt", |controls| Writer::new(inner).run(controls))
 }
 
@@ -52,6 +56,8 @@ struct Writer {
     retry_tables_at: Duration,
     /// A table is being written.
     dumping: Arc<tokio::sync::Mutex<()>>,
+    /// Directories in which no earlier process has left anything.
+    cleared: HashSet<PathBuf>,
 }
 
 impl Writer {
@@ -65,6 +71,7 @@ impl Writer {
             tables_period: None,
             retry_tables_at: Duration::ZERO,
             dumping: Arc::default(),
+            cleared: HashSet::new(),
         }
     }
 
@@ -117,6 +124,10 @@ impl Writer {
         }
         let mut old = std::mem::take(&mut self.updates);
         let names: Vec<_> = self.names();
+        // Tables may be asked for of any of them.
+        for directory in mrt.iter().flat_map(|mrt| names.iter().map(|n| mrt.directory.join(&**n))) {
+            self.clear(directory);
+        }
         for (index, name) in names.iter().enumerate() {
             let kept = old.get_mut(index).and_then(Option::take);
             let wanted = mrt.as_ref().and_then(|mrt| {
@@ -129,12 +140,15 @@ impl Writer {
                 }
                 (kept, wanted) => {
                     kept.into_iter().for_each(|kept| kept.close(now));
-                    wanted.map(|(directory, interval)| self.begin(directory, interval))
+                    wanted.map(|(directory, interval)| {
+                        Updates::new(directory, interval, Arc::clone(&self.counters))
+                    })
                 }
             };
             self.updates.push(next);
         }
         self.inner.engine.mrt.switch(self.updates.iter().any(Option::is_some));
+        self.take();
     }
 
     fn names(&self) -> Vec<Arc<str>> {
@@ -142,7 +156,11 @@ impl Writer {
         config.map(|server| Arc::clone(&server.name)).collect()
     }
 
-    fn begin(&self, directory: PathBuf, interval: Duration) -> Updates {
+    /// Looks once at a directory that may have files of an earlier process.
+    fn clear(&mut self, directory: PathBuf) {
+        if !self.cleared.insert(directory.clone()) {
+            return;
+        }
         match adopt(&directory) {
             Ok(0) => {}
             Ok(files) => tracing::info!(files, directory = %directory.display(),
@@ -150,11 +168,13 @@ impl Writer {
             Err(error) => tracing::warn!(%error, directory = %directory.display(),
                 "MRT: cannot look for files of an earlier process"),
         }
-        Updates::new(directory, interval, Arc::clone(&self.counters))
     }
 
     /// Takes what is in the tap.
     fn take(&mut self) {
+        if self.config.is_none() {
+            return;
+        }
         for record in self.inner.engine.mrt.take() {
             if let Some(Some(updates)) = self.updates.get_mut(record.route_server) {
                 updates.add(&record);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::runtime::status::MrtStatus;
+use crate::times::since_epoch;
 
 /// Numbers since the start of the process.
 #[derive(Debug)]
@@ -71,8 +72,4 @@ impl Counters {
     pub(super) fn stamp(counter: &AtomicU64) {
         counter.store(since_epoch(SystemTime::now()).as_secs(), Ordering::Relaxed);
     }
-}
-
-pub(super) fn since_epoch(at: SystemTime) -> Duration {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

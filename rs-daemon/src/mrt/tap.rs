@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::status::since_epoch;
 use crate::runtime::limits::MRT_TAP_OCTETS;
 use crate::runtime::{Doorbell, locked};
+use crate::times::since_epoch;
 
 /// A record of BGP4MP, ready to be written.
 #[derive(Clone, Debug)]

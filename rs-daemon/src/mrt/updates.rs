@@ -110,7 +110,7 @@ impl Updates {
                 none.insert(Part::create(&self.directory, Kind::Updates, time)?)
             }
         };
-        part.append(&self.buffer)
+        part.append(&self.buffer).map(drop)
     }
 
     fn failed(&self, error: &io::Error) {

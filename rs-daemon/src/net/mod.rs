@@ -5,12 +5,13 @@ mod sockopt;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config::{AoAlgorithm, Secret, TcpAo};
 
-pub use sockopt::{MAX_MD5_KEY_OCTETS, interface_index, interface_name};
+pub use sockopt::{interface_index, interface_name};
 
 /// A socket operation that failed, told so that an operator knows what to change.
 #[derive(Debug, thiserror::Error)]
@@ -174,12 +175,23 @@ pub fn prepare_accepted(stream: &TcpStream, ttl_security: bool) -> io::Result<()
     // Nagle with delayed ACK costs 40 ms for each small UPDATE; everything queued goes out in
     // one write anyway.
     stream.set_nodelay(true)?;
+    notice_silence(&SockRef::from(stream))?;
     if ttl_security {
         let v6 = stream.peer_addr()?.is_ipv6();
         sockopt::set_hops(stream, v6, 255)?;
         sockopt::set_minimum_hops(stream, v6, 255)?;
     }
     Ok(())
+}
+
+/// A peer may ask for no KEEPALIVEs (a hold time of 0, RFC 4271 §4.2); that its cable was pulled is
+/// then up to TCP to notice, within two minutes.
+fn notice_silence(socket: &SockRef<'_>) -> io::Result<()> {
+    let often = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(20))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&often)
 }
 
 /// A non-blocking socket, bound and protected, ready to connect to `peer`.
@@ -195,6 +207,7 @@ pub fn outgoing(
             Some(Protocol::TCP),
         )?;
         socket.set_tcp_nodelay(true)?;
+        notice_silence(&SockRef::from(&socket))?;
         if let Some(key) = protection.md5_key {
             sockopt::set_md5_key(&socket, peer, Some(key))?;
         }

@@ -10,8 +10,8 @@ use socket2::SockAddr;
 
 use crate::config::{AoAlgorithm, TcpAo};
 
-/// `TCP_MD5SIG_MAXKEYLEN` of linux/tcp.h.
-pub const MAX_MD5_KEY_OCTETS: usize = 80;
+/// `TCP_MD5SIG_MAXKEYLEN` and `TCP_AO_MAXKEYLEN` of linux/tcp.h.
+const MAX_KEY_OCTETS: usize = 80;
 
 /// `struct tcp_md5sig` of linux/tcp.h.
 #[repr(C)]
@@ -21,7 +21,7 @@ struct TcpMd5Sig {
     prefix_len: u8,
     key_len: u16,
     interface: i32,
-    key: [u8; MAX_MD5_KEY_OCTETS],
+    key: [u8; MAX_KEY_OCTETS],
 }
 
 /// Sets (or, with `None`, removes) the MD5 key for segments to and from `peer` (RFC 2385).
@@ -36,26 +36,36 @@ pub(super) fn set_md5_key(
 ) -> io::Result<()> {
     let key = key.unwrap_or_default();
     let mut option = TcpMd5Sig {
-        address: SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value(),
+        address: without_port(peer),
         flags: 0,
         prefix_len: 0,
         key_len: 0,
         interface: 0,
-        key: [0; MAX_MD5_KEY_OCTETS],
+        key: [0; MAX_KEY_OCTETS],
     };
-    let Some(room) = option.key.get_mut(..key.len()) else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("the key has {} octets, {MAX_MD5_KEY_OCTETS} are possible", key.len()),
-        ));
-    };
-    room.copy_from_slice(key);
+    put_key(&mut option.key, key)?;
     option.key_len = u16::try_from(key.len()).unwrap_or_default();
     match set_option(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option) {
         // Removing a key that is not there.
         Err(e) if key.is_empty() && e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
         other => other,
     }
+}
+
+/// Whom a key is for: the kernel wants no port.
+fn without_port(peer: SocketAddr) -> libc::sockaddr_storage {
+    SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value()
+}
+
+fn put_key(room: &mut [u8; MAX_KEY_OCTETS], key: &[u8]) -> io::Result<()> {
+    let Some(room) = room.get_mut(..key.len()) else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the key has {} octets, {MAX_KEY_OCTETS} are possible", key.len()),
+        ));
+    };
+    room.copy_from_slice(key);
+    Ok(())
 }
 
 /// `TCP_AO_ADD_KEY` and `TCP_AO_DEL_KEY` of linux/tcp.h (Linux 6.7).
@@ -80,7 +90,7 @@ struct TcpAoAdd {
     mac_len: u8,
     key_flags: u8,
     key_len: u8,
-    key: [u8; MAX_MD5_KEY_OCTETS],
+    key: [u8; MAX_KEY_OCTETS],
 }
 
 /// `struct tcp_ao_del` of linux/tcp.h.
@@ -110,7 +120,7 @@ pub(super) fn add_ao_key(socket: &impl AsFd, peer: SocketAddr, key: &TcpAo) -> i
     };
     let secret = key.key.expose().as_bytes();
     let mut option = TcpAoAdd {
-        address: SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value(),
+        address: without_port(peer),
         algorithm: [0; 64],
         interface: 0,
         flags: 0,
@@ -121,13 +131,9 @@ pub(super) fn add_ao_key(socket: &impl AsFd, peer: SocketAddr, key: &TcpAo) -> i
         mac_len: AO_MAC_OCTETS,
         key_flags: 0,
         key_len: u8::try_from(secret.len()).unwrap_or(u8::MAX),
-        key: [0; MAX_MD5_KEY_OCTETS],
+        key: [0; MAX_KEY_OCTETS],
     };
-    let Some(room) = option.key.get_mut(..secret.len()) else {
-        let text = format!("the key has more than {MAX_MD5_KEY_OCTETS} octets");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    };
-    room.copy_from_slice(secret);
+    put_key(&mut option.key, secret)?;
     option.algorithm[..name.len()].copy_from_slice(name);
     set_option(socket, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, &option)
 }
@@ -135,7 +141,7 @@ pub(super) fn add_ao_key(socket: &impl AsFd, peer: SocketAddr, key: &TcpAo) -> i
 /// Removes it.
 pub(super) fn remove_ao_key(socket: &impl AsFd, peer: SocketAddr, key: &TcpAo) -> io::Result<()> {
     let option = TcpAoDelete {
-        address: SockAddr::from(SocketAddr::new(peer.ip(), 0)).as_storage_value(),
+        address: without_port(peer),
         interface: 0,
         flags: 0,
         reserved: 0,

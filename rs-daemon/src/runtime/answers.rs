@@ -1,6 +1,8 @@
 //! Answers made of what workers and shards say, in the words of [`super::status`] and
 //! [`super::query`].
 
+mod pass;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +14,8 @@ use bgp_wire::{
 };
 use policy::{Encoding, IrrState, Policy, RejectReason, RovState, Slot, VerdictClass};
 use rib::{AnyCommunity, CandidateOutcome, Mark, RouteFilter, RouteView, Shard, SlotCounters};
+
+pub(crate) use pass::Passed;
 
 use super::HandleError;
 use super::handle::Inner;
@@ -32,6 +36,13 @@ const MAX_PAGE: usize = 1000;
 /// Transit routes of others that a sponsor is not sent.
 const TRANSIT_WITHHELD: &str = "transit-withheld";
 
+/// Additions that a shard makes at once while it counts what is exported: half a millisecond.
+const COUNT_STEPS: usize = 100_000;
+
+/// After so many parts what is left is counted at once: there is always something where much
+/// changes, and it is little.
+const COUNT_PARTS: usize = 1000;
+
 /// What a shard says of all slots.
 struct Counted {
     slots: Vec<SlotCounters>,
@@ -47,24 +58,47 @@ fn counted(shard: &mut Shard) -> Counted {
     }
 }
 
+/// What all shards say of a route server, of one moment of each.
+pub(super) struct Tables(Vec<Counted>);
+
 impl Inner {
-    /// Adds the shards' counts to sessions of a route server.
-    pub(super) async fn fill_routes(
+    /// Counts what is exported in parts, between which the shards go on with their work.
+    pub(crate) async fn count_exported(&self, route_server: usize) -> Result<(), HandleError> {
+        for _ in 0..COUNT_PARTS {
+            let done = self.ask_shards(route_server, |shard| shard.count_exported(COUNT_STEPS));
+            if done.await?.into_iter().all(|done| done) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the routes of a route server.
+    pub(super) async fn tables(&self, route_server: usize) -> Tables {
+        // While stopping there are none to count.
+        if self.count_exported(route_server).await.is_err() {
+            return Tables(Vec::new());
+        }
+        Tables(self.ask_shards(route_server, counted).await.unwrap_or_default())
+    }
+
+    /// Adds what was counted to sessions of a route server.
+    pub(super) fn fill_routes<'a>(
         &self,
         route_server: usize,
-        sessions: impl Iterator<Item = &mut SessionStatus>,
+        tables: &Tables,
+        sessions: impl Iterator<Item = &'a mut SessionStatus>,
     ) {
-        // While stopping there are none to count.
-        let Ok(shards) = self.ask_shards(route_server, counted).await else { return };
+        let Tables(shards) = tables;
         let shared = self.engine.route_servers.load().get(route_server).cloned();
         let policy = shared.map(|shared| shared.policy.load_full());
-        let transit = Family::ALL.map(|family| transit_routes(&shards, family));
+        let transit = Family::ALL.map(|family| transit_routes(shards, family));
         for session in sessions {
             let slot = Slot(session.slot);
             let withheld = policy.as_ref().is_some_and(|policy| policy.withholds_transit(slot));
             for family in Family::ALL {
                 let routes = &mut session.routes[family.index()];
-                *routes = slot_routes(&shards, slot, family);
+                *routes = slot_routes(shards, slot, family);
                 if withheld {
                     let own = number_of(&routes.marked, Mark::Transit.name());
                     let others = transit[family.index()].saturating_sub(own);
@@ -74,15 +108,16 @@ impl Inner {
         }
     }
 
-    pub(super) async fn route_server_status(
+    /// A route server, from its sessions and what was counted.
+    pub(super) fn route_server_status(
         &self,
         index: usize,
+        tables: &Tables,
         sessions: &[SessionStatus],
     ) -> Option<RouteServerStatus> {
         let config = self.config.load_full();
         let server = config.route_servers.get(index)?;
         let shared = self.engine.route_servers.load().get(index).cloned()?;
-        let shards = self.ask_shards(index, counted).await.unwrap_or_default();
         let mine = || sessions.iter().filter(|s| s.id.route_server == server.name);
         let mut routes = [RouteCounters::default(), RouteCounters::default()];
         for session in mine() {
@@ -92,6 +127,7 @@ impl Inner {
         }
         let established = mine().filter(|s| s.state == SessionState::Established).count();
         let listeners = self.listeners.load();
+        let destinations = |f: usize| tables.0.iter().map(|s| s.destinations[f] as u64).sum();
         Some(RouteServerStatus {
             name: Arc::clone(&server.name),
             kind: server.kind.name().to_owned(),
@@ -107,7 +143,7 @@ impl Inner {
             restart_awaits: shared.recovery.awaited().map(number),
             epoch: shared.policy.load().epoch(),
             routes,
-            destinations: [0, 1].map(|f| shards.iter().map(|s| s.destinations[f] as u64).sum()),
+            destinations: [0, 1].map(destinations),
         })
     }
 
@@ -170,6 +206,7 @@ impl Inner {
             },
             from: slot_of(&query.from)?,
             to: slot_of(&query.to)?,
+            not_to: slot_of(&query.not_to)?,
             filtered: query.filtered,
             community_says: community.map_or_else(Vec::new, |one| self.said_by(one, index)),
             community,
@@ -280,6 +317,8 @@ impl Inner {
             false => self.longest_match(index, asked, &naming).await?.unwrap_or(asked),
         };
         let shard = rib::shard_of(&prefix, self.engine.inboxes.len());
+        // Two questions, and the end of a turn between them.
+        self.ask_shard(shard, index, move |shard| shard.freshen(&prefix)).await?;
         let found = self.ask_shard(shard, index, move |shard| shard.explain(&prefix, slot)).await?;
         let (_, asn) = naming.session(slot);
         Ok(naming.explanation(&found, to, asn))
@@ -566,6 +605,7 @@ fn slot_routes(shards: &[Counted], slot: Slot, family: Family) -> RouteCounters 
         let Some(counts) = shard.slots.get(slot.index()) else { continue };
         routes.received += u64::from(counts.received[f]);
         routes.accepted += u64::from(counts.accepted[f]);
+        routes.best += u64::from(counts.best[f]);
         routes.filtered += u64::from(counts.filtered_total(family));
         routes.refused += counts.refused[f];
         for reason in RejectReason::ALL {
@@ -592,6 +632,7 @@ fn number_of(named: &[(String, u64)], name: &str) -> u64 {
 fn add(sum: &mut RouteCounters, one: &RouteCounters) {
     sum.received += one.received;
     sum.accepted += one.accepted;
+    sum.best += one.best;
     sum.filtered += one.filtered;
     sum.exported += one.exported;
     sum.refused += one.refused;

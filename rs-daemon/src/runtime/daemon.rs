@@ -278,7 +278,24 @@ fn open_listeners(config: &Config) -> Result<Vec<Listener>, StartError> {
 }
 
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name).spawn(run)
+    thread::Builder::new().name(name).spawn(move || {
+        let _ends_all = EndsAll;
+        run();
+    })
+}
+
+/// A thread that holds tables or sessions and panics leaves members with what nobody changes any
+/// more, behind a daemon that answers. To end is better: sessions go down, or their members keep
+/// the routes until the next process is there.
+struct EndsAll;
+
+impl Drop for EndsAll {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("a thread of the route server has panicked: the process ends");
+            std::process::abort();
+        }
+    }
 }
 
 /// The lanes between every shard and every worker.

@@ -36,6 +36,7 @@ struct Route {
     prefix: Prefix,
     source: Slot,
     set: Arc<AttributeSet>,
+    received: Option<Instant>,
     rejected: bool,
 }
 
@@ -97,6 +98,7 @@ pub(super) async fn compare(
                 prefix: view.prefix,
                 source: view.source,
                 set: view.set,
+                received: view.received,
                 rejected: view.reject.is_some(),
             }));
         }
@@ -139,25 +141,28 @@ fn fill(shard: &mut Shard, routes: &[Route], peers: &[(Slot, PeerState)], epoch:
         let peer = PeerState { limit: Arc::new(PeerLimit::default()), ..peer.clone() };
         shard.handle(ShardInput::Up { slot: *slot, generation: GENERATION, peer });
     }
-    let mut by_set: HashMap<*const AttributeSet, (&Route, Vec<Nlri>)> = HashMap::new();
-    // Routes kept for a session that is away are left out: it is not there to be compared.
-    for route in routes.iter().filter(|route| known.contains(&route.source)) {
-        let entry = by_set.entry(Arc::as_ptr(&route.set)).or_insert_with(|| (route, Vec::new()));
-        entry.1.push(Nlri::from(route.prefix));
-    }
-    let received = Instant::now();
-    for (_, (route, reach)) in by_set {
+    // Routes kept for a session that is away are left out: it is not there to be compared. Oldest
+    // first, as they came: the age of routes is part of the question (`prefer_oldest`), and a shard
+    // counts it from the first.
+    let mut live: Vec<&Route> = routes.iter().filter(|r| known.contains(&r.source)).collect();
+    live.sort_by_key(|route| (route.received, route.source, Arc::as_ptr(&route.set)));
+    let mut sets: HashMap<*const AttributeSet, Arc<AttributeSet>> = HashMap::new();
+    let now = Instant::now();
+    for same in live.chunk_by(|a, b| a.received == b.received && Arc::ptr_eq(&a.set, &b.set)) {
+        let first = same[0];
         // Never the live set: it keeps what a policy made of it by epoch, and the next policy that
         // comes into force has the epoch of the one asked about here.
-        let set = AttributeSet::new(route.source, route.set.attributes().clone());
+        let set = sets
+            .entry(Arc::as_ptr(&first.set))
+            .or_insert_with(|| AttributeSet::new(first.source, first.set.attributes().clone()));
         shard.handle(ShardInput::Ingest(Ingest {
-            slot: route.source,
+            slot: first.source,
             generation: GENERATION,
             epoch,
-            set: Some(set),
-            reach,
+            set: Some(Arc::clone(set)),
+            reach: same.iter().map(|route| Nlri::from(route.prefix)).collect(),
             unreach: Vec::new(),
-            received,
+            received: first.received.unwrap_or(now),
         }));
     }
     for (slot, peer) in peers {

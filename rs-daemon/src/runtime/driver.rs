@@ -10,23 +10,22 @@ use bgp_session::{
 };
 use bgp_wire::{Families, Family, MessageType, RouteRefresh};
 use bytes::Bytes;
-use rib::{PeerState, ShardInput, ShardOutput};
+use rib::{PeerState, ReachedLimit, ShardInput, ShardOutput};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::connection::Connection;
 use super::inbound::Inbound;
+use super::limit_events::{LimitLogs, Refused, families_of};
 use super::linger;
 use super::outbound::Outbound;
-use super::peer_config::{PeerConfig, limit_config, limit_of, restart_after};
+use super::peer_config::{PeerConfig, attribute_octets, limit_config, restart_after};
 use super::query::SessionAction;
 use super::session_task::{Peer, Waits};
+use super::stale::Stale;
 use super::status::{MalformedCounters, NotificationStatus};
 use super::stream::Stream;
 use crate::net::{self, Protection};
-
-/// Stale routes of a peer that has come back are kept no longer than this without its End-of-RIB.
-const END_OF_RIB_WAIT: Duration = Duration::from_secs(360);
 
 /// See the module.
 #[derive(Debug)]
@@ -45,7 +44,10 @@ pub(super) struct Driver {
     told_blocked: bool,
     /// Families of which the peer has not sent all it has.
     incomplete: Families,
-    stale: Option<Stale>,
+    /// Families that the peer sends again (BoRR came, EoRR did not).
+    refreshing: Families,
+    /// What is kept over the peer's restart.
+    stale: Stale,
     removed: bool,
     pub(super) disabled: Option<String>,
     pub(super) malformed: MalformedCounters,
@@ -56,42 +58,9 @@ pub(super) struct Driver {
     pub(super) last_notification: Option<NotificationStatus>,
     pub(super) received_octets: u64,
     pub(super) sent_octets_before: u64,
-}
-
-/// Routes kept over the peer's restart (RFC 4724, RFC 9494).
-#[derive(Debug)]
-struct Stale {
-    families: Families,
-    /// By family.
-    until: [Instant; 2],
-    /// When `until` has passed: so long as long-lived stale ones, by family.
-    long_lived: [Option<Duration>; 2],
-}
-
-impl Stale {
-    /// When something is to be done next.
-    fn next(&self) -> Option<Instant> {
-        self.families.iter().map(|family| self.until[family.index()]).min()
-    }
-
-    /// Families whose time is over: those that are gone, and those whose routes live on as
-    /// long-lived stale ones for a time of their own (RFC 9494 §4.2).
-    fn take_due(&mut self, now: Instant) -> (Families, Families) {
-        let (mut gone, mut long) = (Families::NONE, Families::NONE);
-        let due: Families =
-            self.families.iter().filter(|family| self.until[family.index()] <= now).collect();
-        for family in due.iter() {
-            let time = self.long_lived[family.index()].take().filter(|time| !time.is_zero());
-            if let Some(time) = time {
-                self.until[family.index()] = now + time;
-                long.insert(family);
-            } else {
-                self.families.remove(family);
-                gone.insert(family);
-            }
-        }
-        (gone, long)
-    }
+    limit_logs: LimitLogs,
+    /// By family: routes that a limit refused.
+    refused: [Refused; 2],
 }
 
 /// The end of a session.
@@ -132,7 +101,8 @@ impl Driver {
             peer_state: None,
             told_blocked: false,
             incomplete: Families::NONE,
-            stale: None,
+            refreshing: Families::NONE,
+            stale: Stale::default(),
             removed: false,
             disabled: None,
             malformed: MalformedCounters::default(),
@@ -143,6 +113,8 @@ impl Driver {
             last_notification: None,
             received_octets: 0,
             sent_octets_before: 0,
+            limit_logs: LimitLogs::default(),
+            refused: [Refused::default(); 2],
         }
     }
 
@@ -165,6 +137,7 @@ impl Driver {
         let unread = !reading_paused && self.read(peer, now);
         self.time_out(peer, now, unread || reading_paused);
         let held_until = self.hold(peer, now);
+        let refused_until = self.ask_for_refused(peer, now);
         if let Some(outbound) = &mut *peer.outbound.borrow_mut() {
             peer.advance(outbound);
             let (updates, refreshes) = outbound.take_sent();
@@ -175,8 +148,9 @@ impl Driver {
         Waits {
             deadline: deadline
                 .into_iter()
-                .chain(self.stale.as_ref().and_then(Stale::next))
+                .chain(self.stale.next())
                 .chain(held_until)
+                .chain(refused_until)
                 .min(),
             connections: self.connections.iter().cloned().collect(),
             reading_paused,
@@ -255,7 +229,7 @@ impl Driver {
             self.session.handle_timeout(now, unread);
             self.pump(peer, now);
         }
-        if self.stale.as_ref().and_then(Stale::next).is_some_and(|at| at <= now) {
+        if self.stale.next().is_some_and(|at| at <= now) {
             self.stale_time_over(peer, now);
         }
     }
@@ -305,7 +279,7 @@ impl Driver {
                     self.up(peer, now, &negotiated);
                     self.negotiated = Some(negotiated);
                 }
-                Output::RouteRefresh(refresh) => self.on_route_refresh(peer, now, refresh),
+                Output::RouteRefresh(refresh) => self.on_route_refresh(peer, refresh),
                 Output::Down(reason) => self.down(peer, now, &reason),
                 Output::StateChanged(state) => self.state_changed(peer, state),
             }
@@ -341,8 +315,21 @@ impl Driver {
         let Some(server) = servers.get(peer.route_server) else { return };
         let (slot, generation) = (peer.slot, server.next_generation());
         self.told_blocked = false;
+        // Ahead of what the session counts.
+        sweep(peer, self.stale.peer_is_back(negotiated, now));
+        if self.stale.is_over(attribute_octets(&self.config.limits)) {
+            tracing::warn!("its earlier sessions left too large attributes: stale routes go");
+            sweep(peer, self.stale.take_all());
+        }
+        self.count_anew_if_nothing_is_kept(peer);
         let context = negotiated.decode;
-        self.inbound = Some(Inbound::new(peer.route_server, slot, generation, context));
+        self.inbound = Some(Inbound::new(
+            peer.route_server,
+            slot,
+            generation,
+            context,
+            attribute_octets(&self.config.limits),
+        ));
         let state = PeerState {
             families: negotiated.families,
             profile: negotiated.profile,
@@ -350,7 +337,7 @@ impl Driver {
             long_lived_graceful_restart: negotiated.peer_llgr.iter().any(Option::is_some),
             router_id: negotiated.peer_router_id,
             address: self.config.key.address,
-            limit: std::sync::Arc::clone(&self.config.limit),
+            limit: self.config.limit.current(),
         };
         // Ahead of the shards, which may say something of the session at once.
         self.established_at = SystemTime::now();
@@ -363,6 +350,7 @@ impl Driver {
         });
         self.peer_state = Some(state);
         self.incomplete = negotiated.families;
+        self.refreshing = Families::NONE;
         let graceful = negotiated.peer_graceful_restart.as_ref();
         let held = server.recovery.established(&self.config.key, graceful, now, &peer.attention);
         let mut requests = Vec::new();
@@ -374,7 +362,6 @@ impl Driver {
         }
         peer.request(&outbound, requests);
         *peer.outbound.borrow_mut() = Some(outbound);
-        self.resolve_stale(peer, now, negotiated);
         tracing::info!(
             router_id = %negotiated.peer_router_id,
             hold_time = negotiated.hold_time.as_secs(),
@@ -384,7 +371,7 @@ impl Driver {
 
     fn down(&mut self, peer: &Rc<Peer>, now: Instant, reason: &DownReason) {
         let Some(outbound) = peer.outbound.borrow_mut().take() else { return };
-        self.inbound = None;
+        let octets = self.inbound.take().map_or(0, Inbound::into_held_octets);
         self.peer_state = None;
         if let Some(server) = peer.worker.engine.route_servers.load().get(peer.route_server) {
             server.recovery.down(&self.config.key);
@@ -393,30 +380,27 @@ impl Driver {
         outbound.connection.queue.borrow_mut().drop_data();
         let negotiated = self.negotiated.take();
         let keeps = negotiated.filter(|negotiated| reason.keeps_routes(negotiated));
-        // Families that the peer's graceful restart does not name are not kept (RFC 4724 §4.2).
-        let mut unnamed = Families::NONE;
-        let stale = keeps.and_then(|negotiated| {
-            let restart = negotiated.peer_graceful_restart.as_ref()?;
-            unnamed = negotiated
-                .families
-                .iter()
-                .filter(|family| !restart.families.contains(*family))
-                .collect();
-            Some(Stale {
-                families: restart.families,
-                until: [now + restart.restart_time; 2],
-                long_lived: negotiated.peer_llgr,
-            })
-        });
+        let (old, unnamed) = match &keeps {
+            Some(negotiated) => {
+                let goes = self.stale.session_lost(negotiated, now);
+                self.stale.add_octets(octets);
+                goes
+            }
+            None => (Families::NONE, Families::NONE),
+        };
+        sweep(peer, old);
         let (slot, generation) = (outbound.slot, outbound.generation);
-        let keep = stale.is_some();
+        let keep = keeps.is_some();
         peer.worker.shards.push_all(peer.route_server, || ShardInput::Down {
             slot,
             generation,
             stale: keep,
         });
         sweep(peer, unnamed);
-        self.stale = stale;
+        if !keep {
+            self.stale.take_all();
+        }
+        self.count_anew_if_nothing_is_kept(peer);
         self.say_down(peer, generation, reason);
         self.note_end(now, reason);
     }
@@ -440,29 +424,18 @@ impl Driver {
 
     // Graceful restart of the peer.
 
-    /// The peer is back: what it does not say to have kept goes now (RFC 4724 §4.2), the rest at
-    /// its End-of-RIB.
-    fn resolve_stale(&mut self, peer: &Peer, now: Instant, negotiated: &Negotiated) {
-        let Some(stale) = &mut self.stale else { return };
-        let kept =
-            negotiated.peer_graceful_restart.as_ref().map_or(Families::NONE, |r| r.forwarding);
-        let gone: Families = stale.families.iter().filter(|f| !kept.contains(*f)).collect();
-        stale.families = stale.families.intersection(kept);
-        stale.until = [now + END_OF_RIB_WAIT; 2];
-        stale.long_lived = [None; 2];
-        sweep(peer, gone);
-        if stale.families.is_empty() {
-            self.stale = None;
+    /// Between two sessions: the next one has its whole limit, wherever shards are with what the
+    /// last one left.
+    fn count_anew_if_nothing_is_kept(&self, peer: &Peer) {
+        if self.stale.next().is_none() && peer.outbound.borrow().is_none() {
+            self.config.limit.begin_anew(limit_config(&self.config.limits));
         }
     }
 
     fn stale_time_over(&mut self, peer: &Peer, now: Instant) {
-        let Some(stale) = &mut self.stale else { return };
-        let (gone, long) = stale.take_due(now);
-        if stale.families.is_empty() {
-            self.stale = None;
-        }
+        let (gone, long) = self.stale.take_due(now);
         sweep(peer, gone);
+        self.count_anew_if_nothing_is_kept(peer);
         if !long.is_empty() {
             let slot = peer.slot;
             peer.worker.shards.push_all(peer.route_server, || ShardInput::LongLivedStale {
@@ -473,19 +446,9 @@ impl Driver {
     }
 
     fn end_of_rib(&mut self, peer: &Peer, now: Instant, family: Family) {
-        let Some(outbound) = &*peer.outbound.borrow() else { return };
-        let (slot, generation) = (outbound.slot, outbound.generation);
-        peer.worker.shards.push_all(peer.route_server, || ShardInput::EndOfRib {
-            slot,
-            generation,
-            family,
-        });
-        if let Some(stale) = &mut self.stale {
-            stale.families.remove(family);
-            if stale.families.is_empty() {
-                self.stale = None;
-            }
-        }
+        self.push_end(peer, family);
+        self.stale.end_of_rib(family);
+        self.refreshing.remove(family);
         self.incomplete.remove(family);
         if self.incomplete.is_empty() {
             // Who is released by this asks the shards for what stands ahead of it here.
@@ -496,14 +459,21 @@ impl Driver {
         }
     }
 
-    fn on_route_refresh(&mut self, peer: &Peer, now: Instant, refresh: RouteRefresh) {
+    /// What is still stale of a family goes.
+    fn push_end(&self, peer: &Peer, family: Family) {
+        let Some(outbound) = &*peer.outbound.borrow() else { return };
+        let (slot, generation) = (outbound.slot, outbound.generation);
+        peer.worker.shards.push_all(peer.route_server, || ShardInput::EndOfRib {
+            slot,
+            generation,
+            family,
+        });
+    }
+
+    fn on_route_refresh(&mut self, peer: &Peer, refresh: RouteRefresh) {
         let Some(family) = refresh.family() else { return };
-        // RFC 7313 §4: a peer that has not named the capability knows no BoRR and EoRR, and removes
-        // nothing by them.
-        let enhanced =
-            peer.outbound.borrow().as_ref().is_some_and(Outbound::knows_enhanced_refresh);
         match refresh.subtype {
-            1 | 2 if !enhanced => {}
+            1 | 2 if !self.heeds_refresh_marks(peer, family) => {}
             0 => {
                 if let Some(outbound) = &mut *peer.outbound.borrow_mut() {
                     outbound.on_refresh_request(family);
@@ -511,6 +481,7 @@ impl Driver {
             }
             1 => {
                 let Some(outbound) = &*peer.outbound.borrow() else { return };
+                self.refreshing.insert(family);
                 let (slot, generation) = (outbound.slot, outbound.generation);
                 peer.worker.shards.push_all(peer.route_server, || ShardInput::MarkStale {
                     slot,
@@ -518,10 +489,27 @@ impl Driver {
                     family,
                 });
             }
-            2 => self.end_of_rib(peer, now, family),
+            // RFC 7313 §4: one without a BoRR before it is ignored. It is no End-of-RIB either.
+            2 if self.refreshing.contains(family) => {
+                self.refreshing.remove(family);
+                self.push_end(peer, family);
+            }
             // RFC 7313 §5: other subtypes are ignored.
             _ => {}
         }
+    }
+
+    /// Do BoRR and EoRR of this family mean anything now (RFC 7313 §4)? A peer that has not named
+    /// the capability knows none. With graceful restart, one that comes before the End-of-RIB is
+    /// ignored: by it routes would go that the peer is still about to send.
+    fn heeds_refresh_marks(&self, peer: &Peer, family: Family) -> bool {
+        let graceful = self
+            .negotiated
+            .as_ref()
+            .is_some_and(|negotiated| negotiated.peer_graceful_restart.is_some());
+        let enhanced =
+            peer.outbound.borrow().as_ref().is_some_and(Outbound::knows_enhanced_refresh);
+        enhanced && !(graceful && self.incomplete.contains(family))
     }
 
     // Connections.
@@ -589,6 +577,17 @@ impl Driver {
         self.input(peer, Input::Stop(reason));
     }
 
+    /// The session ends, and what is kept over a restart of the peer with it. There need be no
+    /// session that ends: the peer may be away.
+    fn stop_for_good(&mut self, peer: &Rc<Peer>, reason: StopReason) {
+        self.stop(peer, reason);
+        sweep(peer, self.stale.take_all());
+        self.count_anew_if_nothing_is_kept(peer);
+        if let Some(server) = peer.worker.engine.route_servers.load().get(peer.route_server) {
+            server.recovery.forget(&self.config.key, peer.now());
+        }
+    }
+
     pub(super) fn act(&mut self, peer: &Rc<Peer>, action: SessionAction) -> bool {
         match action {
             SessionAction::Reset { text } => {
@@ -597,7 +596,7 @@ impl Driver {
             SessionAction::SoftIn => return self.request_refresh(peer),
             SessionAction::Disable { text } => {
                 self.disabled = Some(text.clone().unwrap_or_else(|| "by the operator".to_owned()));
-                self.stop(peer, StopReason::AdministrativeShutdown(text));
+                self.stop_for_good(peer, StopReason::AdministrativeShutdown(text));
             }
             SessionAction::Enable => {
                 self.disabled = None;
@@ -627,10 +626,16 @@ impl Driver {
         let restart = self.config.needs_restart(&config);
         let was_disabled = self.config.disabled.is_some();
         let limits_changed = self.config.limits != config.limits;
+        let counts_otherwise = self.config.limits.count != config.limits.count;
         self.config = config;
         self.session.reconfigure(peer.now(), self.config.session.clone());
         if limits_changed {
-            self.config.limit.configure(limit_config(&self.config.limits));
+            let limit = limit_config(&self.config.limits);
+            if counts_otherwise {
+                self.config.limit.begin_anew(limit);
+            } else {
+                self.config.limit.current().configure(limit);
+            }
             let slot = peer.slot;
             let shards = &peer.worker.shards;
             shards.push_all(peer.route_server, || ShardInput::LimitChanged { slot });
@@ -640,7 +645,7 @@ impl Driver {
             (_, Some(reason)) => {
                 let text = Some(reason.to_string());
                 self.disabled.clone_from(&text);
-                self.stop(peer, StopReason::AdministrativeShutdown(text));
+                self.stop_for_good(peer, StopReason::AdministrativeShutdown(text));
             }
             (true, None) => {
                 self.disabled = None;
@@ -657,31 +662,56 @@ impl Driver {
     }
 
     pub(super) fn remove(&mut self, peer: &Rc<Peer>) {
-        self.stop(peer, StopReason::Deconfigured);
+        self.stop_for_good(peer, StopReason::Deconfigured);
         if let Some(attempt) = self.connecting.take() {
             attempt.abort();
         }
-        let all = self.stale.take().map_or(Families::NONE, |stale| stale.families);
-        sweep(peer, all);
-        if let Some(server) = peer.worker.engine.route_servers.load().get(peer.route_server) {
-            server.recovery.forget(&self.config.key, peer.now());
-        }
         self.removed = true;
+    }
+
+    /// Asks for what a limit refused, where there is room again and it is time. When it will be.
+    fn ask_for_refused(&mut self, peer: &Rc<Peer>, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for family in Family::ALL {
+            let Some(due) = self.refused[family.index()].due(now) else { continue };
+            if due > now {
+                next = Some(next.map_or(due, |next| next.min(due)));
+                continue;
+            }
+            self.refused[family.index()].are_asked_for(now);
+            if self.carries(family) {
+                if let Some(unsaid) = self.limit_logs.room.admit(now) {
+                    tracing::info!(%family, unsaid, "room below the prefix limit again, asking for the routes");
+                }
+                self.input(peer, Input::RequestRefresh(RouteRefresh::new(family, 0)));
+            }
+        }
+        next
     }
 
     pub(super) fn on_shard_event(&mut self, peer: &Rc<Peer>, event: &ShardOutput) {
         let current = peer.outbound.borrow().as_ref().map(|outbound| outbound.generation);
         match *event {
-            ShardOutput::LimitWarning { generation, family, .. } if current == Some(generation) => {
-                let (_, limit) = limit_of(&self.config.limits, family);
-                tracing::warn!(%family, limit, "80 % of the prefix limit reached");
-            }
-            ShardOutput::LimitExceeded { generation, family, close, .. }
+            ShardOutput::LimitWarning { generation, reached, .. }
                 if current == Some(generation) =>
             {
-                let (family, limit) = limit_of(&self.config.limits, family);
-                let action = self.config.limits.action;
-                tracing::warn!(?family, limit, ?action, "prefix limit exceeded");
+                let (families, limit) = (families_of(reached), reached.limit);
+                if let Some(unsaid) = self.limit_logs.near.admit(peer.now()) {
+                    tracing::warn!(families, limit, unsaid, "80 % of the prefix limit reached");
+                }
+            }
+            ShardOutput::LimitExceeded { generation, reached, close, .. }
+                if current == Some(generation) =>
+            {
+                let ReachedLimit { family, limit, rejected } = reached;
+                let (families, action) = (families_of(reached), self.config.limits.action);
+                if let Some(unsaid) = self.limit_logs.exceeded.admit(peer.now()) {
+                    let text = match rejected {
+                        true => "more rejected prefixes than the limit lets be kept",
+                        false => "prefix limit exceeded",
+                    };
+                    tracing::warn!(families, limit, ?action, unsaid, "{text}");
+                }
                 if close {
                     let restart_after = restart_after(&self.config.limits);
                     self.stop(peer, StopReason::MaxPrefixes { family, limit, restart_after });
@@ -690,9 +720,8 @@ impl Driver {
             ShardOutput::LimitRoom { generation, family, .. }
                 if current == Some(generation) && self.carries(family) =>
             {
-                tracing::info!(%family, "room below the prefix limit again, asking for the routes");
-                let refresh = RouteRefresh::new(family, 0);
-                self.input(peer, Input::RequestRefresh(refresh));
+                self.refused[family.index()].are_wanted();
+                self.ask_for_refused(peer, peer.now());
             }
             _ => {}
         }

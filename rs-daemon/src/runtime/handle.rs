@@ -1,6 +1,7 @@
 //! The one way in which control socket, HTTP and metrics reach the running route server.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use rib::{Changed, Shard};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
+use super::answers::Passed;
 use super::engine::Engine;
 use super::listener::Listener;
 use super::local_sockets::LocalSockets;
@@ -27,7 +29,7 @@ use super::status::{
 };
 use super::supervisor::Request;
 use super::to_shards::ShardMessage;
-use super::worker::Command;
+use super::worker::{Command, Which};
 use crate::bmp::Collectors;
 use crate::config::{Config, SessionKey};
 use crate::mrt;
@@ -141,12 +143,14 @@ impl Inner {
         answered
     }
 
-    /// Every session as its worker sees it, without the shards' counts.
-    pub(crate) async fn snapshot(&self) -> Vec<SessionStatus> {
+    /// Every session as its worker sees it, without the shards' counts; of one route server or of
+    /// all.
+    pub(crate) async fn snapshot(&self, route_server: Option<usize>) -> Vec<SessionStatus> {
+        let which = route_server.map_or(Which::All, Which::Of);
         let mut asked = Vec::new();
         for worker in &*self.workers {
             let (answer, answered) = oneshot::channel();
-            if worker.send(Command::Snapshot { only: None, answer }).is_ok() {
+            if worker.send(Command::Snapshot { which, answer }).is_ok() {
                 asked.push(answered);
             }
         }
@@ -183,13 +187,36 @@ impl RuntimeHandle {
 
     /// Every configured session, by route server and address.
     pub async fn sessions(&self) -> Vec<SessionStatus> {
-        let mut sessions = self.inner.snapshot().await;
-        let servers = self.inner.engine.route_servers.load_full();
-        for (index, server) in servers.iter().enumerate() {
+        self.look().await.1
+    }
+
+    /// Every route server and every session, from one look at the sessions and one at the tables.
+    async fn look(&self) -> (Vec<RouteServerStatus>, Vec<SessionStatus>) {
+        let mut sessions = self.inner.snapshot(None).await;
+        let names = self.inner.engine.route_servers.load_full();
+        let mut servers = Vec::new();
+        for (index, server) in names.iter().enumerate() {
+            let tables = self.inner.tables(index).await;
             let of_server = sessions.iter_mut().filter(|s| s.id.route_server == server.name);
-            self.inner.fill_routes(index, of_server).await;
+            self.inner.fill_routes(index, &tables, of_server);
+            servers.extend(self.inner.route_server_status(index, &tables, &sessions));
         }
-        sessions
+        (servers, sessions)
+    }
+
+    /// A route server and its sessions. Nothing is asked about the others.
+    pub async fn route_server(
+        &self,
+        name: &str,
+    ) -> Result<(RouteServerStatus, Vec<SessionStatus>), HandleError> {
+        let unknown = || HandleError::NoRouteServer(name.to_owned());
+        let names = self.inner.engine.route_servers.load_full();
+        let index = names.iter().position(|server| &*server.name == name).ok_or_else(unknown)?;
+        let mut sessions = self.inner.snapshot(Some(index)).await;
+        let tables = self.inner.tables(index).await;
+        self.inner.fill_routes(index, &tables, sessions.iter_mut());
+        let server = self.inner.route_server_status(index, &tables, &sessions);
+        Ok((server.ok_or_else(unknown)?, sessions))
     }
 
     /// One session.
@@ -199,10 +226,11 @@ impl RuntimeHandle {
         let (answer, answered) = oneshot::channel();
         let worker = self.inner.engine.placement.worker_of(index, slot);
         self.inner.workers[worker]
-            .send(Command::Snapshot { only: Some((index, slot)), answer })
+            .send(Command::Snapshot { which: Which::One(index, slot), answer })
             .map_err(|_| HandleError::Stopping)?;
         let mut sessions = answered.await.map_err(|_| HandleError::Stopping)?;
-        self.inner.fill_routes(index, sessions.iter_mut()).await;
+        let tables = self.inner.tables(index).await;
+        self.inner.fill_routes(index, &tables, sessions.iter_mut());
         self.inner.fill_learned(&mut sessions);
         sessions.pop().ok_or_else(|| HandleError::NoSession(id.to_string()))
     }
@@ -228,28 +256,19 @@ impl RuntimeHandle {
 
     /// Every route server.
     pub async fn route_servers(&self) -> Vec<RouteServerStatus> {
-        self.servers_of(&self.sessions().await).await
-    }
-
-    async fn servers_of(&self, sessions: &[SessionStatus]) -> Vec<RouteServerStatus> {
-        let mut servers = Vec::new();
-        for index in 0..self.inner.engine.route_servers.load().len() {
-            servers.extend(self.inner.route_server_status(index, sessions).await);
-        }
-        servers
+        self.look().await.0
     }
 
     /// The process.
     pub async fn status(&self) -> Result<DaemonStatus, HandleError> {
-        Ok(self.inner.daemon_status(&self.inner.snapshot().await))
+        Ok(self.inner.daemon_status(&self.inner.snapshot(None).await))
     }
 
     /// The process, every route server and every session, from one look at the sessions.
     pub async fn overview(
         &self,
     ) -> Result<(DaemonStatus, Vec<RouteServerStatus>, Vec<SessionStatus>), HandleError> {
-        let sessions = self.sessions().await;
-        let servers = self.servers_of(&sessions).await;
+        let (servers, sessions) = self.look().await;
         Ok((self.inner.daemon_status(&sessions), servers, sessions))
     }
 
@@ -261,6 +280,16 @@ impl RuntimeHandle {
         limit: usize,
     ) -> Result<RoutePage, HandleError> {
         self.inner.routes(query, from, limit).await
+    }
+
+    /// Passes over at most `most` routes.
+    pub(crate) async fn pass(
+        &self,
+        query: &RouteQuery,
+        from: Option<&Cursor>,
+        most: usize,
+    ) -> Result<Passed, HandleError> {
+        self.inner.pass(query, from, most).await
     }
 
     /// Why `to` has, or has not, got `prefix`.
@@ -328,6 +357,12 @@ impl RuntimeHandle {
     pub fn shutdown(&self, kind: ShutdownKind) {
         // If nobody listens, it is ending already.
         let _ = self.inner.requests.send(Request::Shutdown(kind));
+    }
+
+    /// Whether members are let in: not before the first routing data, and not while it stops.
+    /// Nobody is asked: it may be called as often as anybody likes.
+    pub fn is_ready(&self) -> bool {
+        *self.inner.ready.borrow() && !self.inner.requests.is_closed()
     }
 
     /// Waits until members are let in: after the first routing data, or the longest wait for it.
@@ -430,6 +465,20 @@ impl RuntimeHandle {
             return Err(HandleError::NoRouteServer(name.clone()));
         }
         self.request(|answer| Request::MrtDump { route_server, answer }).await
+    }
+
+    /// A route server's BGP identifier.
+    pub fn router_id(&self, route_server: &str) -> Result<Ipv4Addr, HandleError> {
+        let config = self.inner.config.load();
+        let server = config.route_server(route_server);
+        let (_, server) =
+            server.ok_or_else(|| HandleError::NoRouteServer(route_server.to_owned()))?;
+        Ok(server.router_id)
+    }
+
+    /// When this process began to serve.
+    pub fn started(&self) -> SystemTime {
+        self.inner.started
     }
 
     /// When a configuration was last loaded, and whether the last attempt succeeded.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bgp_wire::iana::cease;
 use bgp_wire::{
     DecodeContext, DecodedUpdate, Family, Fault, FaultAction, Nlri, Notification, Reach,
     decode_update,
@@ -25,6 +26,10 @@ pub(crate) struct Inbound {
     interner: Interner,
     update: DecodedUpdate,
     fault_log: LogLimit,
+    /// What the attributes of its routes may come to.
+    attribute_octets: usize,
+    /// They have come to more.
+    too_much: bool,
 }
 
 impl Inbound {
@@ -33,6 +38,7 @@ impl Inbound {
         slot: Slot,
         generation: Generation,
         context: DecodeContext,
+        attribute_octets: usize,
     ) -> Self {
         Self {
             route_server,
@@ -40,6 +46,8 @@ impl Inbound {
             generation,
             context,
             interner: Interner::new(slot),
+            attribute_octets,
+            too_much: false,
             update: DecodedUpdate::default(),
             fault_log: LogLimit::new(FAULT_LOG_INTERVAL),
         }
@@ -65,7 +73,18 @@ impl Inbound {
             malformed.session_reset += 1;
         }
         self.update = update;
-        decoded.map(|()| end_of_rib)
+        decoded?;
+        if self.too_much {
+            let most = self.attribute_octets;
+            tracing::warn!(most, "the attributes of its routes take more octets than it may have");
+            return Err(Notification::cease(cease::OUT_OF_RESOURCES));
+        }
+        Ok(end_of_rib)
+    }
+
+    /// At its end: what the attributes of its routes come to, in octets as they came.
+    pub(crate) fn into_held_octets(mut self) -> usize {
+        self.interner.held_octets()
     }
 
     fn pass_on(
@@ -113,6 +132,7 @@ impl Inbound {
         match self.interner.get_or_parse(update, reach, &self.context) {
             Ok(interned) => {
                 count(malformed, &interned.faults);
+                self.too_much |= self.interner.is_over(self.attribute_octets);
                 Ok(interned.set)
             }
             Err(fault) => {
@@ -218,7 +238,7 @@ mod tests {
             families: bgp_wire::Families::only(Family::V4),
             extended_next_hop: false,
         };
-        let mut inbound = Inbound::new(0, Slot(0), Generation(1), context);
+        let mut inbound = Inbound::new(0, Slot(0), Generation(1), context, usize::MAX);
         let mut malformed = MalformedCounters::default();
         // 20.0.0.0/24 without the attributes that a route must have.
         let body = [0, 0, 0, 0, 24, 20, 0, 0];

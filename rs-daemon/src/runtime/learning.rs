@@ -13,6 +13,7 @@ use rib::PeerState;
 use tokio::sync::oneshot;
 
 use super::learned::{Learned, LearnedFile};
+use super::limits::SHUTDOWN_TIMEOUT;
 use super::state_file::{self, StateError};
 use super::supervisor::Supervisor;
 use super::worker::Command;
@@ -69,10 +70,6 @@ impl Learning {
     /// What is known of a session's limits.
     pub(super) fn limits(&self, session: &MemberSession) -> [Option<u32>; 2] {
         self.learned.limits(&session.key, session.asn.0)
-    }
-
-    fn write(&self) -> std::io::Result<()> {
-        state_file::write(&self.path, &self.learned.file())
     }
 }
 
@@ -189,12 +186,14 @@ impl Supervisor {
         self.inner.learned.store(Arc::new(config.sessions().map(status).collect()));
     }
 
-    /// The process ends: what is announced now is the last that is noted.
-    pub(super) async fn end_learning(&mut self) {
-        self.look().await;
-        if let Some(learning) = &self.learning {
-            note_written(&self.inner.state_written, &learning.path, learning.write());
+    /// The process ends: what is announced now is the last that is noted. A worker that does not
+    /// answer leaves it with what was seen before.
+    pub(super) async fn last_learned(&mut self) -> Option<(PathBuf, LearnedFile)> {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.look()).await.is_err() {
+            tracing::warn!("dynamic prefix limits: a worker takes too long to answer");
         }
+        let learning = self.learning.as_ref()?;
+        Some((learning.path.clone(), learning.learned.file()))
     }
 }
 

@@ -32,6 +32,17 @@ pub(crate) const DIRTY_MAX_NLRI: usize = 2_000_000;
 /// resync requests go on top: each member has asked for one at most.
 pub(crate) const LANE_OCTETS: usize = 64 << 20;
 
+/// Octets of path attributes, as they came, that the routes of one session may hold: so many, and so
+/// many for each prefix of its limit. Ordinary ones take a third of that; held they take about four
+/// times what they came in. *When full:* Cease/Out of Resources (RFC 4486).
+pub(crate) const ATTRIBUTE_OCTETS: usize = 16 << 20;
+
+/// See [`ATTRIBUTE_OCTETS`].
+pub(crate) const ATTRIBUTE_OCTETS_OF_PREFIX: usize = 128;
+
+/// What stands for the prefixes of a family without a limit there.
+pub(crate) const UNLIMITED_PREFIXES: usize = 2_000_000;
+
 /// Work waiting in a shard's inbox (NLRI plus a constant for each message) above which workers
 /// stop reading sockets that would add to it. *When full:* TCP's own back-pressure. A read that
 /// is under way is finished, so the inbox can exceed this by one read for each session.
@@ -77,6 +88,14 @@ pub(crate) const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// out and the next one says how many were; the counters have them all.
 pub(crate) const FAULT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Time between log lines of one kind about the prefix limits of one session. *When sooner:* as
+/// above.
+pub(crate) const LIMIT_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time between two ROUTE-REFRESHes for routes of a family that a limit with action `block` refused.
+/// *When sooner:* it is sent when the time is over.
+pub(crate) const REFUSED_ASK_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Closing connections of one session that wait for the peer to take the last NOTIFICATION: each
 /// holds a file descriptor for seconds. *When full:* what the socket takes at once is written, and
 /// the connection is closed without waiting.
@@ -84,6 +103,11 @@ pub(crate) const LINGERING_PER_SESSION: usize = 4;
 
 /// How long a clean shutdown waits for NOTIFICATIONs to leave.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a shutdown, once the members have their NOTIFICATIONs, waits for the disk (state files,
+/// MRT files) and for BMP collectors. *When over:* it is logged, and the process ends without what
+/// they should have had: the files hold what was written before.
+pub(crate) const LAST_WRITES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After our own restart: how long members with graceful restart are told nothing while the routes
 /// of others of them are missing (the selection deferral timer of RFC 4724 §4.1). *When over:* they

@@ -127,7 +127,6 @@ impl Listener {
                 Ok((stream, remote)) => {
                     accepting.succeeded();
                     if !self.hand_over(stream, remote, &registry, &placement, &workers) {
-                        self.refused_unconfigured.fetch_add(1, Ordering::Relaxed);
                         self.log_refused(&mut refused, remote);
                     }
                 }
@@ -159,7 +158,11 @@ impl Listener {
         placement: &Placement,
         workers: &[UnboundedSender<Command>],
     ) -> bool {
-        let Some(session) = registry.get(&self.key_of(remote)) else { return false };
+        let Some(session) = registry.get(&self.key_of(remote)) else {
+            // Ahead of its end, so that who sees that finds it counted.
+            self.refused_unconfigured.fetch_add(1, Ordering::Relaxed);
+            return false;
+        };
         let taken = stream.into_std().and_then(|stream| {
             net::prepare_accepted(&stream, session.ttl_security)?;
             Ok(stream)

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp_session::SessionConfig;
-use bgp_wire::Family;
 use policy::Slot;
-use rib::{LimitConfig, PeerLimit};
+use rib::LimitConfig;
 
+use super::limits::{ATTRIBUTE_OCTETS, ATTRIBUTE_OCTETS_OF_PREFIX, UNLIMITED_PREFIXES};
+use super::slots::SlotLimit;
 use crate::config::{
     Config, Limit, LimitAction, LimitCount, ListenAddress, MemberSession, PrefixLimits,
     RouteServer, Secret, SessionKey, TcpAo,
@@ -33,8 +34,8 @@ pub(crate) struct PeerConfig {
     pub(crate) local: Option<ListenAddress>,
     /// In force: a limit that follows what is announced is the number that it comes to.
     pub(crate) limits: PrefixLimits,
-    /// The counter that all shards share; it belongs to the slot and survives reloads.
-    pub(crate) limit: Arc<PeerLimit>,
+    /// What counts its prefixes; it belongs to the slot and survives reloads.
+    pub(crate) limit: Arc<SlotLimit>,
     pub(crate) disabled: Option<Arc<str>>,
 }
 
@@ -44,7 +45,7 @@ impl PeerConfig {
         config: &Config,
         session: &MemberSession,
         slot: Slot,
-        limit: Arc<PeerLimit>,
+        limit: Arc<SlotLimit>,
         restarting_until: Option<Instant>,
         learned: [Option<u32>; 2],
     ) -> Self {
@@ -197,12 +198,12 @@ pub(crate) fn restart_after(limits: &PrefixLimits) -> Option<Duration> {
     (limits.action == LimitAction::Restart).then_some(limits.restart_after)
 }
 
-/// The limit that a family's routes count towards.
-pub(crate) fn limit_of(limits: &PrefixLimits, family: Family) -> (Option<Family>, u32) {
-    let config = limit_config(limits);
-    match (config.families[family.index()], config.total) {
-        (Some(limit), _) => (Some(family), limit),
-        (None, Some(total)) => (None, total),
-        (None, None) => (Some(family), 0),
-    }
+/// What the attributes of a session's routes may come to, in octets as they came: prefixes are
+/// limited, and what comes with each of them has to be, too.
+pub(crate) fn attribute_octets(limits: &PrefixLimits) -> usize {
+    let LimitConfig { families, total, .. } = limit_config(limits);
+    let of = |limit: Option<u32>| limit.map_or(UNLIMITED_PREFIXES, |limit| limit as usize);
+    let families: usize = families.into_iter().map(of).sum();
+    let prefixes = families.min(total.map_or(usize::MAX, |total| total as usize));
+    ATTRIBUTE_OCTETS + prefixes * ATTRIBUTE_OCTETS_OF_PREFIX
 }

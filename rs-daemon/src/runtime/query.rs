@@ -36,6 +36,9 @@ pub struct RouteQuery {
     pub from: Option<SessionId>,
     /// In this session's Adj-RIB-Out.
     pub to: Option<SessionId>,
+    /// Of a prefix of which this session was given nothing.
+    #[serde(default)]
+    pub not_to: Option<SessionId>,
     /// `Some(true)`: rejected ones only; `Some(false)`: accepted ones only.
     pub filtered: Option<bool>,
     /// Carries this community (any of the three kinds, as text).

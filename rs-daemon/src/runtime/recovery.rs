@@ -17,6 +17,7 @@ use bgp_session::PeerGracefulRestart;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use super::learning::note_written;
 use super::locked;
 use super::state_file::{self, StateError};
 use crate::config::{Config, SessionKey};
@@ -62,6 +63,13 @@ impl RecoveryFile {
                 state_file::put_aside(path);
                 Self::default()
             }
+        }
+    }
+
+    /// Writes it, unless it says nothing and there is none. Says so if that cannot be done.
+    pub(super) fn keep(&self, written: &AtomicBool, path: &Path) {
+        if *self != Self::default() || path.exists() {
+            note_written(written, path, state_file::write(path, self));
         }
     }
 

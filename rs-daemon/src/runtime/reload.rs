@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bgp_wire::Family;
 use policy::{RoutingData, Slot};
 use tokio::sync::oneshot;
 
@@ -44,6 +45,7 @@ impl Supervisor {
                 None => report.added.push(id(&session.key)),
                 Some(peer) => {
                     let changed = self.changed(new, session, peer);
+                    report.warnings.extend(above_limit(session, peer, &changed));
                     if let Some(reason) = peer.needs_restart(&changed) {
                         report.restarted.push((id(&session.key), reason.to_owned()));
                     } else if let Some(what) = peer.changes_in_place(&changed) {
@@ -84,7 +86,7 @@ impl Supervisor {
         for session in old.sessions().filter(|session| new.session(&session.key).is_none()) {
             self.take_away(session).await;
         }
-        self.close_listeners(&new);
+        self.close_listeners(&new).await;
         for listener in opened {
             self.listeners.push((Arc::new(listener), None));
             self.listen(self.listeners.len() - 1);
@@ -235,7 +237,8 @@ impl Supervisor {
         Ok(opened)
     }
 
-    fn close_listeners(&mut self, new: &Config) {
+    async fn close_listeners(&mut self, new: &Config) {
+        let mut ending = Vec::new();
         self.listeners.retain_mut(|(listener, task)| {
             let server = new.route_servers.get(listener.route_server);
             let kept = server.is_some_and(|server| server.listen.contains(&listener.configured));
@@ -243,10 +246,16 @@ impl Supervisor {
                 tracing::info!(rs = %listener.name, address = %listener.address, "closed");
                 if let Some(task) = task.take() {
                     task.abort();
+                    ending.push(task);
                 }
             }
             kept
         });
+        // A socket has its address, which the next reload may want, until its task is gone, and the
+        // list that the status is made of (`publish_listeners`).
+        for task in ending {
+            let _ = task.await;
+        }
     }
 
     /// What loading `new` would change.
@@ -410,6 +419,31 @@ fn irr_differs(old: &Config, new: &Config) -> bool {
 /// `rsctl` names files by their whole path, the command line of the daemon often does not.
 fn absolute(paths: &[PathBuf]) -> Vec<PathBuf> {
     paths.iter().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.clone())).collect()
+}
+
+/// A changed limit that the session is above already. It acts on the next prefix only, which may
+/// come weeks later, or all of them do with the session's next start.
+fn above_limit(session: &MemberSession, old: &PeerConfig, new: &PeerConfig) -> Option<String> {
+    if old.limits == new.limits || new.disabled.is_some() {
+        return None;
+    }
+    let limits = limit_config(&new.limits);
+    let limit = old.limit.current();
+    let counts = Family::ALL.map(|family| limit.count(family));
+    let scopes = [
+        ("ipv4 prefixes", counts[0], limits.families[0]),
+        ("ipv6 prefixes", counts[1], limits.families[1]),
+        ("prefixes", counts[0].saturating_add(counts[1]), limits.total),
+    ];
+    let above = |&(_, count, limit): &(&str, u32, Option<u32>)| limit.is_some_and(|n| count > n);
+    let (what, count, limit) = scopes.into_iter().find(above)?;
+    Some(format!(
+        "AS{} ({}) has {count} {what}, its limit is now {}: this acts on the next one, or when the \
+         session starts again",
+        session.asn.0,
+        id(&session.key),
+        limit.unwrap_or_default()
+    ))
 }
 
 /// What a comparison on the live table cannot know: data that nobody has fetched.

@@ -148,6 +148,8 @@ fn serve_on(
             () = handle.stopped() => {}
         }
         handle.stopped().await;
+        // Nothing is awaited from here on: connections of `rsctl shutdown` end with this runtime,
+        // and so when all this is done.
         stop.cancel();
         notify(&[NotifyState::Stopping]);
         daemon.join();

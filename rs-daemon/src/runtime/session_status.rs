@@ -28,6 +28,7 @@ impl Driver {
         let counters = self.session.counters();
         let sent_octets = self.sent_octets_before + connection.map_or(0, |c| c.sent_octets());
         let limits = limit_config(&self.config.limits);
+        let counted = self.config.limit.current();
         let (last_end, last_notification) = self.last_end(peer.now());
         SessionStatus {
             id: SessionId {
@@ -56,7 +57,9 @@ impl Driver {
             notifications: notifications(counters),
             malformed: self.malformed,
             routes: [RouteCounters::default(), RouteCounters::default()],
-            limits: limits.families.map(|limit| limit.or(limits.total)),
+            limits: limits.families,
+            limit_total: limits.total,
+            counted: Family::ALL.map(|family| u64::from(counted.count(family))),
             dynamic_limits: [None; 2],
             send_queue_octets: connection.map_or(0, |c| c.queue.borrow().octets() as u64),
             dirty_nlri: outbound.as_ref().map_or(0, |o| o.dirty_nlri() as u64),

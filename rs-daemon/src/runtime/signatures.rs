@@ -69,10 +69,9 @@ impl Supervisor {
             return;
         }
         self.signatures.said = now;
-        let new = |count: fn(&SignatureFailures) -> u64| count(&now).saturating_sub(count(&said));
-        let wrong = new(|f| f.md5_wrong) + new(|f| f.ao_wrong) + new(|f| f.ao_unknown_key);
-        let missing = new(|f| f.md5_missing) + new(|f| f.ao_missing);
-        let unexpected = new(|f| f.md5_unexpected);
+        let any_key = self.inner.config.load().sessions().any(is_signed);
+        let (wrong, missing) = of_keys(&now, &said, any_key);
+        let unexpected = now.md5_unexpected.saturating_sub(said.md5_unexpected);
         if wrong + missing > 0 {
             let sessions = self.not_up(is_signed).await;
             tracing::warn!(
@@ -121,6 +120,17 @@ impl Supervisor {
     }
 }
 
+/// Wrong and missing signatures that have come. The counters are those of all programs in the
+/// network namespace: where no session has a key, it is another's that was wanted.
+fn of_keys(now: &SignatureFailures, said: &SignatureFailures, any_key: bool) -> (u64, u64) {
+    if !any_key {
+        return (0, 0);
+    }
+    let new = |count: fn(&SignatureFailures) -> u64| count(now).saturating_sub(count(said));
+    let wrong = new(|f| f.md5_wrong) + new(|f| f.ao_wrong) + new(|f| f.ao_unknown_key);
+    (wrong, new(|f| f.md5_missing) + new(|f| f.ao_missing))
+}
+
 const fn is_signed(session: &MemberSession) -> bool {
     session.password.is_some() || session.tcp_ao.is_some()
 }
@@ -128,6 +138,14 @@ const fn is_signed(session: &MemberSession) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_keys_other_programs_are_meant() {
+        let said = SignatureFailures { md5_missing: 1, ..SignatureFailures::default() };
+        let now = SignatureFailures { md5_missing: 3, ao_wrong: 1, ..said };
+        assert_eq!(of_keys(&now, &said, true), (1, 2));
+        assert_eq!(of_keys(&now, &said, false), (0, 0));
+    }
 
     #[test]
     fn the_kernels_counters_are_read_by_name() {

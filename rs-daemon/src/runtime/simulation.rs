@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bgp_session::{ConnectionId, SessionConfig};
 use policy::{Policy, RoutingData, Slot};
-use rib::{Changed, Generation, PeerLimit, Shard, ShardConfig, ShardInput};
+use rib::{Changed, Generation, LimitConfig, Shard, ShardConfig, ShardInput};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::daemon::Lanes;
@@ -26,7 +26,7 @@ use super::placement::Placement;
 use super::query::SessionAction;
 use super::session_task::Peer;
 use super::shard_thread::{Delivery, ShardEvent, ShardThread};
-use super::slots::is_clear;
+use super::slots::{SlotLimit, is_clear};
 pub use super::stream::FarEnd;
 use super::stream::{self, Stream};
 use super::to_shards::ShardMessage;
@@ -160,7 +160,7 @@ impl Simulation {
                 count: LimitCount::Received,
                 restart_after: Duration::ZERO,
             },
-            limit: Arc::new(PeerLimit::default()),
+            limit: Arc::new(SlotLimit::new(LimitConfig::default())),
             disabled: None,
         };
         let worker = Rc::clone(&self.worker_of(slot).worker);

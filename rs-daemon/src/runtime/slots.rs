@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use policy::Slot;
 use rib::{LimitConfig, PeerLimit, Shard};
 
@@ -23,7 +24,7 @@ enum SlotState {
     Free,
     Used {
         key: SessionKey,
-        limit: Arc<PeerLimit>,
+        limit: Arc<SlotLimit>,
     },
     /// Not configured as of this epoch.
     Leaving {
@@ -31,10 +32,32 @@ enum SlotState {
     },
 }
 
+/// The prefix limit of a configured session: it outlives reloads. What it counts outlives a
+/// connection only if the routes do.
+#[derive(Debug)]
+pub(crate) struct SlotLimit(ArcSwap<PeerLimit>);
+
+impl SlotLimit {
+    pub(crate) fn new(config: LimitConfig) -> Self {
+        Self(ArcSwap::from_pointee(PeerLimit::new(config)))
+    }
+
+    /// What counts now, for all shards.
+    pub(crate) fn current(&self) -> Arc<PeerLimit> {
+        self.0.load_full()
+    }
+
+    /// From here on nothing that was counted counts, for who comes up next. For the session's worker
+    /// only, which configures the limit, too.
+    pub(crate) fn begin_anew(&self, config: LimitConfig) {
+        self.0.store(Arc::new(PeerLimit::new(config)));
+    }
+}
+
 /// Whether a shard has nothing left that concerns a slot which `epoch` no longer has.
 pub(crate) fn is_clear(shard: &Shard, slot: Slot, epoch: u64) -> bool {
     let empty = shard.counters().slot(slot).is_none_or(|slot| slot.received == [0, 0]);
-    empty && shard.epoch() >= epoch && !shard.pending_work()
+    empty && shard.epoch() >= epoch && shard.is_settled(slot)
 }
 
 impl SlotTable {
@@ -43,7 +66,7 @@ impl SlotTable {
         &mut self,
         key: &SessionKey,
         config: LimitConfig,
-    ) -> Option<(Slot, Arc<PeerLimit>)> {
+    ) -> Option<(Slot, Arc<SlotLimit>)> {
         if let Some(slot) = self.by_key.get(key)
             && let Some(SlotState::Used { limit, .. }) = self.slots.get(slot.index())
         {
@@ -52,7 +75,7 @@ impl SlotTable {
         let free = self.slots.iter().position(|state| matches!(state, SlotState::Free));
         let index = free.unwrap_or(self.slots.len());
         let slot = Slot(u16::try_from(index).ok()?);
-        let limit = Arc::new(PeerLimit::new(config));
+        let limit = Arc::new(SlotLimit::new(config));
         let state = SlotState::Used { key: key.clone(), limit: Arc::clone(&limit) };
         match self.slots.get_mut(index) {
             Some(place) => *place = state,
@@ -60,15 +83,6 @@ impl SlotTable {
         }
         self.by_key.insert(key.clone(), slot);
         Some((slot, limit))
-    }
-
-    /// A fresh counter for a session whose limit is to count something else from its next
-    /// connection on.
-    pub(crate) fn renew_limit(&mut self, key: &SessionKey, config: LimitConfig) {
-        let Some(slot) = self.by_key.get(key) else { return };
-        if let Some(SlotState::Used { limit, .. }) = self.slots.get_mut(slot.index()) {
-            *limit = Arc::new(PeerLimit::new(config));
-        }
     }
 
     /// The session is no longer configured as of `epoch`.

@@ -129,6 +129,13 @@ pub struct SessionStatus {
     /// Prefix limits by family, where set.
     #[serde(with = "super::shape::by_family")]
     pub limits: [Option<u32>; 2],
+    /// The prefix limit on both families together, where set.
+    #[serde(default)]
+    pub limit_total: Option<u32>,
+    /// Prefixes that count towards the limits by family: those received, or those accepted, as
+    /// configured.
+    #[serde(default, with = "super::shape::by_family")]
+    pub counted: [u64; 2],
     /// What limits that follow the member's announcements follow from, by family, where they do.
     #[serde(with = "super::shape::by_family")]
     pub dynamic_limits: [Option<LearnedLimit>; 2],
@@ -262,7 +269,10 @@ pub struct RouteCounters {
     pub received: u64,
     /// Of these, eligible.
     pub accepted: u64,
-    /// Of these, not eligible.
+    /// Of the accepted, those that come first for their prefix.
+    #[serde(default)]
+    pub best: u64,
+    /// Of the received, not eligible.
     pub filtered: u64,
     /// In Adj-RIB-Out.
     pub exported: u64,
@@ -276,6 +286,40 @@ pub struct RouteCounters {
     /// and as `transit-withheld` the transit routes that this session is not sent.
     #[serde(default)]
     pub marked: Vec<(String, u64)>,
+}
+
+/// A prefix limit that holds, and how far it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitUse {
+    /// `ipv4`, `ipv6`, or `all` for both together.
+    pub families: &'static str,
+    /// Prefixes that count towards it.
+    pub counted: u64,
+    /// The limit.
+    pub limit: u32,
+}
+
+impl LimitUse {
+    /// Is it as good as reached?
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        self.counted * 100 >= u64::from(self.limit) * rib::NEAR_LIMIT_PERCENT
+    }
+}
+
+impl SessionStatus {
+    /// The limits that hold.
+    pub fn limit_uses(&self) -> impl Iterator<Item = LimitUse> {
+        let [v4, v6] = self.counted;
+        let all = [
+            ("ipv4", v4, self.limits[0]),
+            ("ipv6", v6, self.limits[1]),
+            ("all", v4 + v6, self.limit_total),
+        ];
+        all.into_iter().filter_map(|(families, counted, limit)| {
+            limit.map(|limit| LimitUse { families, counted, limit })
+        })
+    }
 }
 
 /// One route server.
@@ -568,7 +612,8 @@ pub struct IrrSetStatus {
     /// When the answer in force was fetched.
     #[serde(with = "super::shape::maybe_time")]
     pub fetched: Option<SystemTime>,
-    /// Whether it comes from the disk cache because the server is away.
+    /// Whether it comes from the disk cache, or is older than it should be because the server is
+    /// away.
     pub stale: bool,
     /// What went wrong last.
     pub last_error: Option<String>,
@@ -598,7 +643,8 @@ pub struct RpslPolicyStatus {
     /// When the answer in force was fetched.
     #[serde(with = "super::shape::maybe_time")]
     pub fetched: Option<SystemTime>,
-    /// Whether it is older than it should be because the server is away.
+    /// Whether it comes from the disk cache, or is older than it should be because the server is
+    /// away.
     pub stale: bool,
     /// Whether something is wrong with it: what cannot be understood, AS-SETs that are unknown.
     pub fault: bool,

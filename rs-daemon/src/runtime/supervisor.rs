@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::{Policy, RoutingData, Slot};
@@ -17,9 +17,11 @@ use tokio::task::JoinHandle;
 use super::HandleError;
 use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
-use super::learning::note_written;
-use super::learning::{LOOK, Learning};
-use super::limits::{DATA_STATUS, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT, STATE_RETRY};
+use super::learned::LearnedFile;
+use super::learning::{LOOK, Learning, note_written};
+use super::limits::{
+    DATA_STATUS, LAST_WRITES_TIMEOUT, MEMBERS_FILE, RESTART_DEFERRAL, SHUTDOWN_TIMEOUT, STATE_RETRY,
+};
 use super::listener::Listener;
 use super::locked;
 use super::peer_config::{PeerConfig, limit_config};
@@ -146,14 +148,11 @@ impl Supervisor {
             let failed = begun.is_err();
             let _ = ready.send(begun);
             let kind = if failed { ShutdownKind::Cease } else { self.serve(requests).await };
-            if let Some(writing) = self.writing.take() {
-                // It logs what goes wrong.
-                let _ = writing.await;
-            }
-            self.end_learning().await;
-            self.end_recovery(kind);
-            self.end(kind).await;
+            let last = self.last_state(kind).await;
+            self.end(kind, last).await;
         });
+        // Dropped, it would wait for a disk that hangs.
+        runtime.shutdown_background();
     }
 
     /// Keys first, then handshakes: a connection without a signature must not slip in between.
@@ -275,11 +274,11 @@ impl Supervisor {
         let path = path
             .or_else(|| self.options.config_path.clone())
             .ok_or_else(|| HandleError::Invalid("there is no configuration file".to_owned()))?;
-        std::fs::File::open(&path).map_err(|error| HandleError::Unreadable {
+        config::open_regular(&path).map_err(|error| HandleError::Unreadable {
             path: path.display().to_string(),
             error: error.to_string(),
         })?;
-        config::load(&path).map_err(|errors| {
+        config::load_regular(&path).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
             HandleError::Config(lines.join("\n"))
         })
@@ -311,11 +310,6 @@ impl Supervisor {
     /// Registers a session and hands it to its worker, or hands its worker the change.
     pub(super) fn add(&mut self, config: &Config, session: &MemberSession, starting: bool) {
         let route_server = session.route_server;
-        let counts = |peer: &PeerConfig| peer.limits.count != session.limits.count;
-        let counts_otherwise = self.peers.get(&session.key).is_some_and(counts);
-        if counts_otherwise {
-            self.slots[route_server].renew_limit(&session.key, limit_config(&session.limits));
-        }
         let Some((slot, limit)) =
             self.slots[route_server].assign(&session.key, limit_config(&session.limits))
         else {
@@ -327,7 +321,7 @@ impl Supervisor {
         let peer = PeerConfig::new(config, session, slot, limit, until, learned);
         if starting {
             // Made before anything was known; later on the session does this, and says so.
-            peer.limit.configure(limit_config(&peer.limits));
+            peer.limit.current().configure(limit_config(&peer.limits));
         }
         self.inner.registry.insert(Registered {
             key: session.key.clone(),
@@ -617,42 +611,64 @@ impl Supervisor {
         if changed > 0 {
             self.retry_members = Some(Instant::now() + STATE_RETRY);
         }
-        let path = self.inner.config.load().state.directory.join(recovery::FILE);
-        let file = self.recovery_file();
-        if changed == 0 || (file == RecoveryFile::default() && !path.exists()) {
-            return;
+        if changed > 0 {
+            let path = self.recovery_path();
+            let file = self.recovery_file();
+            self.on_disk(move |written| file.keep(written, &path));
         }
-        self.write_state(path, file);
     }
 
     pub(super) fn is_writing(&self) -> bool {
         self.writing.as_ref().is_some_and(|writing| !writing.is_finished())
     }
 
-    /// A disk that is full or slow must not hold up anything: written by another thread.
     pub(super) fn write_state(&mut self, path: PathBuf, value: impl Serialize + Send + 'static) {
-        let inner = Arc::clone(&self.inner);
-        self.writing = Some(tokio::task::spawn_blocking(move || {
-            note_written(&inner.state_written, &path, state_file::write(&path, &value));
-        }));
+        self.on_disk(move |written| note_written(written, &path, state_file::write(&path, &value)));
     }
 
-    /// A graceful end leaves the members their routes; any other one takes them away.
-    fn end_recovery(&self, kind: ShutdownKind) {
-        let path = self.inner.config.load().state.directory.join(recovery::FILE);
-        let file = match kind {
-            ShutdownKind::Graceful => self.recovery_file(),
-            ShutdownKind::Cease => RecoveryFile::default(),
-        };
-        if file != RecoveryFile::default() || path.exists() {
-            note_written(&self.inner.state_written, &path, state_file::write(&path, &file));
-        }
+    /// A disk that is full or slow must not hold up anything: written by another thread.
+    fn on_disk(&mut self, write: impl FnOnce(&AtomicBool) + Send + 'static) {
+        let inner = Arc::clone(&self.inner);
+        self.writing = Some(tokio::task::spawn_blocking(move || write(&inner.state_written)));
+    }
+
+    fn recovery_path(&self) -> PathBuf {
+        self.inner.config.load().state.directory.join(recovery::FILE)
     }
 
     // The end.
 
-    async fn end(&mut self, kind: ShutdownKind) {
+    /// What the next process is to know, as it is while the members are still there.
+    async fn last_state(&mut self, kind: ShutdownKind) -> LastState {
+        let members = match kind {
+            ShutdownKind::Graceful => self.recovery_file(),
+            // A graceful end leaves the members their routes; any other one takes them away.
+            ShutdownKind::Cease => RecoveryFile::default(),
+        };
+        LastState { members, learned: self.last_learned().await }
+    }
+
+    /// After the NOTIFICATIONs: no member waits for a disk.
+    async fn write_last(&mut self, last: LastState) {
+        // One file is not written by two at a time; it logs what goes wrong.
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.await;
+        }
+        let path = self.recovery_path();
+        self.on_disk(move |written| {
+            if let Some((path, file)) = last.learned {
+                note_written(written, &path, state_file::write(&path, &file));
+            }
+            last.members.keep(written, &path);
+        });
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.await;
+        }
+    }
+
+    async fn end(&mut self, kind: ShutdownKind, last: LastState) {
         tracing::info!(?kind, "stopping");
+        self.inner.ready.send_replace(false);
         for (_, task) in &mut self.listeners {
             if let Some(task) = task.take() {
                 task.abort();
@@ -674,16 +690,39 @@ impl Supervisor {
                 tracing::warn!("a worker takes too long to stop");
             }
         }
-        if let Some(bmp) = self.bmp.take() {
-            bmp.stop().await;
-        }
-        if let Some(mrt) = self.mrt.take() {
-            mrt.stop().await;
-        }
+        let (bmp, mrt) = (self.bmp.take(), self.mrt.take());
+        let bmp = async {
+            if let Some(bmp) = bmp {
+                bmp.stop().await;
+            }
+        };
+        let mrt = async {
+            if let Some(mrt) = mrt {
+                mrt.stop().await;
+            }
+        };
+        tokio::join!(
+            in_time("the state files", self.write_last(last)),
+            in_time("BMP", bmp),
+            in_time("MRT", mrt),
+        );
         for inbox in &*self.inner.engine.inboxes {
             inbox.push(0, ShardMessage::Stop);
         }
         self.inner.stopped.send_replace(true);
+    }
+}
+
+/// What the files in the state directory are to say when the process has ended.
+struct LastState {
+    members: RecoveryFile,
+    learned: Option<(PathBuf, LearnedFile)>,
+}
+
+/// Waits for one of the last things, but not for ever.
+async fn in_time(what: &str, last: impl Future<Output = ()>) {
+    if tokio::time::timeout(LAST_WRITES_TIMEOUT, last).await.is_err() {
+        tracing::error!("{what}: still not done at the end of the process; the rest is lost");
     }
 }
 

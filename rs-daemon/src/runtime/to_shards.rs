@@ -92,10 +92,21 @@ impl ToShards {
     }
 }
 
+/// Octets of path attributes that cost as much as an NLRI. Ordinary sets cost nothing beside their
+/// routes; one of 64 kB, which is decoded, planned and encoded for one route, as much as a thousand.
+const OCTETS_AS_NLRI: usize = 64;
+
+/// Of these nothing is said.
+const ORDINARY_OCTETS: usize = 512;
+
 /// What a message costs the shard, in NLRI.
 pub(crate) fn cost(input: &ShardInput) -> usize {
     match input {
-        ShardInput::Ingest(ingest) => 1 + ingest.reach.len() + ingest.unreach.len(),
+        ShardInput::Ingest(ingest) => {
+            let octets = ingest.set.as_ref().map_or(0, |set| set.octets());
+            let large = octets.saturating_sub(ORDINARY_OCTETS) / OCTETS_AS_NLRI;
+            1 + ingest.reach.len() + ingest.unreach.len() + large
+        }
         ShardInput::Resync { scope: Scope::Nlri(nlri), .. } => 1 + nlri.len(),
         _ => 1,
     }

@@ -36,6 +36,17 @@ use super::shard_thread::{Delivered, Delivery};
 use super::status::SessionStatus;
 use super::to_shards::ToShards;
 
+/// Which sessions are meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which {
+    /// All here.
+    All,
+    /// Those of a route server.
+    Of(usize),
+    /// That of a slot.
+    One(usize, Slot),
+}
+
 /// What a worker is told.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -47,8 +58,8 @@ pub(crate) enum Command {
     Accepted { route_server: usize, slot: Slot, stream: std::net::TcpStream },
     /// An operator's wish.
     Act { route_server: usize, slot: Slot, action: SessionAction, done: oneshot::Sender<bool> },
-    /// The state of every session here, or of one.
-    Snapshot { only: Option<(usize, Slot)>, answer: oneshot::Sender<Vec<SessionStatus>> },
+    /// The state of sessions here.
+    Snapshot { which: Which, answer: oneshot::Sender<Vec<SessionStatus>> },
     /// What the shards were told of the sessions of a route server that are up.
     Established { route_server: usize, answer: oneshot::Sender<Vec<(Slot, PeerState)>> },
     /// Tells the BMP station of every session that is up.
@@ -158,8 +169,8 @@ impl Worker {
                     let found = peer.is_some_and(|peer| peer.act(action));
                     let _ = done.send(found);
                 }
-                Command::Snapshot { only, answer } => {
-                    let _ = answer.send(self.snapshot(only));
+                Command::Snapshot { which, answer } => {
+                    let _ = answer.send(self.snapshot(which));
                 }
                 Command::Established { route_server, answer } => {
                     let _ = answer.send(self.established(route_server));
@@ -219,13 +230,15 @@ impl Worker {
         }
     }
 
-    fn snapshot(&self, only: Option<(usize, Slot)>) -> Vec<SessionStatus> {
-        match only {
-            Some((route_server, slot)) => {
-                self.peer(route_server, slot).iter().map(|peer| peer.status()).collect()
+    fn snapshot(&self, which: Which) -> Vec<SessionStatus> {
+        let peers = match which {
+            Which::All => self.all(),
+            Which::Of(route_server) => {
+                self.all().into_iter().filter(|peer| peer.route_server == route_server).collect()
             }
-            None => self.all().iter().map(|peer| peer.status()).collect(),
-        }
+            Which::One(route_server, slot) => self.peer(route_server, slot).into_iter().collect(),
+        };
+        peers.iter().map(|peer| peer.status()).collect()
     }
 
     fn established(&self, route_server: usize) -> Vec<(Slot, PeerState)> {

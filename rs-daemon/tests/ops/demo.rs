@@ -39,6 +39,31 @@ fn status_shows_three_route_servers_with_their_sessions() {
     assert!(!text(&output).contains('\x1b'), "no colour into a pipe");
 }
 
+/// Prefixes whose routes are all rejected do not count.
+#[test]
+fn best_counts_prefixes_with_an_eligible_route() {
+    let agrees = |server: &Value, family: &str| {
+        let routes = rsctl_json(&["routes", "--rs", server["name"].as_str().unwrap()]);
+        let eligible: std::collections::BTreeSet<_> = routes
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|route| route["reject"].is_null())
+            .map(|route| route["prefix"].as_str().unwrap())
+            .filter(|prefix| prefix.contains(':') == (family == "ipv6"))
+            .collect();
+        server["destinations"][family] == eligible.len()
+            && server["routes"][family]["best"] == eligible.len()
+    };
+    // One member of the demo announces and withdraws a route every few seconds.
+    crate::until("counts and lists agree", || {
+        let status = rsctl_json(&["status"]);
+        let servers = status["route_servers"].as_array().unwrap();
+        assert_eq!(servers.len(), 3);
+        servers.iter().all(|server| agrees(server, "ipv4") && agrees(server, "ipv6"))
+    });
+}
+
 #[test]
 fn members_are_a_line_each() {
     let output = rsctl(&["members", "chaos"]);
@@ -107,6 +132,32 @@ fn an_adj_rib_out_has_what_the_member_was_given() {
     assert!(birch("62.100.8.0/24"));
     assert!(!alder("62.10.0.0/22"), "nobody gets its own routes");
     assert!(alder("62.199.0.0/22"), "the owner of the best path gets the second best");
+}
+
+/// What one member has of another: the cell of "who gets what" that the page opens.
+#[test]
+fn routes_from_one_member_to_another() {
+    let list = |words: &[&str]| -> Vec<(u64, String)> {
+        let routes = rsctl_json(&[&["routes"], words, &["--rs", "rs1"]].concat());
+        let routes = routes.as_array().unwrap().iter();
+        let of = |route: &Value| {
+            let prefix = route["prefix"].as_str().unwrap().to_owned();
+            (route["from_asn"].as_u64().unwrap(), prefix)
+        };
+        let mut routes: Vec<_> = routes.map(of).collect();
+        routes.sort();
+        routes
+    };
+    let given = list(&["--from", "AS1000050", "--to", "AS1000020"]);
+    let mut of_elm = list(&["--to", "AS1000020"]);
+    of_elm.retain(|(from, _)| *from == 1_000_050);
+    assert_eq!(given, of_elm);
+    let asked_for_birch = (1_000_050, "62.50.8.0/24".to_owned());
+    assert!(given.contains(&asked_for_birch), "{given:?}");
+    let alders = list(&["--from", "AS1000050", "--to", "AS1000010"]);
+    assert!(!alders.is_empty() && !alders.contains(&asked_for_birch), "{alders:?}");
+    let output = rsctl(&["routes", "--from", "AS1000050", "--to", "AS1000010", "--rs", "rs1"]);
+    assert!(text(&output).ends_with(&format!("{} routes\n", alders.len())), "{output:?}");
 }
 
 #[test]
@@ -344,31 +395,6 @@ fn the_json_of_every_command_is_documented() {
     }
 }
 
-/// Without a terminal `rsctl top` prints a picture, or a line of JSON, for each look.
-#[test]
-fn top_goes_into_a_pipe() {
-    use std::io::{BufRead, BufReader};
-    let first = |json: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rsctl"));
-        command.arg("--socket").arg(&EXCHANGE.socket).args(["top", "--interval", "1"]).args(json);
-        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first: Vec<_> = lines.by_ref().take(4).map(Result::unwrap).collect();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        first
-    };
-    let lines = first(&[]);
-    assert!(lines[0].starts_with("up "), "{lines:?}");
-    assert!(!lines.concat().contains('\x1b'), "no sequences in a pipe: {lines:?}");
-    let document = json("/api/v1/openapi.json");
-    for line in first(&["--json"]) {
-        let look: Value = serde_json::from_str(&line).unwrap();
-        let schema = &document["components"]["schemas"]["TopLook"];
-        crate::schema::check(&document, schema, &look, "top");
-    }
-}
-
 /// The page is three files of our own, and nothing is fetched from elsewhere.
 #[test]
 fn the_page_fetches_nothing_from_elsewhere() {
@@ -414,11 +440,34 @@ fn answers_have_tags() {
         assert_eq!(status, 200, "{path}");
         assert!(head.contains("cache-control: no-cache"), "{path}: {head}");
         assert_eq!(ask(tag).0, 304, "{path}: {tag}");
+        // HEAD has the header of GET.
+        let ask = |asked: &str| crate::raw(&format!("HEAD /api/v1/{path} HTTP/1.0\r\n{asked}\r\n"));
+        let (status, head) = ask("");
+        assert_eq!(status, 200, "{path}");
+        assert!(head.contains(&format!("\r\netag: {tag}")), "{path}: {tag}, {head}");
+        assert!(head.contains("cache-control: no-cache"), "{path}: {head}");
+        assert_eq!(ask(&format!("If-None-Match: {tag}\r\n")).0, 304, "{path}: {tag}");
     }
     // A stream is gone before its tag would be known.
     let (status, head) = crate::raw("GET /api/v1/routes?page=all HTTP/1.0\r\n\r\n");
     assert_eq!(status, 200);
     assert!(!head.to_ascii_lowercase().contains("etag"), "{head}");
+}
+
+/// An empty parameter is one that was not filled in, whatever is asked.
+#[test]
+fn an_empty_parameter_is_none() {
+    assert_eq!(json("/api/v1/members?rs=&page=")["total"], json("/api/v1/members")["total"]);
+    assert_eq!(json("/api/v1/routes?rs=&origin=1009999")["routes"][0]["prefix"], "62.199.0.0/22");
+    // It is on three route servers.
+    assert_eq!(get("/api/v1/member?peer=127.100.1.90&rs=rs1").0, 200);
+    assert_eq!(get("/api/v1/member?peer=127.100.1.90&rs=").0, 409);
+    for path in ["matrix?rs=", "matrix"] {
+        let (status, body) = get(&format!("/api/v1/{path}"));
+        assert_eq!(status, 400, "{path}: {body}");
+        assert!(body.contains("rs is missing"), "{path}: {body}");
+    }
+    assert_eq!(get("/api/v1/routes?origin=SSSAA1009999").0, 400);
 }
 
 /// The numbers of the matrix are the lists that its cells open into.

@@ -51,7 +51,6 @@ fn every_birdwatcher_answer_passes_alices_assertions() {
             "routes/table/master/peer/127.100.1.90",
             "routes/peer/127.100.1.90",
             "routes/prefix?prefix=62.199.0.0/22",
-            "routes/pipe/filtered?table=master&pipe=M1000090",
             "route/net/62.199.0.0",
             "route/net/62.199.0.0%2F22",
             "route/net/62.199.0.0/mask/22",
@@ -61,11 +60,53 @@ fn every_birdwatcher_answer_passes_alices_assertions() {
             alice::routes(&json(&path), &path);
         }
         let table = "routes/count/table/master";
-        let filtered = "routes/pipe/filtered/count?table=master&pipe=p&address=127.100.1.90";
-        for path in [table, filtered] {
-            let answer = json(&format!("{base}/{path}"));
-            alice::assert_envelope(&answer, path);
-            assert!(answer["routes"].is_u64(), "{answer}");
+        let answer = json(&format!("{base}/{table}"));
+        alice::assert_envelope(&answer, table);
+        assert!(answer["routes"].is_u64(), "{answer}");
+    }
+}
+
+/// The pipe of a peer loses what was rejected of that peer, and of nobody else.
+#[test]
+fn a_pipe_is_that_of_the_peer_that_it_names() {
+    let base = "/birdwatcher/rs1/routes";
+    let list = |path: &str| -> Vec<(String, String)> {
+        let path = format!("{base}/{path}");
+        let routes = alice::routes(&json(&path), &path);
+        let of = |route: &Value, member: &str| route[member].as_str().unwrap().to_owned();
+        routes.iter().map(|route| (of(route, "from_protocol"), of(route, "network"))).collect()
+    };
+    let sorted = |mut routes: Vec<_>| {
+        routes.sort();
+        routes
+    };
+    let id = "AS1000090_127.100.1.90";
+    let rejected = list(&format!("filtered/{id}"));
+    assert!(rejected.len() >= 4, "{rejected:?}");
+    let everybodys = list("table/master/filtered");
+    assert!(everybodys.len() > rejected.len(), "{everybodys:?}");
+    assert!(rejected.iter().all(|(from, _)| from == id), "{rejected:?}");
+    for of in ["", "&protocol=AS1000090_127.100.1.90", "&address=127.100.1.90"] {
+        let asked = format!("?table=master&pipe={id}{of}");
+        assert_eq!(list(&format!("pipe/filtered{asked}")), rejected, "{asked}");
+        let count = json(&format!("{base}/pipe/filtered/count{asked}"));
+        alice::assert_envelope(&count, "count");
+        assert_eq!(number(&count["routes"]), rejected.len(), "{asked}");
+    }
+    let of = |table: &str| list(&format!("pipe/filtered?table={table}&pipe={id}"));
+    let (v4, v6) = (of("master4"), of("master6"));
+    assert!(!v4.is_empty() && v4.iter().all(|(_, network)| !network.contains(':')), "{v4:?}");
+    assert_eq!(sorted([v4, v6].concat()), sorted(rejected));
+    for (asked, expected) in [
+        ("table=T_x&pipe=M1000020", 404),
+        ("table=master&pipe=M1000020", 404),
+        ("table=T_x&pipe=AS1000090_127.100.1.90", 404),
+        ("table=master", 400),
+        ("table=master&pipe=AS1000090_127.100.1.90&address=127.100.1.10", 400),
+    ] {
+        for count in ["", "/count"] {
+            let (status, body) = get(&format!("{base}/pipe/filtered{count}?{asked}"));
+            assert_eq!(status, expected, "{asked}: {body}");
         }
     }
 }
@@ -98,6 +139,14 @@ fn alice_shows_every_route_of_every_neighbour() {
     let not_exported = json("/birdwatcher/rs1/routes/noexport/AS1000010_127.100.1.10");
     let not_exported = alice::routes(&not_exported, "noexport");
     assert!(not_exported.iter().any(|route| route["network"] == "62.50.8.0/24"));
+    // A prefix of which it has another's route is none of them.
+    let exported = json("/birdwatcher/rs1/routes/export/AS1000010_127.100.1.10");
+    let exported = alice::routes(&exported, "export");
+    assert!(!exported.is_empty());
+    for route in not_exported {
+        let has = exported.iter().any(|one| one["network"] == route["network"]);
+        assert!(!has, "{}", route["network"]);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod alice;
 mod demo;
 mod looking_glasses;
 mod schema;
+mod top;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -80,6 +80,7 @@ fn two_refreshes_at_once_end_both() {
     let (mut sender, mut asker) = (rs.join(11), rs.join(12));
     sender.announce(&sender.attributes(), &prefixes(0..3000));
     asker.until("the table", |m| m.table.len() == 3000 && m.marks.len() == 1);
+    asker.table.clear();
     asker.request_refresh();
     asker.request_refresh();
     // Folded into one round or two: each begun one ends, and the last is complete.

@@ -1,10 +1,10 @@
 //! Prefix limits: what each action does, what counts, and limits that follow what is announced.
 
-use bgp_wire::{AsPath, Asn, PathAttributes};
+use bgp_wire::{AsPath, Asn, Family, LargeCommunity, PathAttributes};
 use rs_daemon::runtime::query::{SessionAction, ShutdownKind};
-use rs_daemon::runtime::status::SessionState;
+use rs_daemon::runtime::status::{LimitUse, SessionState};
 
-use crate::support::{Mark, Running, Speaker, head, member, prefixes};
+use crate::support::{Mark, Running, Speaker, head, many_communities, member, prefix, prefixes};
 
 const ENGINE: &str = "shards = 2\nworkers = 2";
 
@@ -15,6 +15,16 @@ fn rejected(speaker: &Speaker) -> PathAttributes {
 
 fn refreshes(speaker: &Speaker) -> usize {
     speaker.marks.iter().filter(|(mark, _)| *mark == Mark::Refresh(0)).count()
+}
+
+/// What the daemon has said to `owner` so far is read. Two echoes: a worker writes UPDATEs ahead of
+/// what shards said of limits at the same time.
+fn hear_all(owner: &mut Speaker, other: &mut Speaker) {
+    for _ in 0..2 {
+        let n = 9000 + owner.table.len() as u32;
+        other.announce(&other.attributes(), &prefixes(n..n + 1));
+        owner.until("an echo", |m| m.table.contains_key(&prefix(n)));
+    }
 }
 
 /// A limit of 100 with `action`, filled to the last place; `(daemon, its owner, another member,
@@ -43,7 +53,7 @@ fn warn_takes_what_is_above_whatever_counts() {
         let (rs, mut owner, mut other, good) = filled("warn", count);
         owner.announce(&owner.attributes(), &prefixes(good..good + 30));
         other.until("all of them", |m| m.table.len() == good as usize + 30);
-        owner.keepalive();
+        hear_all(&mut owner, &mut other);
         assert_eq!((rs.session(11).state, rs.session(11).flaps), (SessionState::Established, 0));
     }
 }
@@ -55,11 +65,13 @@ fn block_takes_no_more_and_asks_once_when_there_is_room_whatever_counts() {
         owner.announce(&owner.attributes(), &prefixes(good..good + 30));
         owner.withdraw(&prefixes(0..5));
         other.until("five less and none more", |m| m.table.len() == good as usize - 5);
+        hear_all(&mut owner, &mut other);
         assert_eq!(refreshes(&owner), 0, "95 of 100: {count}");
         owner.withdraw(&prefixes(5..20));
         owner.until("ROUTE-REFRESH", |m| refreshes(m) > 0);
         owner.announce(&owner.attributes(), &prefixes(good..good + 10));
         other.until("ten more", |m| m.table.len() == good as usize - 10);
+        hear_all(&mut owner, &mut other);
         assert_eq!(refreshes(&owner), 1, "{count}");
         assert_eq!(rs.session(11).flaps, 0);
     }
@@ -98,6 +110,158 @@ fn shutdown_waits_for_the_operator_whatever_counts() {
     }
 }
 
+/// A limit on both families together beside wide ones of each: what is said names the one that it was.
+#[test]
+fn a_limit_on_both_families_is_said_to_be_one() {
+    let limits = "max_prefixes = { v4 = 1000, v6 = 500, total = 100 }";
+    let engine = "shards = 1\nworkers = 2";
+    let rs = Running::start(|port| head(port, engine) + &member(11, limits) + &member(12, ""));
+    let (mut owner, mut other) = (rs.join(11), rs.join(12));
+    owner.announce(&owner.attributes(), &prefixes(0..90));
+    other.until("what is allowed", |m| m.table.len() == 90);
+    let status = rs.session(11);
+    assert_eq!((status.limits, status.limit_total), ([Some(1000), Some(500)], Some(100)));
+    let near: Vec<_> = status.limit_uses().filter(LimitUse::is_near).collect();
+    assert_eq!(near, [LimitUse { families: "all", counted: 90, limit: 100 }]);
+    owner.announce(&owner.attributes(), &prefixes(90..101));
+    owner.until_closed();
+    // RFC 4486 §4: what it may have is said of a family only.
+    let told = owner.notification.take().unwrap();
+    assert_eq!((told.code, told.subcode, told.data.len()), (6, 1, 0));
+    let why = rs.session(11).disabled.unwrap();
+    assert_eq!(why, "more than 100 prefixes");
+}
+
+/// Rejected routes are kept, too, and count for nothing: twice the limit and 1,000 of them.
+#[test]
+fn where_accepted_routes_count_rejected_ones_are_bounded() {
+    let (rs, mut owner, _other, _) = filled("shutdown", "accepted");
+    owner.announce(&rejected(&owner), &prefixes(1000..2200));
+    owner.keepalive();
+    let mark = owner.attributes();
+    owner.announce(&mark, &prefixes(0..1));
+    rs.until(11, "all of them", |s| s.routes[0].filtered == 1200);
+    assert_eq!(rs.session(11).state, SessionState::Established);
+    owner.announce(&rejected(&owner), &prefixes(2200..2201));
+    owner.until_closed();
+    assert_eq!(owner.notification.take().map(|n| (n.code, n.subcode)), Some((6, 1)));
+    assert_eq!(rs.session(11).state, SessionState::Disabled);
+}
+
+/// The same for routes that were accepted, and are rejected as they are announced anew.
+#[test]
+fn where_accepted_routes_count_those_that_turn_rejected_are_bounded_too() {
+    let (rs, mut owner, _other, good) = filled("shutdown", "accepted");
+    let round = |n: u32| n * good..(n + 1) * good;
+    for n in 0..8 {
+        owner.announce(&rejected(&owner), &prefixes(round(n)));
+        owner.announce(&owner.attributes(), &prefixes(round(n + 1)));
+    }
+    owner.keepalive();
+    let status = rs.until(11, "as many as there may be", |s| {
+        (s.routes[0].filtered, s.routes[0].accepted) == (1200, 100)
+    });
+    assert_eq!(status.state, SessionState::Established);
+    owner.announce(&rejected(&owner), &prefixes(8 * good..8 * good + 1));
+    owner.until_closed();
+    assert_eq!(owner.notification.take().map(|n| (n.code, n.subcode)), Some((6, 1)));
+}
+
+/// Room that comes and goes: it is asked once, and again when a minute is over.
+#[test]
+fn who_goes_back_and_forth_at_its_limit_is_asked_once() {
+    let (rs, mut owner, mut other, good) = filled("block", "accepted");
+    for n in 1..=20 {
+        owner.withdraw(&prefixes(0..30));
+        owner.announce(&owner.attributes(), &prefixes(0..30));
+        owner.announce(&owner.attributes(), &prefixes(good + n..good + n + 1));
+    }
+    // What is withdrawn last says that everything before was taken in.
+    owner.withdraw(&prefixes(31..32));
+    other.until("the last one is gone", |m| !m.table.contains_key(&prefix(31)));
+    assert_eq!(other.table.len(), good as usize - 1);
+    owner.until("ROUTE-REFRESH", |m| refreshes(m) > 0);
+    hear_all(&mut owner, &mut other);
+    let updates = rs.session(11).messages.received.update;
+    assert!(updates > 40, "{updates}");
+    assert_eq!(refreshes(&owner), 1);
+}
+
+/// Without graceful restart nothing is left of a session but what is yet to be swept: the next one has
+/// its whole limit for other prefixes.
+#[test]
+fn a_session_that_begins_anew_has_its_whole_limit() {
+    for count in ["received", "accepted"] {
+        let limit =
+            format!("max_prefixes = {{ v4 = 500, action = \"shutdown\", count = \"{count}\" }}");
+        let rs = Running::start(|port| head(port, ENGINE) + &member(11, &limit) + &member(12, ""));
+        let mut other = rs.join(12);
+        for round in 0..6 {
+            let mut owner = rs.join(11);
+            let first = round * 400;
+            owner.announce(&owner.attributes(), &prefixes(first..first + 500));
+            other.until("these, and none of before", |m| {
+                m.table.keys().eq(&prefixes(first..first + 500))
+            });
+            assert_eq!(rs.session(11).counted, [500, 0], "{count}");
+            drop(owner);
+            let status = rs.until(11, "it is gone", |s| s.state != SessionState::Established);
+            assert_eq!((status.counted, status.disabled), ([0, 0], None), "{count}");
+        }
+    }
+}
+
+/// What was kept over its restart goes when it is back without its forwarding state (RFC 4724 §4.2),
+/// and counts no longer for what it sends then.
+#[test]
+fn rfc4724_s4_2_who_comes_back_without_its_state_has_its_whole_limit() {
+    let limit = "max_prefixes = { v4 = 500, action = \"shutdown\" }";
+    let rs = Running::start(|port| head(port, ENGINE) + &member(11, limit) + &member(12, ""));
+    let mut other = rs.join(12);
+    for round in 0..4 {
+        // It names no family: nothing was kept at its end.
+        let families = [Family::V4];
+        let mut owner = rs.join_with(11, Speaker::graceful(11, 120, &families[..1 - round % 2]));
+        let first = round as u32 * 500;
+        owner.announce(&owner.attributes(), &prefixes(first..first + 500));
+        other.until("these, and none of before", |m| {
+            m.table.keys().eq(&prefixes(first..first + 500))
+        });
+        drop(owner);
+        let status = rs.until(11, "it is gone", |s| s.state != SessionState::Established);
+        let kept = if round % 2 == 0 { 500 } else { 0 };
+        assert_eq!((status.counted, status.disabled), ([kept, 0], None));
+    }
+}
+
+/// Below its prefix limit a member may hold so much of attributes, and no more: five thousand routes
+/// with 3.6 kB each.
+#[test]
+fn what_comes_with_prefixes_is_bounded_too() {
+    let limits = "max_prefixes = { v4 = 10000, v6 = 100 }";
+    let rs = Running::start(|port| {
+        many_communities(&head(port, ENGINE)) + &member(11, limits) + &member(12, "")
+    });
+    let (mut owner, mut other) = (rs.join(11), rs.join(12));
+    other.announce(&other.attributes(), &prefixes(100_000..100_001));
+    let with = |n: u32| PathAttributes {
+        large_communities: (0..300)
+            .map(|m| LargeCommunity { global: 4_200_000_000, local1: n, local2: m })
+            .collect(),
+        ..owner.attributes()
+    };
+    // Few enough behind the one that is too many for the sockets' buffers.
+    let all: Vec<_> = (0..5150).map(with).collect();
+    for (n, attributes) in (0..).zip(&all) {
+        owner.announce_if_open(attributes, &prefixes(n..n + 1));
+    }
+    other.until("some of it", |m| !m.table.is_empty());
+    owner.until_closed();
+    assert_eq!(owner.notification.take().map(|n| (n.code, n.subcode)), Some((6, 8)));
+    other.until("nothing of it", |m| m.table.is_empty());
+    assert_eq!(rs.session(12).state, SessionState::Established);
+}
+
 #[test]
 fn a_route_that_turns_acceptable_counts_as_a_new_one() {
     let (rs, mut owner, _other, good) = filled("shutdown", "accepted");
@@ -130,6 +294,26 @@ fn a_reload_raises_a_limit_and_asks_for_what_was_refused() {
     owner.announce(&owner.attributes(), &prefixes(0..good + 30));
     other.until("all of them", |m| m.table.len() == good as usize + 30);
     assert_eq!(rs.session(11).flaps, 0);
+}
+
+#[test]
+fn a_limit_below_what_is_there_is_warned_of() {
+    let (rs, mut owner, _other, good) = filled("shutdown", "received");
+    let lowered = |v4: u32| {
+        let limit = format!("max_prefixes = {{ v4 = {v4}, action = \"shutdown\" }}");
+        head(rs.port, "shards = 1\nworkers = 2") + &member(11, &limit) + &member(12, "")
+    };
+    rs.rewrite(&lowered(100));
+    assert_eq!(rs.ask(rs.handle.reload(None)).unwrap().warnings, Vec::<String>::new());
+    rs.rewrite(&lowered(50));
+    let expected = "AS1000011 (rs1/127.0.0.11) has 100 ipv4 prefixes, its limit is now 50: \
+                    this acts on the next one, or when the session starts again";
+    let foreseen = rs.ask(rs.handle.diff(&rs.directory.path().join("rs.toml"))).unwrap().sessions;
+    assert_eq!(foreseen.warnings, [expected]);
+    assert_eq!(rs.ask(rs.handle.reload(None)).unwrap().warnings, [expected]);
+    assert_eq!(rs.session(11).state, SessionState::Established);
+    owner.announce(&owner.attributes(), &prefixes(good..good + 1));
+    owner.until_closed();
 }
 
 // Limits that follow what is announced.
@@ -186,13 +370,20 @@ fn a_dynamic_limit_follows_what_was_announced_and_survives_a_restart() {
 #[test]
 fn what_broke_a_limit_does_not_raise_it() {
     let state = tempfile::tempdir().unwrap();
-    let mut rs = Running::start(dynamic("0s", state.path()));
-    assert_eq!(rs.session(11).limits, [Some(100), Some(100)], "nothing announced yet");
-    let mut owner = rs.join(11);
+    let learning = dynamic("0s", state.path());
+    let limit = "max_prefixes = { v4 = 100, action = \"block\" }";
+    let blocking = |port| learning(port).replace("max_prefixes = \"dynamic\"", limit);
+    let mut rs = Running::start(|port| blocking(port) + &member(13, "max_prefixes = \"dynamic\""));
+    let (mut owner, mut other) = (rs.join(11), rs.join(13));
     owner.announce(&owner.attributes(), &prefixes(0..101));
-    owner.until_closed();
+    other.announce(&other.attributes(), &prefixes(200..300));
+    rs.until(11, "all but one", |s| s.routes[0].received == 100 && s.routes[0].refused == 1);
+    rs.until(13, "its routes", |s| s.routes[0].received == 100);
+    // What is announced at the end is noted.
+    rs.rewrite(&(learning(rs.port) + &member(13, "max_prefixes = \"dynamic\"")));
     rs.restart(ShutdownKind::Cease);
-    assert_eq!(rs.session(11).limits[0], Some(100));
+    assert_eq!(rs.session(11).limits[0], Some(100), "as if it had announced nothing");
+    assert_eq!(rs.session(13).limits[0], Some(500), "for who announced no fewer");
 }
 
 #[test]

@@ -42,6 +42,23 @@ fn text(port: u16, mrt: &str) -> String {
     head(port, "shards = 2\nworkers = 2") + &member(11, "") + &member(12, "") + mrt
 }
 
+/// Half a table of an earlier process goes, also where no updates are written.
+#[test]
+fn half_a_table_goes_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let half = directory.path().join("rs1/.rib.20261122.040000.mrt.part");
+    std::fs::create_dir(half.parent().unwrap()).unwrap();
+    std::fs::write(&half, "half").unwrap();
+    let place = directory.path().display();
+    let mrt = format!("[mrt]\ndirectory = \"{place}\"\nupdates = \"off\"\n");
+    let _rs = Running::start(|port| text(port, &mrt));
+    let deadline = Instant::now() + PATIENCE;
+    while half.exists() {
+        assert!(Instant::now() < deadline, "{} is there", half.display());
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn updates_are_in_the_files_as_they_came_and_so_are_states() {
     let rs = Running::start(|port| text(port, MRT));

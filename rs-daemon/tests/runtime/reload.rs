@@ -171,6 +171,40 @@ fn a_diff_foretells_what_a_reload_does_and_changes_nothing() {
     assert_eq!((b.updates, c.updates), (before.0 + 1, before.1 + 1));
 }
 
+/// The member with the higher identifier was first.
+#[test]
+fn a_diff_knows_the_age_of_routes() {
+    let table = "[route_server.import]";
+    let old = |port| head(port, ENGINE).replace(table, &format!("prefer_oldest = true\n{table}"));
+    let members: String = [11, 12, 13].iter().map(|n| member(*n, "")).collect();
+    let rs = Running::start(|port| old(port) + &members);
+    let (mut a, mut b, mut c) = (rs.join(11), rs.join(12), rs.join(13));
+    let by_way_of =
+        |n: u8, asn: u32| bgp_wire::AsPath::from_sequence(&[Asn(crate::support::asn(n)), Asn(asn)]);
+    let first = PathAttributes { as_path: by_way_of(12, 9002), ..b.attributes() };
+    b.announce(&first, &prefixes(0..5));
+    c.until("b's routes", |m| m.table.len() == 5);
+    // Ages are told apart by the millisecond.
+    let here = std::time::Instant::now();
+    while here.elapsed().as_millis() < 5 {
+        std::thread::yield_now();
+    }
+    let second = PathAttributes { as_path: by_way_of(11, 9003), ..a.attributes() };
+    a.announce(&second, &prefixes(0..5));
+    b.until("a's routes", |m| m.table.len() == 5);
+    // Behind them in every shard.
+    a.announce(&a.attributes(), &prefixes(900..940));
+    c.until("what is behind them", |m| m.table.len() == 45);
+    assert!(prefixes(0..5).iter().all(|one| c.table[one].as_path == first.as_path));
+
+    let file = rs.directory.path().join("new.toml");
+    std::fs::write(&file, old(rs.port) + "transit_free = [9002]\n" + &members).unwrap();
+    let diff = rs.ask(rs.handle.diff(&file)).unwrap();
+    let of = |n| diff.members.iter().find(|d| d.session == rs.id(n)).unwrap();
+    assert_eq!((of(13).gained, of(13).lost, of(13).changed), (0, 0, 5), "{:#?}", of(13));
+    assert_eq!((of(11).lost, of(12).newly_rejected), (5, 5));
+}
+
 #[test]
 fn what_a_diff_makes_of_the_routes_stays_with_the_diff() {
     let rs = Running::with_members(ENGINE, &[11, 12]);

@@ -51,7 +51,7 @@ impl Program {
         let deadline = Instant::now() + PATIENCE;
         while !program.get("/readyz").is_some_and(|answer| answer.contains("200 OK")) {
             assert!(Instant::now() < deadline, "never ready: {}", program.log());
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
         program
     }
@@ -206,6 +206,14 @@ fn a_password_is_said_nowhere() {
     let said = program.rsctl("reload");
     assert!(said.contains("password") && !said.contains(TRACE), "{said}");
 
+    // A key of TCP-AO, which one kernel takes and another does not.
+    let password = format!("password = \"{}\"", SECRETS[2]);
+    let key = "tcp_ao = { send_id = 1, receive_id = 1, key = \"hunter2\" }";
+    program.write("rs.toml", &changed.replace(&password, key));
+    for said in [program.rsctl("reload"), program.rsctl("--json reload")] {
+        assert!(!said.is_empty() && !said.contains(TRACE), "{said}");
+    }
+
     // Mistakes in the very line.
     for line in [
         "password = \"hunter2",
@@ -215,9 +223,13 @@ fn a_password_is_said_nowhere() {
         "password = \"hunter2\\q\"",
         "password = \"hunter2\"\npassword = \"hunter2\"",
         &format!("password = \"hunter2{}\"", "x".repeat(80)),
+        "tcp_ao = { send_id = 1, receive_id = 1, key = [\"hunter2\"] }",
+        "tcp_ao = { send_id = 1, receive_id = 1, kee = \"hunter2\" }",
+        "tcp_ao = { send_id = 1, receive_id = \"hunter2\", key = \"hunter2\" }",
+        "password = \"hunter2\"\ntcp_ao = { send_id = 1, receive_id = 1, key = \"hunter2\" }",
+        &format!("tcp_ao = {{ send_id = 1, receive_id = 1, key = \"hunter2{}\" }}", "x".repeat(80)),
     ] {
-        let broken = changed.replace(&format!("password = \"{}\"", SECRETS[2]), line);
-        program.write("rs.toml", &broken);
+        program.write("rs.toml", &changed.replace(&password, line));
         for said in [program.rsctl("reload"), program.rsctl("--json reload")] {
             assert!(said.contains("rs.toml:"), "{line}: {said}");
             assert!(!said.contains(TRACE), "{line}: {said}");

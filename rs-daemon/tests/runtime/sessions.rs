@@ -151,17 +151,23 @@ fn a_limit_on_accepted_routes_leaves_rejected_ones_out() {
 fn few_closing_connections_of_a_session_are_waited_for() {
     let rs = Running::with_members(ENGINE, &[11]);
     let _peer = rs.join(11);
-    // The session is up: each of these is refused with Cease/7, and the member closes none.
-    let mut refused: Vec<_> = (0..20).map(|_| Speaker::connect(11, rs.port)).collect();
-    for one in &mut refused {
-        one.open(Speaker::capabilities(11));
-        one.until_closed();
-    }
-    let begun = Instant::now();
     // What is closed on both sides answers octets with a reset; what is half closed takes them.
     let gone = |refused: &[Speaker]| refused.iter().filter(|one| !one.takes_octets()).count();
-    while gone(&refused) < 16 {
-        assert!(begun.elapsed() < Duration::from_millis(2500), "{} are gone", gone(&refused));
-        std::thread::yield_now();
+    // Each would be waited for 3 s. On a machine that stands still meanwhile that says nothing.
+    for _ in 0..5 {
+        let begun = Instant::now();
+        // The session is up: each of these is refused with Cease/7, and the member closes none.
+        let mut refused: Vec<_> = (0..20).map(|_| Speaker::connect(11, rs.port)).collect();
+        for one in &mut refused {
+            one.open(Speaker::capabilities(11));
+            one.until_closed();
+        }
+        while begun.elapsed() < Duration::from_millis(2500) {
+            if gone(&refused) >= 16 && begun.elapsed() < Duration::from_millis(2500) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
+    panic!("all are waited for");
 }

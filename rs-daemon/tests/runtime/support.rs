@@ -16,10 +16,13 @@ use rs_daemon::config;
 use rs_daemon::runtime::query::ShutdownKind;
 use rs_daemon::runtime::simulation::Limits;
 use rs_daemon::runtime::status::{SessionId, SessionState, SessionStatus};
-use rs_daemon::runtime::{Daemon, Options, RuntimeHandle};
+use rs_daemon::runtime::{Daemon, Options, RuntimeHandle, StartError};
 
 /// Nothing here takes that long; whatever does has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks: the daemon needs the processor, too.
+const POLL: Duration = Duration::from_millis(1);
 
 pub(crate) const RS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 
@@ -72,6 +75,11 @@ bogon_asns = false
     )
 }
 
+/// The head with room for large attributes.
+pub(crate) fn many_communities(head: &str) -> String {
+    head.replace("next_hop = \"any\"", "next_hop = \"any\"\nmax_communities = 1000")
+}
+
 /// A member at 127.0.0.N with AS 1000000 + N.
 pub(crate) fn member(n: u8, extra: &str) -> String {
     format!(
@@ -99,15 +107,27 @@ impl Running {
     }
 
     pub(crate) fn start_with(limits: Limits, make: impl Fn(u16) -> String) -> Self {
-        let port = free_port();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rs.toml");
-        std::fs::write(&path, make(port)).unwrap();
-        let config = config::load(&path).unwrap_or_else(|errors| {
-            panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        });
-        let options = Options { config_path: Some(path), limits, ..Options::default() };
-        let daemon = Daemon::start(config, options).unwrap();
+        let begin = || {
+            let port = free_port();
+            std::fs::write(&path, make(port)).unwrap();
+            let config = config::load(&path).unwrap_or_else(|errors| {
+                panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            });
+            let config_path = Some(path.clone());
+            let options = Options { config_path, limits, ..Options::default() };
+            Daemon::start(config, options).map(|daemon| (port, daemon))
+        };
+        // Another test may have taken the port meanwhile.
+        let taken = |error: &StartError| matches!(error, StartError::Listen { .. });
+        let mut begun = begin();
+        for _ in 0..5 {
+            if begun.as_ref().is_err_and(taken) {
+                begun = begin();
+            }
+        }
+        let (port, daemon) = begun.unwrap();
         let handle = daemon.handle().clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let restart_deferral = None;
@@ -121,7 +141,7 @@ impl Running {
         let deadline = Instant::now() + PATIENCE;
         while !self.ask(self.handle.status()).unwrap().ready {
             assert!(Instant::now() < deadline, "never ready");
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 
@@ -161,7 +181,7 @@ impl Running {
                 return status;
             }
             assert!(Instant::now() < deadline, "{what}: {status:#?}");
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 
@@ -325,6 +345,14 @@ impl Speaker {
         let mut octets = BytesMut::new();
         encode_reach(&PROFILE, family, attributes, &nlri, &mut octets);
         self.send(&octets);
+    }
+
+    /// To who may have closed the connection meanwhile.
+    pub(crate) fn announce_if_open(&mut self, attributes: &PathAttributes, prefixes: &[Prefix]) {
+        let nlri: Vec<Nlri> = prefixes.iter().copied().map(Nlri::from).collect();
+        let mut octets = BytesMut::new();
+        encode_reach(&PROFILE, prefixes[0].family(), attributes, &nlri, &mut octets);
+        let _ = self.stream.write_all(&octets);
     }
 
     pub(crate) fn withdraw(&mut self, prefixes: &[Prefix]) {

@@ -1,15 +1,16 @@
 //! The control socket: deleted, in the way, and clients that keep it.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, Honest, logged, measured};
 use rs_tests::support::ports::free_ports;
 use rs_tests::support::rs::RouteServer;
 use rs_tests::support::wait::{ensure, eventually};
 use tempfile::TempDir;
-
-use crate::exchange::{ARRIVE, Exchange, Honest, logged, measured};
 
 /// As many as there may be at once.
 const CLIENTS: usize = 32;
@@ -20,7 +21,6 @@ fn a_socket_whose_file_is_deleted_is_made_anew() {
     let mut honest = Honest::new(&exchange);
     let path = exchange.server.directory().join("control.sock");
     fs::remove_file(&path).unwrap();
-    assert!(exchange.server.ask(&["status"]).is_err());
     honest.serve("without a control socket");
     eventually("rsctl has an answer", ARRIVE, || exchange.server.ask(&["status"]));
     logged(&exchange, "control socket: its file was gone, it is made anew");
@@ -35,8 +35,10 @@ fn a_socket_whose_place_is_taken_waits_for_it() {
     let exchange = Exchange::new(&["", ""]);
     let mut honest = Honest::new(&exchange);
     let path = exchange.server.directory().join("control.sock");
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, "precious").unwrap();
+    // At once: what is gone would be made anew.
+    let precious = exchange.server.directory().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    fs::rename(&precious, &path).unwrap();
     logged(&exchange, "control socket: its file is gone or another's");
     measured(&exchange, "rs_socket_up", &["control"], |up| up == 0.0);
     honest.serve("without a control socket");
@@ -73,10 +75,11 @@ fn a_start_says_what_is_in_the_way_and_leaves_it_there() {
 
     let directory = TempDir::new().unwrap();
     let (other, path) = moved(&directory);
-    // The place of the running one, by another name.
-    std::os::unix::fs::symlink(running.server.directory().join("control.sock"), &path).unwrap();
+    // The socket of the running one, by another name.
+    fs::hard_link(running.server.directory().join("control.sock"), &path).unwrap();
     let (code, log) = RouteServer::refused(directory, &other);
     assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("another daemon answers at"), "{log}");
     running.server.ask(&["status"]).expect("the running one answers still");
     honest.serve("beside two that could not start");
 }
@@ -119,9 +122,16 @@ fn clients_that_never_speak_or_never_read_hold_up_nobody() {
     never_reads.set_nonblocking(true).unwrap();
     let question = b"{\"version\":1,\"request\":{\"command\":\"status\"}}\n".repeat(2000);
     // As many as find room: the daemon stops reading when its answers are not read.
-    let mut written = 0;
-    while let Ok(count) = never_reads.write(&question) {
-        written += count;
+    let (mut written, mut taken) = (0, Instant::now());
+    while taken.elapsed() < Duration::from_secs(2) {
+        match never_reads.write(&question) {
+            Ok(count) => (written, taken) = (written + count, Instant::now()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            // It has been left.
+            Err(_) => break,
+        }
         assert!(written < 64 << 20, "a client that reads nothing is read for ever");
     }
     honest.serve("beside a client that never reads");

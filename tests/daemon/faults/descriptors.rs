@@ -4,11 +4,10 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rs_tests::support::loopback::{Exchange, Honest, logged, measured, times_logged};
 use rs_tests::support::process::output;
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::wait::{ensure, stays};
-
-use crate::exchange::{Exchange, Honest, logged, measured, times_logged};
 
 fn set_limit(exchange: &Exchange, limit: &str) {
     let mut command = Command::new("prlimit");
@@ -42,7 +41,7 @@ fn connections_wait_until_there_are_file_descriptors_again() {
     honest.serve("without file descriptors");
     assert!(times_logged(&exchange, "connections cannot be accepted") <= 3, "said now and then");
     set_limit(&exchange, "1024:");
-    waiting.wait("let in", crate::exchange::ARRIVE, |status| {
+    waiting.wait("let in", rs_tests::support::loopback::ARRIVE, |status| {
         ensure(status.established, || format!("{status:?}"))
     });
     logged(&exchange, "connections are accepted again");

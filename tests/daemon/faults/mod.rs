@@ -7,4 +7,5 @@ mod disk;
 mod irr;
 mod ports;
 mod rtr;
+mod server;
 mod signals;

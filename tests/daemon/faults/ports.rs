@@ -2,11 +2,10 @@
 
 use std::net::TcpListener;
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, Honest, logged, measured};
 use rs_tests::support::rs::{Config, RouteServer};
 use rs_tests::support::wait::{ensure, eventually};
 use tempfile::TempDir;
-
-use crate::exchange::{ARRIVE, Exchange, Honest, logged, measured};
 
 /// HTTP is for operators; members do not wait for it.
 #[test]

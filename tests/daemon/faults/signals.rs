@@ -3,13 +3,14 @@
 use std::net::TcpListener;
 use std::thread;
 
+use rs_tests::support::loopback::{
+    ARRIVE, Exchange, Honest, asn, hang, holds, logged, measured, route,
+};
 use rs_tests::support::raw::Speaker;
 use rs_tests::support::rs::{Config, RouteServer};
 use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::message;
 use tempfile::TempDir;
-
-use crate::exchange::{ARRIVE, Exchange, Honest, asn, holds, logged, measured, route};
 
 const ROUTE_REFRESH: u8 = 5;
 
@@ -74,6 +75,29 @@ fn a_broken_file_leaves_the_configuration_of_before() {
     exchange.server.signal("HUP");
     measured(&exchange, "rs_config_last_reload_success", &[], |value| value == 1.0);
     honest.serve("after a good one");
+}
+
+/// `rsctl diff` of a FIFO, also of one that the file includes: whoever opens that waits for its
+/// other end, and nobody must wait with the thread that lets members in.
+#[test]
+fn a_fifo_is_no_configuration() {
+    let mut exchange = Exchange::new(&["", ""]);
+    let directory = exchange.server.directory().to_owned();
+    let fifo = directory.join("fifo.toml");
+    hang(&fifo);
+    let including = directory.join("including.toml");
+    std::fs::write(&including, "include = [\"fifo.toml\"]\n").unwrap();
+    for (file, member) in [(&fifo, 2), (&including, 3)] {
+        let error = exchange.server.ask(&["diff", &file.to_string_lossy()]).unwrap_err();
+        assert!(error.contains("not a regular file"), "{error}");
+        exchange.speaker(member);
+    }
+    std::fs::remove_file(directory.join("rs.toml")).unwrap();
+    hang(&directory.join("rs.toml"));
+    exchange.server.signal("HUP");
+    logged(&exchange, "reload failed, nothing changed");
+    exchange.server.signal("TERM");
+    assert_eq!(exchange.server.ended(), Some(0));
 }
 
 /// Both are done, one after the other, and nobody's session ends.

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rs_tests::support::loopback::{ARRIVE, Exchange, asn, holds, route};
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
 use rs_tests::support::route::Route;
 use rs_tests::support::wait::{ensure, eventually};
 
-use crate::exchange::{ARRIVE, Exchange, asn, holds, route};
 use mutate::Random;
 
 const HONEST: RangeInclusive<u8> = 2..=11;

@@ -1,9 +1,9 @@
 //! Valid messages, and what becomes of them.
 
+use rs_tests::support::loopback::{asn, route};
 use rs_tests::support::route::Route;
 use rs_tests::support::wire::{self, Attribute, Nlri, kind, message};
 
-use crate::exchange::{asn, route};
 use crate::malformed;
 
 /// Where marker, length and type end.

@@ -35,7 +35,8 @@ config_table! {
         /// Refuse paths with AS_SET or AS_CONFED segments (RFC 9774).
         reject_as_sets: bool = "true; chaos: false",
         /// `strict`: any address of the same `[[member]]` entry; `same-as`: of any session of
-        /// that AS; `lan`: inside `peering_lan`; `any`.
+        /// that AS; `lan`: inside `peering_lan`; `any`. A link-local address has to be the
+        /// member's own (`same-as`: of that AS), but for `any`.
         next_hop: NextHopMode = "\"strict\"; chaos: \"any\"",
         /// Refuse paths with bogon AS numbers.
         bogon_asns: bool = "true; chaos: false",
@@ -60,7 +61,8 @@ config_table! {
         irr_refuse_transit_free: bool = "false",
         /// Most communities of all kinds together. 0: any number.
         max_communities: u32 = "100; chaos: 0",
-        /// Obey blackhole requests (RFC 7999).
+        /// Obey blackhole requests (RFC 7999) for prefixes that a route object, a ROA or the
+        /// operator says to be the member's: with `irr = "off"`, none.
         blackhole: bool = "false",
         /// Add NO_EXPORT to blackhole routes.
         blackhole_no_export: bool = "true",
@@ -79,7 +81,8 @@ config_table! {
         /// The limits of a transit sponsor, instead of `max_prefixes`.
         sponsor_max_prefixes: MaxPrefixes = "{ v4 = 1500000, v6 = 400000 }",
         /// Which routes count towards the limits: `received` (rejected ones included) or
-        /// `accepted`. May stand in `max_prefixes` as well.
+        /// `accepted`, with rejected ones bounded by twice the limit and 1,000. May stand in
+        /// `max_prefixes` as well.
         count: LimitCount = "\"received\"",
         /// With action `restart`: when the session comes back. May stand in `max_prefixes`
         /// as well.

@@ -12,6 +12,7 @@ pub(super) mod rpki;
 pub(super) mod session;
 pub(super) mod state;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -29,6 +30,7 @@ use self::{
     state::{DynamicLimitsTable, StateTable},
 };
 use super::{
+    regular,
     report::{At, Located, Reports},
     syntax::without_broken,
     table::{ConfigTable, TableDoc, config_table, read_entries},
@@ -115,10 +117,14 @@ pub(super) struct Document {
 }
 
 /// Reads a file and those that it includes. `None`: it cannot be read at all, and nothing more is
-/// to be said about it.
-pub(super) fn read_files(path: &Path, reports: &mut Reports) -> Option<Document> {
+/// to be said about it. `read`: what the first one says.
+pub(super) fn read_files(
+    path: &Path,
+    read: impl Fn(&Path) -> io::Result<String>,
+    reports: &mut Reports,
+) -> Option<Document> {
     let mut document = Document::default();
-    let text = match std::fs::read_to_string(path) {
+    let text = match read(path) {
         Ok(text) => text,
         Err(error) => {
             let file = reports.add_source(path.to_owned(), String::new());
@@ -146,7 +152,7 @@ pub(super) fn read_single(path: PathBuf, text: &str, reports: &mut Reports) -> D
 }
 
 fn read_included(path: &Path, at: At, document: &mut Document, reports: &mut Reports) {
-    let text = match std::fs::read_to_string(path) {
+    let text = match regular::read(path) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("{} cannot be read: {error}", path.display());

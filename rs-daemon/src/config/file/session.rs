@@ -40,10 +40,10 @@ config_table! {
         extended_messages: bool = "true",
         /// Offer graceful restart (RFC 4724, RFC 8538).
         graceful_restart: bool = "true",
-        /// Long-lived graceful restart (RFC 9494): how long stale routes live on.
+        /// Long-lived graceful restart (RFC 9494): how long stale routes live on at most; the
+        /// member may ask for less.
         llgr: LlgrValue = "false",
-        /// Take the role of a route server (RFC 9234) and check OTC. Not on a transitable
-        /// server.
+        /// Take the role of a route server (RFC 9234) and check OTC. On regular servers only.
         role_rfc9234: bool = "false",
     }
 }

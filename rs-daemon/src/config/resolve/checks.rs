@@ -3,7 +3,10 @@
 mod members;
 mod servers;
 
-use policy::{Function, Policy, PolicyError, PolicyWarning};
+use std::collections::HashMap;
+
+use bgp_wire::Asn;
+use policy::{Encoding, Function, Policy, PolicyError, PolicyWarning};
 
 use crate::config::{
     Config,
@@ -24,7 +27,8 @@ pub(super) fn check(
     control_socket(document, config, reports);
     servers::check(document, config, reports);
     members::check(document, tables, config, reports);
-    policies(document, config, reports);
+    let shadowed = policies(document, config, reports);
+    members::aliases(document, config, &shadowed, reports);
 }
 
 fn control_socket(document: &Document, config: &Config, reports: &mut Reports) {
@@ -40,14 +44,18 @@ fn control_socket(document: &Document, config: &Config, reports: &mut Reports) {
     }
 }
 
+/// By AS, what its alias would do that is meant for everybody.
+type Shadowed = HashMap<Asn, String>;
+
 /// What the policy of each route server cannot be compiled for.
-fn policies(document: &Document, config: &Config, reports: &mut Reports) {
+fn policies(document: &Document, config: &Config, reports: &mut Reports) -> Shadowed {
+    let mut shadowed = Shadowed::new();
     for (index, table) in document.route_servers.iter().enumerate() {
         let slots: Vec<_> =
             config.sessions_of(index).map(|session| Some(session.key.clone())).collect();
         let Some(policy) = config.policy_config(index, 0, &slots) else { continue };
         match Policy::new(policy) {
-            Ok(policy) => warnings(policy.warnings(), table, config, reports),
+            Ok(policy) => warnings(policy.warnings(), table, config, &mut shadowed, reports),
             Err(errors) => {
                 for error in errors {
                     if let Some(at) = place(&error, table) {
@@ -57,6 +65,7 @@ fn policies(document: &Document, config: &Config, reports: &mut Reports) {
             }
         }
     }
+    shadowed
 }
 
 /// What the policy of a route server leaves out.
@@ -64,6 +73,7 @@ fn warnings(
     warnings: &[PolicyWarning],
     table: &RouteServerTable,
     config: &Config,
+    shadowed: &mut Shadowed,
     reports: &mut Reports,
 ) {
     let has_alias =
@@ -77,6 +87,17 @@ fn warnings(
             // An extended community has no room for two ASNs of 32 bits, alias or not.
             PolicyWarning::PeerLeftOut { asn, .. } if has_alias(*asn) => {}
             PolicyWarning::PeerLeftOut { asn, .. } => nameless.push(format!("AS{asn}")),
+            // Only standard communities have aliases in them.
+            PolicyWarning::PeerShadowed { asn, function, pattern, means }
+                if has_alias(*asn) && pattern.encoding() == Encoding::Standard =>
+            {
+                let text = format!("\"{pattern}\" of {function} would be one of {means}");
+                shadowed.entry(*asn).or_insert(text);
+            }
+            PolicyWarning::PeerShadowed { .. } => {
+                let help = "tell members to use large communities for it, or use other patterns";
+                reports.warning(at, warning, help);
+            }
             other => reports.warning(at, other, ""),
         }
     }

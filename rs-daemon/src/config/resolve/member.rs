@@ -17,6 +17,7 @@ use crate::config::{
         member::{MemberTable, SessionTable, TcpAoTable},
         session::Reason,
     },
+    regular,
     report::{Located, Reports},
 };
 
@@ -158,8 +159,9 @@ fn member_sessions(
             disabled: disabled.clone(),
             import: Arc::clone(&rules.import),
             limits: rules.limits,
-            // Routes that sponsors learnt from their providers carry OTC (RFC 9234 §5).
-            role_rfc9234: options.role_rfc9234 && server.kind != Kind::Transitable,
+            // Routes that sponsors learnt from their providers carry OTC (RFC 9234 §5), and a chaos
+            // server takes leaks, too, and adds nothing.
+            role_rfc9234: options.role_rfc9234 && server.kind == Kind::Regular,
             ..options
         });
     }
@@ -291,7 +293,7 @@ fn tcp_ao(
 }
 
 fn read_password(file: &Located<impl AsRef<Path>>, reports: &mut Reports) -> Option<Secret> {
-    match std::fs::read_to_string(&file.value) {
+    match regular::read(file.value.as_ref()) {
         Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
         Err(error) => {
             let message = format!("{} cannot be read: {error}", file.value.as_ref().display());

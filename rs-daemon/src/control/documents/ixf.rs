@@ -11,9 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::config::{Config, Limit, Member, MemberSession};
 use crate::runtime::status::{SessionState, SessionStatus};
 
-/// The only exchange and the only VLAN of the export.
+/// The only exchange of the export.
 const IXP_ID: u32 = 1;
-const VLAN_ID: u32 = 1;
 
 /// The export. `state` of a connection is `active` where at least one session is up.
 #[must_use]
@@ -22,8 +21,9 @@ pub fn ixf(config: &Config, sessions: &[SessionStatus], now: SystemTime) -> Valu
     for member in &config.members {
         by_asn.entry(member.asn.0).or_default().push(member);
     }
-    let members: Vec<_> =
-        by_asn.into_iter().map(|(asn, members)| member_entry(asn, &members, sessions)).collect();
+    let members =
+        by_asn.into_iter().map(|(asn, members)| member_entry(asn, &members, config, sessions));
+    let members: Vec<_> = members.collect();
     json!({
         "version": "1.0",
         "timestamp": time(now),
@@ -37,37 +37,72 @@ fn time(at: SystemTime) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn ixp(config: &Config) -> Value {
-    let mut vlan = Map::new();
-    vlan.insert("id".into(), json!(VLAN_ID));
-    vlan.insert("name".into(), json!("Peering LAN"));
-    for (name, family) in [("ipv4", Family::V4), ("ipv6", Family::V6)] {
-        let lan = config.exchange.peering_lan.iter().find(|lan| Prefix::family(lan) == family);
-        if let Some(lan) = lan {
-            let lan = json!({ "prefix": lan.address().to_string(), "mask_length": lan.len() });
-            vlan.insert(name.into(), lan);
+/// The peering LANs of a family, in the order of the configuration: the first of each are the
+/// first VLAN, and so on.
+fn lans(config: &Config, family: Family) -> impl Iterator<Item = &Prefix> {
+    config.exchange.peering_lan.iter().filter(move |lan| lan.family() == family)
+}
+
+/// The VLAN in which an address lies; `None` for one that lies in no peering LAN, such as a
+/// link-local one.
+fn vlan_of(config: &Config, address: IpAddr) -> Option<usize> {
+    let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+    let host = Prefix::new(address, if address.is_ipv4() { 32 } else { 128 })?;
+    lans(config, family).position(|lan| lan.covers(&host)).map(|index| index + 1)
+}
+
+fn vlans(config: &Config) -> Vec<Value> {
+    let count = |family| lans(config, family).count();
+    // Without a peering LAN there is still one that the sessions are in.
+    let count = count(Family::V4).max(count(Family::V6)).max(1);
+    let vlan = |index: usize| {
+        let mut vlan = Map::new();
+        vlan.insert("id".into(), json!(index + 1));
+        let name = match count {
+            1 => "Peering LAN".to_owned(),
+            _ => format!("Peering LAN {}", index + 1),
+        };
+        vlan.insert("name".into(), json!(name));
+        for (name, family) in [("ipv4", Family::V4), ("ipv6", Family::V6)] {
+            if let Some(lan) = lans(config, family).nth(index) {
+                let lan = json!({ "prefix": lan.address().to_string(), "mask_length": lan.len() });
+                vlan.insert(name.into(), lan);
+            }
         }
-    }
+        Value::Object(vlan)
+    };
+    (0..count).map(vlan).collect()
+}
+
+fn ixp(config: &Config) -> Value {
     json!({
         "ixp_id": IXP_ID,
         "ixf_id": 0,
         "shortname": config.exchange.name,
         "name": config.exchange.name,
-        "vlan": [vlan],
+        "vlan": vlans(config),
     })
 }
 
-fn member_entry(asn: u32, members: &[&Member], sessions: &[SessionStatus]) -> Value {
-    let connections: Vec<_> = members.iter().map(|member| connection(member, sessions)).collect();
+fn member_entry(
+    asn: u32,
+    members: &[&Member],
+    config: &Config,
+    sessions: &[SessionStatus],
+) -> Value {
+    let connections: Vec<_> =
+        members.iter().map(|member| connection(member, config, sessions)).collect();
+    // Nobody peers with a collector.
+    let peers = members.iter().any(|member| !member.collector);
     json!({
         "asnum": asn,
-        "member_type": "peering",
+        "member_type": if peers { "peering" } else { "other" },
         "name": members.first().map_or("", |member| &*member.name),
         "connection_list": connections,
     })
 }
 
-fn connection(member: &Member, sessions: &[SessionStatus]) -> Value {
+fn connection(member: &Member, config: &Config, sessions: &[SessionStatus]) -> Value {
     let live = |session: &MemberSession| {
         sessions.iter().find(|status| {
             status.id.route_server == session.key.route_server
@@ -84,13 +119,17 @@ fn connection(member: &Member, sessions: &[SessionStatus]) -> Value {
     for session in &member.sessions {
         addresses.entry(session.key.address).or_default().push(session);
     }
+    // A link-local address is in the VLAN of the member's other ones.
+    let usual = addresses.keys().find_map(|address| vlan_of(config, *address)).unwrap_or(1);
     let vlans: Vec<_> = addresses
         .iter()
         .map(|(address, of)| {
             let routeserver = of.iter().any(|session| up(session).is_some());
             let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
             let limit = of.iter().filter_map(|one| limit(one, live(one), family)).max();
-            vlan_entry(member, *address, limit, routeserver)
+            let entry = vlan_entry(member, *address, limit, routeserver);
+            let name = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+            json!({ "vlan_id": vlan_of(config, *address).unwrap_or(usual), name: entry })
         })
         .collect();
     let mut entry = json!({
@@ -105,21 +144,22 @@ fn connection(member: &Member, sessions: &[SessionStatus]) -> Value {
     entry
 }
 
-/// The limit in force for the address's own family: of one that follows the announcements, only
+/// The limit in force for the address's own family, or else on both together: of one that follows the announcements, only
 /// the running session knows it.
 fn limit(session: &MemberSession, live: Option<&SessionStatus>, family: Family) -> Option<u32> {
     if let Some(live) = live {
-        return live.limits[family as usize];
+        return live.limits[family as usize].or(live.limit_total);
     }
-    match if family == Family::V4 { session.limits.v4 } else { session.limits.v6 } {
+    let of = |limit| match limit {
         Limit::Fixed(limit) => Some(limit),
         Limit::Dynamic { until_learned } => until_learned,
         Limit::Off => None,
-    }
+    };
+    let limits = &session.limits;
+    of(if family == Family::V4 { limits.v4 } else { limits.v6 }).or_else(|| of(limits.total))
 }
 
 fn vlan_entry(member: &Member, address: IpAddr, limit: Option<u32>, routeserver: bool) -> Value {
-    let name = if address.is_ipv4() { "ipv4" } else { "ipv6" };
     let mut entry = json!({ "address": address.to_string(), "routeserver": routeserver });
     if let Some(entry) = entry.as_object_mut() {
         if let Some(set) = member.as_set.first() {
@@ -129,7 +169,7 @@ fn vlan_entry(member: &Member, address: IpAddr, limit: Option<u32>, routeserver:
             entry.insert("max_prefix".into(), json!(limit));
         }
     }
-    json!({ "vlan_id": VLAN_ID, name: entry })
+    entry
 }
 
 #[cfg(test)]
@@ -203,5 +243,66 @@ mod tests {
         assert_eq!(connection["state"], "inactive");
         assert!(connection.get("connected_since").is_none(), "{connection}");
         assert_eq!(connection["vlan_list"][0]["ipv4"]["max_prefix"], 50);
+    }
+
+    /// Networks of each family make a VLAN in the order in which they stand, and a collector is no
+    /// member to peer with.
+    #[test]
+    fn each_pair_of_lans_is_a_vlan_and_a_collector_no_peer() {
+        let text = CONFIG
+            .replace(
+                "[\"192.0.2.0/24\"]",
+                "[\"192.0.2.0/25\", \"2001:db8:1::/64\", \"192.0.2.128/25\", \"2001:db8:2::/64\", \
+                 \"2001:db8:3::/64\"]",
+            )
+            .replace("\"[fe80::1]:179\"", "\"[fe80::1]:179\", \"[2001:db8:2::250]:179\"")
+            .replace("asn = 20002", "asn = 20002\n        collector = true");
+        let more = r#"
+            [[member.session]]
+            address = "fe80::2:2"
+            [[member]]
+            asn = 20003
+            [[member.session]]
+            address = "192.0.2.130"
+            [[member.session]]
+            address = "2001:db8:2::3"
+            [[member.session]]
+            address = "fe80::2:3"
+            [[member]]
+            asn = 20003
+            collector = true
+            [[member.session]]
+            address = "2001:db8:3::4"
+        "#;
+        let config = crate::config::parse(Path::new("ixf.toml"), &(text + more)).unwrap();
+        let export = ixf(&config, &[], sample::time(sample::NOON));
+        let lan = |prefix: &str, length: u8| json!({ "prefix": prefix, "mask_length": length });
+        let expected = json!([
+            { "id": 1, "name": "Peering LAN 1",
+              "ipv4": lan("192.0.2.0", 25), "ipv6": lan("2001:db8:1::", 64) },
+            { "id": 2, "name": "Peering LAN 2",
+              "ipv4": lan("192.0.2.128", 25), "ipv6": lan("2001:db8:2::", 64) },
+            { "id": 3, "name": "Peering LAN 3", "ipv6": lan("2001:db8:3::", 64) },
+        ]);
+        assert_eq!(export["ixp_list"][0]["vlan"], expected);
+        let members = export["member_list"].as_array().unwrap().iter();
+        let kinds = members.map(|member| (&member["asnum"], member["member_type"].as_str()));
+        let kinds: Vec<_> = kinds.map(|(asn, kind)| (asn.as_u64(), kind)).collect();
+        assert_eq!(
+            kinds,
+            [
+                (Some(20001), Some("peering")),
+                (Some(20002), Some("other")),
+                (Some(20003), Some("peering"))
+            ]
+        );
+        let vlans = |member: usize, connection: usize| -> Vec<_> {
+            let connection = &export["member_list"][member]["connection_list"][connection];
+            let entries = connection["vlan_list"].as_array().unwrap().iter();
+            entries.map(|entry| entry["vlan_id"].as_u64().unwrap()).collect()
+        };
+        assert_eq!(vlans(0, 0), [1, 1]);
+        assert_eq!(vlans(2, 0), [2, 2, 2], "link-local beside those of the second");
+        assert_eq!(vlans(2, 1), [3]);
     }
 }

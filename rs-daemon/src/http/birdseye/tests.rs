@@ -73,4 +73,6 @@ fn imported_counts_what_the_list_has_and_the_limit_is_there_only_if_set() {
     assert!(protocol.get("import_limit").is_none());
     session.limits = [Some(100), Some(50)];
     assert_eq!(one_protocol(&session)["import_limit"], 150);
+    session.limit_total = Some(120);
+    assert_eq!(one_protocol(&session)["import_limit"], 120);
 }

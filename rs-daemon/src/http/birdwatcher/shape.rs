@@ -65,7 +65,7 @@ fn counts(routes: &RouteCounters) -> Value {
         "imported": routes.accepted,
         "filtered": routes.filtered,
         "exported": routes.exported,
-        "preferred": routes.accepted,
+        "preferred": routes.best,
     })
 }
 
@@ -75,6 +75,7 @@ pub(in crate::http) fn protocol(session: &SessionStatus) -> Value {
     let both = RouteCounters {
         received: v4.received + v6.received,
         accepted: v4.accepted + v6.accepted,
+        best: v4.best + v6.best,
         filtered: v4.filtered + v6.filtered,
         exported: v4.exported + v6.exported,
         refused: v4.refused + v6.refused,
@@ -83,12 +84,10 @@ pub(in crate::http) fn protocol(session: &SessionStatus) -> Value {
     };
     // birdwatcher writes `routes` in a channel, Alice reads `routes_count`.
     let channel = |routes| json!({ "routes": counts(routes), "routes_count": counts(routes) });
-    let changes = |received: u64, rejected: u64, accepted: u64| {
-        json!({
-            "received": received, "rejected": 0, "filtered": rejected,
-            "ignored": 0, "accepted": accepted,
-        })
-    };
+    // BIRD counts changes of routes here. Messages and routes are counted, changes are not: zeros
+    // say so, and no sum of other things does.
+    let changes =
+        json!({ "received": 0, "rejected": 0, "filtered": 0, "ignored": 0, "accepted": 0 });
     let last_error = match (&session.disabled, &session.last_down) {
         (Some(reason), _) => reason.as_str(),
         (None, Some(reason)) if session.state != SessionState::Established => reason.as_str(),
@@ -112,10 +111,10 @@ pub(in crate::http) fn protocol(session: &SessionStatus) -> Value {
         "routes": counts(&both),
         "channels": { "ipv4": channel(v4), "ipv6": channel(v6) },
         "route_changes": {
-            "import_updates": changes(session.messages.received.update, both.filtered, both.accepted),
-            "import_withdraws": changes(0, 0, 0),
-            "export_updates": changes(session.messages.sent.update, 0, session.messages.sent.update),
-            "export_withdraws": changes(0, 0, 0),
+            "import_updates": changes,
+            "import_withdraws": changes,
+            "export_updates": changes,
+            "export_withdraws": changes,
         },
     })
 }

@@ -11,11 +11,14 @@ fn snapshot() -> Snapshot {
     let mut session = sample::session("rs1", 65010, "192.0.2.10");
     session.name = "Quotes \" and \\ and\nlines".into();
     session.limits = [Some(100), None];
+    session.limit_total = Some(200);
+    session.counted = [12, 3];
     session.dynamic_limits =
         [Some(LearnedLimit { highest: 12, days: 3, watched_secs: 90_000, learning: false }), None];
     session.routes[0] = RouteCounters {
         received: 12,
         accepted: 10,
+        best: 9,
         filtered: 2,
         exported: 400,
         refused: 5,
@@ -158,6 +161,9 @@ fn every_documented_metric_is_there() {
         r#"rs_filtered_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",reason="bogon-prefix"} 2"#,
         r#"rs_marked_routes{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4",mark="transit-scrubbed"} 3"#,
         r#"rs_prefix_limit{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 100"#,
+        r#"rs_prefix_limit{route_server="rs1",peer="192.0.2.10",asn="65010",family="all"} 200"#,
+        r#"rs_prefix_limit_counted{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 12"#,
+        r#"rs_prefix_limit_counted{route_server="rs1",peer="192.0.2.10",asn="65010",family="all"} 15"#,
         r#"rs_prefix_limit_refused_total{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 5"#,
         r#"rs_prefix_limit_highest{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 12"#,
         r#"rs_prefix_limit_learning{route_server="rs1",peer="192.0.2.10",asn="65010",family="ipv4"} 0"#,
@@ -220,6 +226,7 @@ fn a_session_has_no_more_series_than_is_documented() {
     let reasons = policy::RejectReason::ALL.map(policy::RejectReason::name);
     let learned = LearnedLimit { highest: 1, days: 1, watched_secs: 1, learning: true };
     session.limits = [Some(1); 2];
+    session.limit_total = Some(1);
     session.dynamic_limits = [Some(learned); 2];
     for routes in &mut session.routes {
         routes.filtered_by_reason = reasons.map(|reason| (reason.to_owned(), 1)).to_vec();

@@ -7,11 +7,13 @@ const REFRESH_MS = 10000;
 const WINDOW = 30;     // Lines and columns of the matrix that are written out at once.
 
 const main = document.getElementById("main");
+const said = document.getElementById("said");
 const foot = document.getElementById("foot");
 const brand = document.querySelector(".brand");
 const searchBox = document.getElementById("q");
 let turn = 0;          // Answers of a view that was left are dropped.
 let timer = 0;
+let shown = "";        // The name of the view that is shown.
 
 // ---- building -------------------------------------------------------------------------------
 
@@ -246,7 +248,10 @@ async function members(path, parameters) {
       h("p", { class: "dim" }, sessions.length + " sessions, " +
         sessions.filter((s) => s.state === "established").length + " established"));
   }
-  box.addEventListener("input", draw);
+  box.addEventListener("input", () => {
+    draw();
+    say(place.querySelector("p").textContent);
+  });
   draw();
   const choice = (text, name, path) => h("a", { href: href(path), "aria-current": name === rs ? "page" : null }, text);
   return [
@@ -285,7 +290,8 @@ async function member(path, parameters) {
       ["BGP Identifier", agreed && agreed.router_id],
       ["Hold time", agreed && agreed.hold_time_secs + " s"],
       ["Families", agreed && agreed.families.join(", ")],
-      ["Limits", ["ipv4", "ipv6"].filter((f) => session.limits[f] !== null).map((f) => f + " " + count(session.limits[f]) + dynamicLimit(session.dynamic_limits[f])).join(", ")],
+      ["Limits", ["ipv4", "ipv6"].filter((f) => session.limits[f] !== null).map((f) => f + " " + count(session.limits[f]) + dynamicLimit(session.dynamic_limits[f]))
+        .concat(session.limit_total === null ? [] : ["both together " + count(session.limit_total)]).join(", ")],
       ["Messages", count(session.messages.received.update) + " UPDATEs in, " + count(session.messages.sent.update) + " out"],
       ["Filtered because", reasons.join(", ")],
       ["Marked", named("marked").join(", ")],
@@ -317,6 +323,22 @@ const routeColumns = (options) => [
   { title: "", cell: (r) => link("why?", ["explain"], { prefix: r.prefix, rs: r.from.route_server, to: options.explain }) },
 ].filter(Boolean);
 
+// By route server and prefix, as rsctl lists them; of one prefix the most preferred comes first, as
+// it came. A list of several pages stays in the order of the pages.
+function byPrefix(routes) {
+  const key = (prefix) => {
+    const [address, length] = prefix.split("/");
+    const hex = (n, digits) => n.toString(16).padStart(digits, "0");
+    if (!address.includes(":")) return "4" + address.split(".").map((octet) => hex(+octet, 2)).join("") + hex(+length, 2);
+    const [head, tail] = address.split("::").map((half) => half ? half.split(":") : []);
+    const groups = tail ? [...head, ...Array(8 - head.length - tail.length).fill("0"), ...tail] : head;
+    return "6" + groups.map((group) => group.padStart(4, "0")).join("") + hex(+length, 2);
+  };
+  const keyed = routes.map((route) => [route.from.route_server + " " + key(route.prefix), route]);
+  keyed.sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
+  return keyed.map(([, route]) => route);
+}
+
 async function routesTable(question, options = {}) {
   const place = h("div");
   async function show(page) {
@@ -333,8 +355,9 @@ async function routesTable(question, options = {}) {
       const button = buttons[to > page ? 1 : 0];
       if (button) (button.disabled ? buttons.find((other) => !other.disabled) : button)?.focus();
     }).catch(fail);
+    if (place.isConnected) say("page " + page);
     place.replaceChildren(
-      table(routeColumns(options), answer.routes),
+      table(routeColumns(options), page === 1 && !answer.next_page ? byPrefix(answer.routes) : answer.routes),
       (page > 1 || answer.next_page) && h("div", { class: "row" },
         h("button", { type: "button", disabled: page === 1, onclick: go(page - 1) }, "← before"),
         h("span", { class: "dim" }, "page " + page),
@@ -344,12 +367,13 @@ async function routesTable(question, options = {}) {
   return place;
 }
 
-// An AS, a community, or else a prefix or an address.
+// An AS, a community, a prefix or an address; or else the name of a member.
 function understand(text) {
   const q = text.trim();
   if (/^(as)?\d+$/i.test(q)) return { origin: q };
   if (/^(rt|ro|generic):/i.test(q) || /^\d+:\d+(:\d+)?$/.test(q)) return { community: q };
-  return { prefix: q };
+  if (/^[\d.]+(\/\d+)?$/.test(q) || q.includes(":")) return { prefix: q };
+  return { name: q };
 }
 
 async function search(_, parameters) {
@@ -357,6 +381,7 @@ async function search(_, parameters) {
   const around = parameters.get("around") || "";
   searchBox.value = q;
   const question = understand(q);
+  if ("name" in question) return members([], new URLSearchParams({ f: q }));
   if (question.prefix && around) question[around] = "true";
   const what = question.origin ? "Routes originated by " : question.community ? "Routes with community " : "Routes to ";
   const choice = (name, title) => h("a",
@@ -575,40 +600,88 @@ const views = { "": overview, members, member, search, explain, matrix, flow, da
 const within = { member: "members", flow: "matrix" };
 const refreshing = new Set(["", "data"]);
 
+// For those who hear the page: only what they asked for, and not each refresh.
+function say(text) {
+  // The same is not said twice, however often a refresh fails.
+  if (said.textContent !== visible(text)) said.textContent = visible(text);
+}
+
 function fail(error) {
-  main.replaceChildren(h("h1", {}, "No answer"), h("p", { class: "bad" }, error.message));
+  put([h("h1", {}, "No answer"), h("p", { class: "bad" }, error.message)]);
+  say("No answer: " + error.message);
+}
+
+const writesIn = (node) => /^(INPUT|SELECT|TEXTAREA)$/.test(node.tagName);
+const isWriting = () => main.contains(document.activeElement) && writesIn(document.activeElement);
+
+// What stands for a node that is made anew.
+const sameAs = (node) => {
+  const name = (one) => one.getAttribute("href") || one.getAttribute("aria-label") || one.textContent;
+  return [...main.querySelectorAll(node.tagName)].filter((one) => name(one) === name(node));
+};
+
+// Shows something else. The keyboard stays where it was if that is there again, and in any case
+// here: a link that was followed has done its work. In the same view tables stay scrolled sideways.
+function put(content, again) {
+  const focused = document.activeElement;
+  const inside = focused !== main && main.contains(focused);
+  const which = inside ? sameAs(focused).indexOf(focused) : 0;
+  const aside = again ? [...main.querySelectorAll(".scroll")].map((box) => box.scrollLeft) : [];
+  main.replaceChildren(h("div", {}, content));
+  const boxes = main.querySelectorAll(".scroll");
+  aside.forEach((left, index) => { if (boxes[index]) boxes[index].scrollLeft = left; });
+  if (!inside) return;
+  const same = again || focused.tagName !== "A" ? sameAs(focused) : [];
+  (same[which] || same[0] || main).focus({ preventScroll: true });
+}
+
+// Asks again after a while. Nobody is interrupted who writes something.
+function comeBack() {
+  clearTimeout(timer);
+  if (refreshing.has(shown)) timer = setTimeout(refresh, REFRESH_MS);
+}
+
+function refresh() {
+  if (document.hidden || !refreshing.has(shown)) return;
+  if (isWriting()) comeBack(); else show(true);
 }
 
 async function show(again) {
   const mine = ++turn;
+  // Whoever changes it is told so later: an answer in between is still one to this.
+  const asked = location.hash;
   clearTimeout(timer);
-  let name = "";
+  shown = "";
   try {
-    const [where, query] = location.hash.replace(/^#\/?/, "").split("?");
+    const [where, query] = asked.replace(/^#\/?/, "").split("?");
     const [first, ...path] = where.split("/").map(decodeURIComponent);
-    name = Object.hasOwn(views, first) ? first : "";
+    shown = Object.hasOwn(views, first) ? first : "";
     for (const a of document.querySelectorAll("#nav a")) {
       const target = a.getAttribute("href").slice(2);
-      if (target === (within[name] || name)) a.setAttribute("aria-current", "page");
+      if (target === (within[shown] || shown)) a.setAttribute("aria-current", "page");
       else a.removeAttribute("aria-current");
     }
-    const view = views[name];
-    if (name !== "search" && document.activeElement !== searchBox) searchBox.value = "";
-    const content = await view(path, new URLSearchParams(query || ""));
+    if (!again && shown !== "search" && document.activeElement !== searchBox) searchBox.value = "";
+    const content = await views[shown](path, new URLSearchParams(query || ""));
     if (mine !== turn) return;
-    const fresh = h("div", {}, content);
-    main.replaceChildren(fresh);
-    const title = fresh.querySelector("h1");
+    // Who began to write meanwhile goes on.
+    if (again && isWriting()) return comeBack();
+    put(content, again);
+    const title = main.querySelector("h1");
     document.title = (title ? title.textContent + " – " : "") + brand.textContent;
-    if (!again) window.scrollTo(0, 0);
+    if (!again) {
+      if (title) say(title.textContent);
+      window.scrollTo(0, 0);
+    }
   } catch (error) {
-    if (mine === turn) fail(error);
+    if (mine !== turn) return;
+    fail(error);
   }
   foot.replaceChildren(h("span", { class: "keys" }, "Keys: / search, 1 to 5 views, Tab and Enter the rest. "),
     "As of " + new Date().toISOString().replace("T", " ").slice(0, 19) + " UTC");
   // For whoever drives the page: this view is the one that is shown.
-  if (mine === turn) document.body.dataset.shown = location.hash;
-  if (refreshing.has(name)) timer = setTimeout(() => { if (!document.hidden) show(true); }, REFRESH_MS);
+  document.body.dataset.shown = asked;
+  comeBack();
 }
 
 document.getElementById("search").addEventListener("submit", (event) => {
@@ -617,7 +690,7 @@ document.getElementById("search").addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName);
+  const typing = writesIn(document.activeElement);
   const nav = document.querySelectorAll("#nav a");
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if (!typing && nav[event.key - 1]) {
@@ -631,7 +704,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden) show(true); });
+// Its target is no view.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+document.addEventListener("visibilitychange", refresh);
 window.addEventListener("hashchange", () => show(false));
 
 // Whose looking glass it is; the page does without while nobody says.

@@ -13,15 +13,16 @@ use crate::{
     config::is_as_set,
     import::{
         ImportError, Target,
+        asn::asn,
         bag::Bag,
-        write::{Lines, comment, quoted, strings},
+        write::{self, Lines, comment, quoted, strings},
     },
 };
 
 /// One client, half read.
 pub(super) struct Client<'v> {
     name: String,
-    asn: u64,
+    asn: u32,
     sessions: Vec<Session>,
     /// Of the `asns` section, for clients that have none of their own.
     as_sets: Vec<String>,
@@ -53,35 +54,45 @@ pub(super) fn read<'v>(
 ) -> Result<Vec<Client<'v>>, ImportError> {
     let missing = ImportError::Missing { file: "clients.yml", what: "list `clients`" };
     let list = document.get("clients").and_then(Value::as_array).ok_or(missing)?;
+    let mut rest = Bag::new("clients.yml", document);
+    rest.take("clients");
+    rest.take("asns");
+    notes.extend(rest.left());
     let mut clients = Vec::new();
     for (place, entry) in list.iter().enumerate() {
-        let name = match entry.get("asn") {
-            Some(asn) => format!("clients.yml: AS{asn}"),
-            None => format!("clients.yml: client {}", place + 1),
-        };
-        let mut bag = Bag::new(name.clone(), entry);
-        let Some(asn) = bag.number("asn") else {
-            notes.push(format!("{name}: has no asn: left out"));
+        let Some(number) = entry.get("asn").and_then(asn) else {
+            let why = match entry.get("asn").filter(|asn| !asn.is_null()) {
+                Some(written) => format!("asn = {written} is no AS number"),
+                None => "has no asn".to_owned(),
+            };
+            notes.push(format!("clients.yml: client {}: {why}: left out", place + 1));
             continue;
         };
+        let name = format!("clients.yml: AS{number}");
+        let mut bag = Bag::new(name.clone(), entry);
+        bag.take("asn");
         let sessions = sessions(&mut bag, &name, notes);
-        let as_sets = as_sets_of(document, asn);
-        clients.push(Client { name, asn, sessions, as_sets, bag });
+        let as_sets = as_sets_of(document, number, notes);
+        clients.push(Client { name, asn: number, sessions, as_sets, bag });
     }
     Ok(clients)
 }
 
 /// `asns: { AS64500: { as_sets: [...] } }`.
-fn as_sets_of(document: &Value, asn: u64) -> Vec<String> {
-    let entry = document.get("asns").and_then(|asns| asns.get(format!("AS{asn}")));
-    let sets = entry.and_then(|entry| entry.get("as_sets")).and_then(Value::as_array);
-    let names = sets.into_iter().flatten().filter_map(Value::as_str);
-    names.map(str::to_owned).collect()
+fn as_sets_of(document: &Value, number: u32, notes: &mut Vec<String>) -> Vec<String> {
+    let mut sets = Vec::new();
+    let entries = document.get("asns").and_then(Value::as_object).into_iter().flatten();
+    for (key, entry) in entries.filter(|(key, _)| asn(&Value::from(key.as_str())) == Some(number)) {
+        let mut bag = Bag::new(format!("clients.yml: asns.{key}"), entry);
+        sets.extend(bag.texts("as_sets").unwrap_or_default());
+        notes.extend(bag.left());
+    }
+    sets
 }
 
 /// `ip: …`, `ip: [...]` or `sessions: [{ ip: …, mac: … }]`.
 fn sessions(bag: &mut Bag<'_>, name: &str, notes: &mut Vec<String>) -> Vec<Session> {
-    let mut sessions = Vec::new();
+    let (mut sessions, mut entries) = (Vec::new(), Vec::new());
     let mut add = |ip: &Value, mac: Option<String>| match ip.as_str().map(str::parse) {
         Some(Ok(address)) => sessions.push(Session { address, mac }),
         _ => notes.push(format!("{name}: {ip} is no address: left out")),
@@ -92,6 +103,13 @@ fn sessions(bag: &mut Bag<'_>, name: &str, notes: &mut Vec<String>) -> Vec<Sessi
     for entry in bag.list("sessions").unwrap_or_default() {
         let mac = entry.get("mac").and_then(Value::as_str).map(str::to_owned);
         add(entry.get("ip").unwrap_or(&Value::Null), mac);
+        entries.push(entry);
+    }
+    for entry in entries {
+        let mut rest = Bag::new(format!("{name}: sessions"), entry);
+        rest.take("ip");
+        rest.text("mac");
+        notes.extend(rest.left());
     }
     sessions
 }
@@ -127,12 +145,10 @@ fn member(
     lines.line("\n[[member]]");
     lines.key("asn", asn);
     let called = bag.text("name").or_else(|| bag.text("description"));
-    lines.optional("name", called.map(quoted));
-    let sets = bag.list("cfg.filtering.irrdb.as_sets").or_else(|| bag.list("as_sets"));
+    lines.optional("name", called.map(|called| write::name(&name, called, notes)));
+    let sets = bag.texts("cfg.filtering.irrdb.as_sets").or_else(|| bag.texts("as_sets"));
     // An empty list is as good as none: those of the AS hold.
-    let sets = sets.filter(|sets| !sets.is_empty()).map_or(as_sets, |sets| {
-        sets.into_iter().filter_map(Value::as_str).map(str::to_owned).collect()
-    });
+    let sets = sets.filter(|sets| !sets.is_empty()).unwrap_or(as_sets);
     let (sets, others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| is_as_set(set));
     notes.extend(others.iter().map(|other| format!("{name}: {other} is no as-set: left out")));
     if !sets.is_empty() {
@@ -147,12 +163,12 @@ fn member(
     for path in ["add_path", "cfg.add_path"] {
         lines.optional("add_path", bag.truth(path).map(add_path));
     }
-    lines.optional("alias", bag.number("16bit_mapped_asn"));
+    lines.optional("alias", bag.number::<u16>("16bit_mapped_asn"));
     let extended = extended_next_hop(&mut bag);
     lines.optional("extended_next_hop", extended);
     // Of one family each, unless IPv4 has IPv6 next hops.
     let apart = !extended.unwrap_or(defaults.extended_next_hop);
-    if target.kind != Kind::Transitable {
+    if target.kind == Kind::Regular {
         lines.optional("role_rfc9234", bag.truth("cfg.filtering.roles.enabled"));
     }
     if is_sponsor(target, &mut bag) {
@@ -174,7 +190,11 @@ fn member(
             lines.key("  route_servers", strings([&target.name]));
         }
     }
-    notes.extend(bag.left().into_iter().map(|left| format!("{left}: has no counterpart")));
+    if target.kind == Kind::Chaos {
+        // Said once, for all members.
+        bag.take("cfg");
+    }
+    notes.extend(bag.left());
 }
 
 /// Who may announce transit-free networks gives transit.

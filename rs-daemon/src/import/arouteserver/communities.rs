@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use policy::{Audience, CommunityScheme, Function, Pattern, Preset, Term};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::import::{
     bag::Bag,
@@ -52,16 +52,16 @@ pub(super) fn custom(
 ) -> BTreeMap<String, Vec<Pattern>> {
     let tree = settings.take("cfg.custom_communities");
     let tree = tree.or_else(|| settings.take("custom_communities"));
-    let Some(Value::Object(entries)) = tree else { return BTreeMap::new() };
+    let Some(entries) = object("custom_communities", tree, notes) else { return BTreeMap::new() };
     let named = entries.iter();
     named.map(|(name, entry)| (name.clone(), patterns(name, entry, None, notes))).collect()
 }
 
 /// The functions that the file gives.
-pub(super) fn lists(settings: &mut Bag<'_>, rs_as: u64, notes: &mut Vec<String>) -> Lists {
+pub(super) fn lists(settings: &mut Bag<'_>, rs_as: u32, notes: &mut Vec<String>) -> Lists {
     let tree = settings.take("cfg.communities");
     let tree = tree.or_else(|| settings.take("communities"));
-    let Some(Value::Object(entries)) = tree else { return Lists::new() };
+    let Some(entries) = object("communities", tree, notes) else { return Lists::new() };
     let mut lists = Lists::new();
     for (name, entry) in entries {
         let renamed = RENAMED.iter().find(|(theirs, _)| theirs == name);
@@ -83,21 +83,41 @@ pub(super) fn lists(settings: &mut Bag<'_>, rs_as: u64, notes: &mut Vec<String>)
     lists
 }
 
+fn object<'v>(
+    name: &str,
+    tree: Option<&'v Value>,
+    notes: &mut Vec<String>,
+) -> Option<&'v Map<String, Value>> {
+    let tree = tree?;
+    if !tree.is_object() {
+        notes.push(format!("general.yml: {name} is no list of names: left out"));
+    }
+    tree.as_object()
+}
+
 /// `std`, `ext` and `lrg` of an entry. `rs_as`: its size decides what a standard one can hold.
 fn patterns(
     name: &str,
     entry: &Value,
-    rs_as: Option<u64>,
+    rs_as: Option<u32>,
     notes: &mut Vec<String>,
 ) -> Vec<Pattern> {
+    const ENCODINGS: [&str; 3] = ["std", "ext", "lrg"];
     let mut patterns = Vec::new();
-    for encoding in ["std", "ext", "lrg"] {
+    for (key, value) in entry.as_object().into_iter().flatten() {
+        if !(value.is_null() || ENCODINGS.contains(&key.as_str()) && value.is_string()) {
+            notes.push(format!(
+                "general.yml: communities.{name}: {key} = {value}: has no counterpart"
+            ));
+        }
+    }
+    for encoding in ENCODINGS {
         let Some(text) = entry.get(encoding).and_then(Value::as_str) else { continue };
         let ours =
             text.replace("rs_as", "$rs").replace("peer_as", "$peer").replace("dyn_val", "$code");
         let too_wide = encoding == "std"
             && ours.contains("$rs")
-            && rs_as.is_some_and(|rs_as| rs_as > u64::from(u16::MAX));
+            && rs_as.is_some_and(|rs_as| rs_as > u32::from(u16::MAX));
         match ours.parse() {
             Ok(_) if too_wide => notes.push(format!(
                 "general.yml: communities.{name}: {text} has no room for a 32-bit AS: left out"

@@ -1,11 +1,13 @@
 //! `filtering`: the same keys in general.yml and, as exceptions, for each client.
 
+use bgp_wire::Prefix;
 use policy::Kind;
 use serde_json::Value;
 
 use crate::import::{
     Target,
     arouteserver::{bogons::prefix, general::extended_next_hop},
+    asn::asn,
     bag::Bag,
     write::{Lines, inline, list, quoted, strings},
 };
@@ -18,8 +20,8 @@ pub(super) const GENERAL: &str = "general.yml";
 pub(super) struct Defaults {
     /// This is the general file: arouteserver's own defaults are written, as ours differ.
     general: bool,
-    v4: (u64, u64),
-    v6: (u64, u64),
+    v4: (u8, u8),
+    v6: (u8, u8),
     tag_as_set: bool,
     origin: bool,
     prefix: bool,
@@ -48,7 +50,7 @@ impl Defaults {
 
     pub(super) fn read(general: &Value, target: &Target) -> Self {
         let mut bag = Bag::new("", general);
-        let mut range = |family: &str, default: (u64, u64)| {
+        let mut range = |family: &str, default: (u8, u8)| {
             let path = format!("cfg.filtering.{family}_pref_len");
             (
                 bag.number(&format!("{path}.min")).unwrap_or(default.0),
@@ -90,7 +92,7 @@ pub(super) fn write(
 }
 
 fn lengths(bag: &mut Bag<'_>, defaults: &Defaults, lines: &mut Lines) {
-    let mut range = |family: &str, default: (u64, u64)| {
+    let mut range = |family: &str, default: (u8, u8)| {
         let path = format!("cfg.filtering.{family}_pref_len");
         let (min, max) = (bag.number(&format!("{path}.min")), bag.number(&format!("{path}.max")));
         (min.is_some() || max.is_some())
@@ -101,7 +103,7 @@ fn lengths(bag: &mut Bag<'_>, defaults: &Defaults, lines: &mut Lines) {
 }
 
 fn paths(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &str) {
-    lines.optional("as_path_max", bag.number("cfg.filtering.max_as_path_len"));
+    lines.optional("as_path_max", bag.number::<u32>("cfg.filtering.max_as_path_len"));
     lines.optional("bogon_asns", bag.truth("cfg.filtering.reject_invalid_as_in_as_path"));
     let sets = bag.truth("cfg.filtering.allow_as_set");
     lines.optional("reject_as_sets", sets.map(|allowed| !allowed));
@@ -224,8 +226,12 @@ fn extra(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &s
             Some(prefix) => prefixes.push(quoted(&prefix.to_string())),
             None => notes.push(format!("{name}: filtering.irrdb: {entry} is no prefix: left out")),
         }
-        let asn = entry.get("asn").and_then(Value::as_u64).and_then(|asn| u32::try_from(asn).ok());
-        asns.extend(asn.filter(|asn| !asns.contains(asn)));
+        let Some(written) = entry.get("asn").filter(|asn| !asn.is_null()) else { continue };
+        match asn(written) {
+            Some(asn) if asns.contains(&asn) => {}
+            Some(asn) => asns.push(asn),
+            None => bag.lose("cfg.filtering.irrdb.white_list_route", written, "is no AS number"),
+        }
     }
     let asns = (!asns.is_empty()).then(|| list(asns));
     let prefixes = (!prefixes.is_empty()).then(|| list(prefixes));
@@ -234,10 +240,22 @@ fn extra(bag: &mut Bag<'_>, lines: &mut Lines, notes: &mut Vec<String>, name: &s
     for entry in &black {
         ranged(entry, "black_list_pref", "blacklist", notes, name);
     }
-    let black: Vec<_> = black.into_iter().filter_map(prefix).collect();
+    let black = prefixes_of(bag, "cfg.filtering.black_list_pref", &black);
     if !black.is_empty() {
         lines.key("blacklist", strings(black.iter().map(ToString::to_string)));
     }
+}
+
+/// The prefixes of a list that was taken; what is none is noted.
+pub(super) fn prefixes_of(bag: &mut Bag<'_>, path: &str, entries: &[&Value]) -> Vec<Prefix> {
+    let mut prefixes = Vec::new();
+    for entry in entries {
+        match prefix(entry) {
+            Some(prefix) => prefixes.push(prefix),
+            None => bag.lose(path, entry, "is no prefix"),
+        }
+    }
+    prefixes
 }
 
 /// Says what an entry's `exact`, `ge` and `le` lose.
@@ -297,7 +315,7 @@ fn limits(
     const PATH: &str = "cfg.filtering.max_prefix";
     let mut number = |keys: [&str; 2]| {
         let [first, second] = keys.map(|key| bag.number(&format!("{PATH}.{key}")));
-        let limit = first.or(second)?;
+        let limit: u32 = first.or(second)?;
         Some(if limit == 0 { u32::MAX.to_string() } else { limit.to_string() })
     };
     let v4 = number(["limit_ipv4", "general_limit_ipv4"]);
@@ -305,7 +323,7 @@ fn limits(
     let action = bag.text(&format!("{PATH}.action"));
     let count = bag.truth(&format!("{PATH}.count_rejected_routes"));
     let count = count.map(|rejected| quoted(if rejected { "received" } else { "accepted" }));
-    let restart = bag.number(&format!("{PATH}.restart_after"));
+    let restart = bag.number::<u32>(&format!("{PATH}.restart_after"));
     let unsaid = defaults.general && action == Some("restart");
     let restart = restart.or_else(|| unsaid.then_some(15));
     let restart = restart.map(|minutes| quoted(&format!("{minutes}m")));
@@ -319,7 +337,15 @@ fn limits(
         lines.optional("max_prefixes", defaults.general.then(|| quoted("off")));
         return;
     }
-    let action = action.map(|action| quoted(if action == "warning" { "warn" } else { action }));
+    let action = action.and_then(|action| match action {
+        "warning" => Some(quoted("warn")),
+        "block" | "restart" | "shutdown" => Some(quoted(action)),
+        other => {
+            let note = format!("{name}: filtering.max_prefix.action = {other}: has no counterpart");
+            notes.push(note);
+            None
+        }
+    });
     let entries =
         [("v4", v4), ("v6", v6), ("action", action), ("count", count), ("restart_after", restart)];
     lines.optional("max_prefixes", inline(&entries));
@@ -342,7 +368,10 @@ fn graceful_shutdown(
 ) {
     let enabled = bag.truth("cfg.graceful_shutdown.enabled");
     lines.optional("graceful_shutdown", enabled.or_else(|| defaults.general.then_some(false)));
-    if bag.number("cfg.graceful_shutdown.local_pref").is_some_and(|preference| preference > 0) {
+    if bag
+        .number::<u32>("cfg.graceful_shutdown.local_pref")
+        .is_some_and(|preference| preference > 0)
+    {
         notes.push(format!(
             "{name}: graceful_shutdown.local_pref: such routes are always the last choice"
         ));

@@ -22,9 +22,8 @@ pub(super) fn write(
     lines: &mut Lines,
     notes: &mut Vec<String>,
 ) -> Result<(), ImportError> {
-    let missing = ImportError::Missing { file: "general.yml", what: "cfg.rs_as" };
-    let rs_as = settings.number("cfg.rs_as").ok_or(missing)?;
-    let lists = communities::lists(settings, rs_as, notes);
+    let missing = ImportError::Missing { file: "general.yml", what: "AS number in cfg.rs_as" };
+    let rs_as = settings.asn("cfg.rs_as").ok_or(missing)?;
     if target.whole {
         exchange(settings, rs_as, clients, lines, notes);
         outside(lines, notes);
@@ -33,6 +32,7 @@ pub(super) fn write(
     if target.kind == Kind::Chaos {
         return Ok(());
     }
+    let lists = communities::lists(settings, rs_as, notes);
     import(settings, bogons, lines, notes);
     if settings.take("cfg.rpki_roas").is_some() {
         notes.push(
@@ -55,7 +55,7 @@ pub(super) fn write(
 
 fn exchange(
     settings: &mut Bag<'_>,
-    rs_as: u64,
+    rs_as: u32,
     clients: &[Client<'_>],
     lines: &mut Lines,
     notes: &mut Vec<String>,
@@ -115,16 +115,17 @@ fn route_server(
     lines.optional("ttl_security", settings.truth("cfg.gtsm"));
     lines.optional("extended_next_hop", extended_next_hop(settings));
     let roles = settings.truth("cfg.filtering.roles.enabled");
-    if target.kind == Kind::Transitable {
-        if roles == Some(true) {
-            notes.push(
-                "general.yml: filtering.roles: there are none on a transitable server, as \
-                        transit would be a leak"
-                    .to_owned(),
-            );
+    let none_as = match target.kind {
+        Kind::Regular => None,
+        Kind::Transitable => Some("on a transitable server, as transit would be a leak"),
+        Kind::Chaos => Some("on a chaos server, which takes leaks, too"),
+    };
+    match none_as {
+        None => lines.optional("role_rfc9234", roles),
+        Some(none) if roles == Some(true) => {
+            notes.push(format!("general.yml: filtering.roles: there are none {none}"));
         }
-    } else {
-        lines.optional("role_rfc9234", roles);
+        Some(_) => {}
     }
     lines.optional("add_path", settings.truth("cfg.add_path").map(add_path));
     if settings.truth("cfg.prepend_rs_as") == Some(true) {
@@ -153,8 +154,8 @@ fn import(settings: &mut Bag<'_>, bogons: &[Prefix], lines: &mut Lines, notes: &
     for entry in &black {
         filtering::ranged(entry, "global_black_list_pref", "blacklist", notes, filtering::GENERAL);
     }
-    let black = black.into_iter().filter_map(super::bogons::prefix);
-    let black: Vec<_> = black.chain(bogons.iter().copied()).collect();
+    let black = filtering::prefixes_of(settings, "cfg.filtering.global_black_list_pref", &black);
+    let black: Vec<_> = black.into_iter().chain(bogons.iter().copied()).collect();
     if !black.is_empty() {
         lines.key("blacklist", list(black.iter().map(|prefix| quoted(&prefix.to_string()))));
     }

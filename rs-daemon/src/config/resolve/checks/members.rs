@@ -8,7 +8,7 @@ use std::{
 use bgp_wire::{Asn, Family, Prefix};
 use policy::{CheckMode, Kind, Role};
 
-use super::SessionTables;
+use super::{SessionTables, Shadowed};
 use crate::config::{
     Config, Member, MemberSession, SessionKey,
     file::{
@@ -39,7 +39,6 @@ pub(super) fn check(
             }
         }
     }
-    aliases(document, config, reports);
 }
 
 fn one_member(table: &MemberTable, member: &Member, config: &Config, reports: &mut Reports) {
@@ -188,7 +187,14 @@ fn one_session(
 }
 
 /// Aliases stand for one AS, and for nothing that exists.
-fn aliases(document: &Document, config: &Config, reports: &mut Reports) {
+pub(super) fn aliases(
+    document: &Document,
+    config: &Config,
+    shadowed: &Shadowed,
+    reports: &mut Reports,
+) {
+    // No preset has a meaning for any of these after `$rs:`.
+    let private = "choose a private number: 64512 to 65000";
     let asns: HashSet<Asn> = config.members.iter().map(|member| member.asn).collect();
     let mut seen: HashMap<u16, Asn> = HashMap::new();
     for (table, member) in document.members.iter().zip(&config.members) {
@@ -204,10 +210,9 @@ fn aliases(document: &Document, config: &Config, reports: &mut Reports) {
         } else if owner != member.asn {
             (format!("{} is the alias of AS{owner} already", alias.value), "choose another number")
         } else if matches!(alias.value, 0 | 23456 | u16::MAX) {
-            (
-                format!("{} cannot be an alias", alias.value),
-                "choose a private number: 64512 to 65534",
-            )
+            (format!("{} cannot be an alias", alias.value), private)
+        } else if let Some(why) = shadowed.get(&member.asn) {
+            (format!("{} cannot be an alias: {why}", alias.value), private)
         } else {
             continue;
         };

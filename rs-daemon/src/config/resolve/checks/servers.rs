@@ -24,14 +24,20 @@ pub(super) fn check(document: &Document, config: &Config, reports: &mut Reports)
         lan(table, server, config, reports);
         short_asn(table, server, reports);
         inform(table, server, reports);
-        if let Some(role) = table.session.role_rfc9234
-            && role.value
-            && server.kind == policy::Kind::Transitable
-        {
-            let help = "leave it out: routes that sponsors learnt from providers carry OTC";
-            reports.error(role.at, "roles are not possible on a transitable server", help);
-        }
+        role(table, server, reports);
     }
+}
+
+/// Roles are for regular servers (RFC 9234).
+fn role(table: &RouteServerTable, server: &RouteServer, reports: &mut Reports) {
+    let Some(role) = table.session.role_rfc9234.as_ref().filter(|role| role.value) else { return };
+    let help = match server.kind {
+        Kind::Regular => return,
+        Kind::Transitable => "leave it out: routes that sponsors learnt from providers carry OTC",
+        Kind::Chaos => "leave it out: a chaos server takes every route, leaks included",
+    };
+    let message = format!("roles are not possible on a {} server", server.kind.name());
+    reports.error(role.at, message, help);
 }
 
 fn names(document: &Document, config: &Config, reports: &mut Reports) {

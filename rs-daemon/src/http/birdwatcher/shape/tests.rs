@@ -79,9 +79,22 @@ fn a_protocol_has_every_member_in_the_type_that_alice_asserts() {
     ] {
         assert!(protocol[text].is_string(), "{text}");
     }
-    let changes = &protocol["route_changes"]["import_updates"];
-    for number in ["received", "rejected", "filtered", "ignored", "accepted"] {
-        assert!(changes[number].is_u64(), "{number}");
+}
+
+/// Messages, routes and changes of routes are three things: a table of them adds up or says nothing.
+#[test]
+fn changes_of_routes_are_not_made_of_messages_and_routes() {
+    let mut session = sample::session("rs1", 65010, "192.0.2.10");
+    session.messages.received.update = 6;
+    session.messages.sent.update = 9;
+    session.routes[0].accepted = 7;
+    session.routes[0].filtered = 2;
+    let changes = &protocol(&session)["route_changes"];
+    for of in ["import_updates", "import_withdraws", "export_updates", "export_withdraws"] {
+        // Alice and IXP Manager want numbers.
+        for number in ["received", "rejected", "filtered", "ignored", "accepted"] {
+            assert_eq!(changes[of][number], 0, "{of} {number}");
+        }
     }
 }
 
