@@ -374,6 +374,7 @@ fn what_broke_a_limit_does_not_raise_it() {
     let limit = "max_prefixes = { v4 = 100, action = \"block\" }";
     let blocking = |port| learning(port).replace("max_prefixes = \"dynamic\"", limit);
     let mut rs = Running::start(|port| blocking(port) + &member(13, "max_prefixes = \"dynamic\""));
+    assert_eq!(rs.session(13).limits, [Some(100), Some(100)], "nothing announced yet");
     let (mut owner, mut other) = (rs.join(11), rs.join(13));
     owner.announce(&owner.attributes(), &prefixes(0..101));
     other.announce(&other.attributes(), &prefixes(200..300));
