@@ -382,8 +382,9 @@ fn irr_status(set: &crate::irr::SetStatus, state: &IrrState) -> IrrSetStatus {
         asns: set.origins as u64,
         prefixes: set.prefixes.map(|n| n as u64),
         fetched: at(set.fetched_unix_secs),
-        stale: set.from_disk || state.last_error.is_some(),
+        stale: set.from_disk || set.too_much || state.last_error.is_some(),
         last_error: match set.status {
+            _ if set.too_much => Some(crate::irr::TOO_MUCH.to_owned()),
             policy::IrrStatus::Unknown => {
                 Some("unknown: all that depends on it alone is rejected".to_owned())
             }

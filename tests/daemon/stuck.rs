@@ -87,7 +87,11 @@ impl Honest {
 fn stuck(exchange: &Exchange) -> Speaker {
     let config = exchange.speaker_config(4);
     // A KEEPALIVE of its own would come in the middle of one that is sent an octet at a time.
-    Speaker::established(RawConfig { receive_buffer: Some(RECEIVE_BUFFER), hold_time: 240, ..config })
+    Speaker::established(RawConfig {
+        receive_buffer: Some(RECEIVE_BUFFER),
+        hold_time: 240,
+        ..config
+    })
 }
 
 /// Some 30 MB go by a member whose window is closed; afterwards it gets what holds then.

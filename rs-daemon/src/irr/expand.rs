@@ -1,6 +1,6 @@
 //! Expansion of names at an IRRd: as-sets level by level, then the routes of all AS numbers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bgp_wire::Prefix;
 
@@ -8,23 +8,31 @@ use super::irrd::{Answer, IrrdClient};
 use super::name::SetName;
 use super::object::Object;
 use super::policies::{AutNum, FetchedPolicies, Followers};
+use super::sets::{Below, Sets};
 use super::{Expanded, IrrError};
 
-/// A name's direct members; `None`: the server knows no such set.
-type Members = HashMap<SetName, Option<Vec<SetName>>>;
+/// Why a set stays as it was.
+pub(crate) const TOO_MUCH: &str =
+    "more as-sets below it than are followed: what was known of it before holds, if anything was";
 
 /// AS numbers that are asked about together.
 const AT_ONCE: usize = 256;
 
-/// Expands all names together, so that what they share is asked for once.
+/// Expands all names together, so that what they share is asked for once. Names that bring too much
+/// are left out.
 pub(crate) async fn expand(
     client: &mut IrrdClient,
     names: &BTreeSet<SetName>,
     now: u64,
 ) -> Result<BTreeMap<SetName, Expanded>, IrrError> {
-    let members = fetch_sets(client, names).await?;
-    let found: Vec<_> = names.iter().map(|name| (name, closure(name, &members))).collect();
-    drop(members);
+    let sets = fetch_sets(client, names).await?;
+    let found = names.iter().filter_map(|name| match sets.closure(name) {
+        Below::Unknown => Some((name, None)),
+        Below::TooMuch => None,
+        Below::Origins(origins) => Some((name, Some(origins))),
+    });
+    let found: Vec<_> = found.collect();
+    drop(sets);
     let origins: BTreeSet<u32> =
         found.iter().filter_map(|(_, origins)| origins.as_ref()).flatten().copied().collect();
     let routes = fetch_routes(client, &origins).await?;
@@ -61,47 +69,28 @@ pub(crate) async fn policies(
         }
     }
     let names = fetched.named_sets();
-    let members = fetch_sets(client, &names).await?;
-    fetched.sets = names
-        .into_iter()
-        .map(|name| {
-            let origins = closure(&name, &members);
-            (name, origins)
-        })
-        .collect();
+    let sets = fetch_sets(client, &names).await?;
+    for name in names {
+        let origins = match sets.closure(&name) {
+            Below::Unknown => None,
+            Below::Origins(origins) => Some(origins),
+            Below::TooMuch => {
+                tracing::error!(set = %name, "AS-SET of an RPSL policy: {TOO_MUCH}");
+                continue;
+            }
+        };
+        fetched.sets.insert(name, origins);
+    }
     Ok(fetched)
 }
 
-/// As-sets of one refresh: the whole IRR has half as many.
-const MOST_SETS: usize = 100_000;
-
-/// As-sets within as-sets within as-sets.
-const MOST_LEVELS: u64 = 64;
-
-/// One level of the sets after another, each asked for in one go; a name is asked for once,
-/// which also ends every loop.
-async fn fetch_sets(
-    client: &mut IrrdClient,
-    names: &BTreeSet<SetName>,
-) -> Result<Members, IrrError> {
-    let mut members = Members::new();
-    let mut level: BTreeSet<SetName> = names.clone();
-    let mut depth = 0;
-    loop {
-        level.retain(|n| matches!(n, SetName::Set { .. }) && !members.contains_key(n));
-        depth += 1;
-        if depth > MOST_LEVELS {
-            return Err(client.too_much("levels of as-sets", MOST_LEVELS));
-        }
-        if members.len() + level.len() > MOST_SETS {
-            return Err(client.too_much("as-sets", MOST_SETS as u64));
-        }
-        if level.is_empty() {
-            find_empty(client, names, &mut members).await?;
-            return Ok(members);
-        }
+/// One level of the sets after another, each asked for in one go.
+async fn fetch_sets(client: &mut IrrdClient, names: &BTreeSet<SetName>) -> Result<Sets, IrrError> {
+    let mut sets = Sets::default();
+    let mut level = sets.next_level(names, names.clone());
+    while !level.is_empty() {
         let found = in_each_source(client, &level, |set| format!("!i{set}")).await?;
-        let mut next = BTreeSet::new();
+        let mut named = BTreeSet::new();
         for (name, answer) in found {
             let found = match answer {
                 Answer::NotFound | Answer::Refused(_) => None,
@@ -109,11 +98,13 @@ async fn fetch_sets(
                     Some(answer.words().filter_map(|w| w.parse().ok()).collect::<Vec<SetName>>())
                 }
             };
-            next.extend(found.iter().flatten().cloned());
-            members.insert(name, found);
+            named.extend(found.iter().flatten().cloned());
+            sets.insert(name, found);
         }
-        level = next;
+        level = sets.next_level(names, named);
     }
+    find_empty(client, names, &mut sets).await?;
+    Ok(sets)
 }
 
 /// A query for each set, each in its source: a named one is selected for the query, and the
@@ -160,38 +151,16 @@ async fn in_each_source(
 async fn find_empty(
     client: &mut IrrdClient,
     names: &BTreeSet<SetName>,
-    members: &mut Members,
+    sets: &mut Sets,
 ) -> Result<(), IrrError> {
-    let missing = |name: &&SetName| members.get(*name).is_some_and(Option::is_none);
-    let missing: BTreeSet<SetName> = names.iter().filter(missing).cloned().collect();
+    let missing: BTreeSet<SetName> =
+        names.iter().filter(|name| sets.is_missing(name)).cloned().collect();
     for (name, answer) in in_each_source(client, &missing, |set| format!("!mas-set,{set}")).await? {
         if matches!(answer, Answer::Data(_)) {
-            members.insert(name, Some(Vec::new()));
+            sets.insert(name, Some(Vec::new()));
         }
     }
     Ok(())
-}
-
-/// All AS numbers below a name; `None`: the server does not know the name itself.
-fn closure(root: &SetName, members: &Members) -> Option<BTreeSet<u32>> {
-    if matches!(root, SetName::Set { .. }) {
-        members.get(root).and_then(Option::as_ref)?;
-    }
-    let (mut origins, mut seen, mut todo) = (BTreeSet::new(), HashSet::new(), vec![root]);
-    while let Some(name) = todo.pop() {
-        if !seen.insert(name) {
-            continue;
-        }
-        match name {
-            SetName::Asn(asn) => {
-                origins.insert(asn.0);
-            }
-            SetName::Set { .. } => {
-                todo.extend(members.get(name).iter().copied().flatten().flatten())
-            }
-        }
-    }
-    Some(origins)
 }
 
 async fn fetch_routes(

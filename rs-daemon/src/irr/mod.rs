@@ -17,6 +17,7 @@ mod name;
 mod object;
 mod policies;
 mod service;
+mod sets;
 mod writer;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use bgp_wire::{Asn, Prefix};
 use policy::{IrrSets, IrrStatus};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use expand::TOO_MUCH;
 pub use name::{SetName, SetNameError};
 pub use policies::{AutNum, FetchedPolicies, Followers, PolicyState, PolicyStatus, RpslPolicies};
 pub use service::IrrHandle;
@@ -134,6 +136,8 @@ pub struct SetStatus {
     pub source: String,
     /// Nobody has given it since the start: it comes from the disk.
     pub from_disk: bool,
+    /// There are more as-sets below it than are followed: it is what it was before that, if anything.
+    pub too_much: bool,
 }
 
 /// All sets in force.

@@ -87,6 +87,8 @@ struct Keeper {
     sets: BTreeMap<SetName, Arc<Expanded>>,
     /// Those of them that were on disk at the start, and were not fetched since.
     from_disk: BTreeSet<SetName>,
+    /// What the last answers left out, as it brings too much.
+    too_much: BTreeSet<SetName>,
     policies: PolicyKeeper,
     last_error: Option<String>,
     last_refresh: Option<u64>,
@@ -97,6 +99,7 @@ struct Keeper {
 /// The answers of a refresh.
 struct Fetched {
     source_name: String,
+    /// Of the names that were asked for, all but those that bring too much.
     sets: BTreeMap<SetName, Expanded>,
     policies: FetchedPolicies,
 }
@@ -123,6 +126,7 @@ impl Keeper {
             spec,
             from_disk: sets.keys().cloned().collect(),
             sets,
+            too_much: BTreeSet::new(),
             policies,
             last_error: None,
             last_refresh: None,
@@ -219,9 +223,9 @@ impl Keeper {
                     ),
                 })??
             }
-            None => self.read_dumps(names).await?,
+            None => self.read_dumps(names.clone()).await?,
         };
-        self.accept(fetched)
+        self.accept(&names, fetched)
     }
 
     async fn ask(&self, server: &str, names: &BTreeSet<SetName>) -> Result<Fetched, IrrError> {
@@ -252,8 +256,8 @@ impl Keeper {
         })
     }
 
-    /// Takes the answers over, unless they say that a mirror has lost its data.
-    fn accept(&mut self, fetched: Fetched) -> Result<(), IrrError> {
+    /// Takes the answers about `names` over, unless they say that a mirror has lost its data.
+    fn accept(&mut self, names: &BTreeSet<SetName>, fetched: Fetched) -> Result<(), IrrError> {
         let Fetched { source_name, sets, policies } = fetched;
         let full = |set: Option<&Expanded>| set.is_some_and(|s| s.known && !s.prefixes.is_empty());
         let before = sets.keys().filter(|n| full(self.sets.get(n).map(Arc::as_ref)));
@@ -264,6 +268,10 @@ impl Keeper {
         }
         if let Some(sets) = self.policies.all_gone(&policies) {
             return Err(IrrError::AllGone { source_name, what: "aut-num objects", sets });
+        }
+        self.too_much = names.iter().filter(|name| !sets.contains_key(name)).cloned().collect();
+        for name in &self.too_much {
+            tracing::error!(set = %name, source = %source_name, "IRR set: {}", expand::TOO_MUCH);
         }
         let mut good = BTreeMap::new();
         for (name, mut set) in sets {
@@ -355,6 +363,7 @@ impl Keeper {
             members: users.unwrap_or(0),
             source: set.map(|s| s.source.clone()).unwrap_or_default(),
             from_disk: self.from_disk.contains(name),
+            too_much: self.too_much.contains(name),
         }
     }
 }
