@@ -17,6 +17,7 @@ use rs_tests::support::wire::message;
 /// What the daemon may have beside what it needs at rest.
 const ROOM_OCTETS: u64 = 96 << 20;
 
+const KEEPALIVE: u8 = 4;
 const ROUTE_REFRESH: u8 = 5;
 
 /// A control group with a limit, of version 2 or 1.
@@ -59,7 +60,7 @@ fn deaf(exchange: &Exchange, n: u8) -> TcpStream {
     let config = RawConfig { receive_buffer: Some(4096), ..exchange.speaker_config(n) };
     let mut stream = connect(&config).unwrap();
     stream.write_all(&config.open()).unwrap();
-    stream.write_all(&message(4, &[])).unwrap();
+    stream.write_all(&message(KEEPALIVE, &[])).unwrap();
     stream
 }
 
@@ -81,9 +82,14 @@ fn members_who_want_all_memory_do_not_get_it() {
             let mut one = route(4, &prefix, "");
             one.med = Some(round * 100_000 + n);
             greedy.announce(&one);
+            if n % 10_000 == 0 {
+                // However long that takes: its hold time is not what ends its session.
+                deaf.write_all(&message(KEEPALIVE, &[])).unwrap();
+            }
         }
         deaf.write_all(&message(ROUTE_REFRESH, &[0, 1, 0, 1]).repeat(100)).unwrap();
-        honest.serve("beside the greedy and the deaf");
+        // Behind what the greedy one has sent, all of which the daemon reads.
+        honest.serve_within("beside the greedy and the deaf", 3 * ARRIVE);
     }
     measured(&exchange, "rs_routes", &["kind=\"received\"", &format!("asn=\"{}\"", asn(4))], |n| {
         n == 2000.0

@@ -207,7 +207,12 @@ fn pmacct_reads_all_tables() {
     });
     let bmp = "[bmp]\nsys_name = \"lab\"\nstatistics = \"1s\"\n".to_owned();
     // Debian's pmacct does not look for path identifiers in an Adj-RIB-Out.
-    let (_server, speakers) = start(&(bmp + &all_views(port, "pmacct")), false);
+    let (server, speakers) = start(&(bmp + &all_views(port, "pmacct")), false);
+    // Of what was withdrawn before, it is told nothing.
+    eventually("the collector is up to date", ARRIVE, || {
+        let collectors = server.ask(&["bmp"])?;
+        ensure(collectors[0]["synced"] == true, || collectors.to_string())
+    });
     announce(&speakers);
     let lines = || -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(&messages).unwrap_or_default();

@@ -348,22 +348,31 @@ fn a_changed_rpsl_policy_moves_what_it_is_about_and_nothing_else() {
 
 #[test]
 fn a_member_that_announces_more_than_its_dynamic_limit_is_shut_down_and_nobody_else() {
-    // Nothing is learnt yet, so that the limit is the lowest one: 100.
+    // Nothing is learnt yet, or of fewer than 50: the limit is the lowest one, 100.
     let mut scene = scene_of("", &format!("{CONFIG}\n[dynamic_limits]\nfirst = \"0s\"\n"));
-    let lines = |line: &dyn Fn(u8) -> String| (0..100).map(line).collect::<String>();
+    let announced = |ns: std::ops::Range<u8>| {
+        ns.map(|n| format!("left * 45.141.{n}.0/24 -\n")).collect::<String>()
+    };
     scene.announce("right * 45.140.8.0/24 204007");
-    scene.announce(&lines(&|n| format!("left * 45.141.{n}.0/24 -\n")));
+    scene.announce(&announced(0..49));
     let rights = "rs1 full,irr,rpki 45.140.8.0/24 204006,204007
         rs1 tags 45.140.8.0/24 204006,204007 UNKNOWN IN-SET\n";
-    let lefts = lines(&|n| {
-        format!(
-            "rs1 rpki 45.141.{n}.0/24 204005 NOT-IN-SET
-             rs1 tags 45.141.{n}.0/24 204005 UNKNOWN NOT-IN-SET\n"
-        )
-    });
+    let lefts: String = (0..49)
+        .map(|n| {
+            format!(
+                "rs1 rpki 45.141.{n}.0/24 204005 NOT-IN-SET
+                 rs1 tags 45.141.{n}.0/24 204005 UNKNOWN NOT-IN-SET\n"
+            )
+        })
+        .collect();
     let left = "rs1 left 45.140.8.0/24 204006,204007\n";
     scene.sees(&format!("{rights}{left}{lefts}"));
 
+    scene.announce(&announced(49..100));
+    eventually("a hundred are taken", ARRIVE, || {
+        let member = scene.server.ask(&["member", &scene.address("left")])?;
+        ensure(member["routes"]["ipv4"]["received"] == 100, || member.to_string())
+    });
     scene.announce("left * 45.141.200.0/24 -");
     eventually("it is told why", ARRIVE, || {
         let notification = scene.raw("left", "rs1").status().notification;

@@ -171,7 +171,6 @@ const ANNOUNCED: &str = "
     frank   *    45.133.0.0/24      -
     grace   *    2a0e:5000::/48     -
     grace   *    2a0e:5000:1::/48   -
-    grace   *    2a0e:5000:2::/48   -
     sam     *    2620:fe::/48       3356,19281               199594:0:207705
     sam     *    2a0e:1b90::/32     215000
     sam     *    10.0.0.0/8         -
@@ -192,7 +191,7 @@ const SEEN: &str = "
     rs1   alice,dan,erin,grace                45.129.40.0/24    213262                       IRR 213262:5:5
     rs1   alice,dan,erin,grace                2a0e:1b90::/32    213262,215000,215000,215000  IRR
     rs1   alice,bob,erin,grace                2a0e:3000::/32    210475                       IRR
-    # Two are allowed, the third was one too many.
+    # Two are allowed, and no third.
     rs1   alice,bob,dan,erin                  2a0e:5000::/48    212232                       IRR
     rs1   alice,bob,dan,erin                  2a0e:5000:1::/48  212232                       IRR
 
@@ -282,6 +281,12 @@ fn scene() -> Scene {
     });
     scene.announce(ANNOUNCED);
     scene.sees(SEEN);
+    // Not with the others: shards do not wait for each other, and it would be anyone's place.
+    scene.announce("grace * 2a0e:5000:2::/48 -");
+    eventually("the third is one too many", ARRIVE, || {
+        let member = scene.server.ask(&["member", &scene.address("grace")])?;
+        ensure(member["routes"]["ipv6"]["refused"] == 1, || member.to_string())
+    });
     scene
 }
 

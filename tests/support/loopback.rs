@@ -179,11 +179,16 @@ impl Honest {
 
     /// A new route comes through, and nothing else has changed.
     pub fn serve(&mut self, what: &str) {
+        self.serve_within(what, ARRIVE);
+    }
+
+    /// The same, in this time.
+    pub fn serve_within(&mut self, what: &str, limit: Duration) {
         let mut other = route(2, "203.0.113.0/24", "");
         self.sent += 1;
         other.med = Some(self.sent);
         self.sender.announce(&other);
-        self.receiver.wait_routes(what, ARRIVE, |seen| {
+        self.receiver.wait_routes(what, limit, |seen| {
             ensure(seen.contains(&other), || format!("expected {other:?}\n    seen {seen:?}"))
         });
         for speaker in [&self.sender, &self.receiver] {

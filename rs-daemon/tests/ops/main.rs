@@ -67,7 +67,7 @@ pub(crate) fn start() -> Exchange {
     });
     let http = waiting.recv().unwrap();
     let exchange = Exchange { http, socket, _directory: directory };
-    until("all sessions and routes", || settled(http));
+    until("all sessions and routes", || settled(http) && stands_still(http));
     exchange
 }
 
@@ -93,6 +93,18 @@ fn settled(http: SocketAddr) -> bool {
         let elm = ask_json(http, "/api/v1/routes?rs=rs1&prefix=62.199.0.0/22");
         elm["routes"].as_array().unwrap().len() == 3
     }
+}
+
+/// What is counted is what it was a moment ago: what is under way has arrived, at others as well.
+fn stands_still(http: SocketAddr) -> bool {
+    let counted = || {
+        let answer = ask_json(http, "/api/v1/members?page=all");
+        let sessions = answer["members"].as_array().unwrap();
+        sessions.iter().map(|session| session["routes"].to_string()).collect::<Vec<_>>()
+    };
+    let before = counted();
+    std::thread::sleep(Duration::from_millis(300));
+    counted() == before
 }
 
 /// Waits for something, with a limit.

@@ -99,7 +99,7 @@ fn rfc9494_attributes_of_one_session_after_the_other_are_bounded() {
 fn long_lived_stale_routes_are_marked_go_only_where_allowed_and_end() {
     const LLGR_STALE: Community = Community(0xffff_0006);
     const NO_LLGR: Community = Community(0xffff_0007);
-    let llgr = "llgr = \"20s\"\n";
+    let llgr = "llgr = \"40s\"\n";
     let rs = Running::start(|port| {
         head(port, ENGINE)
             + &member(11, "")
@@ -109,10 +109,10 @@ fn long_lived_stale_routes_are_marked_go_only_where_allowed_and_end() {
             + &member(13, "")
             + &member(14, "")
     });
-    let mut knows = rs.join_with(12, long_lived(Speaker::graceful(12, 120, V4), 20));
+    let mut knows = rs.join_with(12, long_lived(Speaker::graceful(12, 120, V4), 40));
     knows.end_of_rib();
     let (mut ignorant, mut second) = (rs.join(13), rs.join(14));
-    let mut lost = rs.join_with(11, long_lived(Speaker::graceful(11, 1, V4), 20));
+    let mut lost = rs.join_with(11, long_lived(Speaker::graceful(11, 1, V4), 40));
     lost.announce(&lost.attributes(), &prefixes(0..10));
     let mine = PathAttributes { communities: Box::new([NO_LLGR]), ..lost.attributes() };
     lost.announce(&mine, &prefixes(10..12));
