@@ -641,9 +641,11 @@ impl Supervisor {
     /// What the next process is to know, as it is while the members are still there.
     async fn last_state(&mut self, kind: ShutdownKind) -> LastState {
         let members = match kind {
-            ShutdownKind::Graceful => self.recovery_file(),
+            // Nobody was let in: what the process before this one wrote holds.
+            _ if !*self.inner.ready.borrow() => None,
+            ShutdownKind::Graceful => Some(self.recovery_file()),
             // A graceful end leaves the members their routes; any other one takes them away.
-            ShutdownKind::Cease => RecoveryFile::default(),
+            ShutdownKind::Cease => Some(RecoveryFile::default()),
         };
         LastState { members, learned: self.last_learned().await }
     }
@@ -659,7 +661,9 @@ impl Supervisor {
             if let Some((path, file)) = last.learned {
                 note_written(written, &path, state_file::write(&path, &file));
             }
-            last.members.keep(written, &path);
+            if let Some(members) = last.members {
+                members.keep(written, &path);
+            }
         });
         if let Some(writing) = self.writing.take() {
             let _ = writing.await;
@@ -715,7 +719,8 @@ impl Supervisor {
 
 /// What the files in the state directory are to say when the process has ended.
 struct LastState {
-    members: RecoveryFile,
+    /// Who keeps our routes; none where that is as before.
+    members: Option<RecoveryFile>,
     learned: Option<(PathBuf, LearnedFile)>,
 }
 

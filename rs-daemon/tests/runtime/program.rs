@@ -142,6 +142,26 @@ fn waiting_for_routing_data_is_not_readiness_and_does_not_hold_back_sigterm() {
     assert_eq!(program.told(Duration::from_millis(1)).as_deref(), Some("STOPPING=1"));
 }
 
+/// Members keep our routes over two restarts, the first of which is over before anybody was let in.
+#[test]
+fn who_keeps_our_routes_is_known_still_when_nobody_was_let_in() {
+    const MEMBERS: &str =
+        r#"{"sessions":[{"route_server":"rs1","address":"127.0.0.11","interface":null}]}"#;
+    let silent = TcpListener::bind((RS, 0)).unwrap();
+    let cache = silent.local_addr().unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let file = state.path().join("graceful-members.json");
+    std::fs::write(&file, MEMBERS).unwrap();
+    let mut program = Program::start(&format!(
+        "[state]\ndirectory = \"{}\"\n[[rpki.cache]]\naddress = \"{cache}\"\n",
+        state.path().display()
+    ));
+    assert!(program.readyz().unwrap().contains("503"));
+    program.signal("TERM");
+    assert!(program.ended(Duration::from_secs(15)).success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), MEMBERS);
+}
+
 #[test]
 fn health_answers_when_every_http_connection_is_taken() {
     let program = Program::start("");
