@@ -49,6 +49,17 @@ pub struct LimitConfig {
     pub count_accepted: bool,
 }
 
+impl LimitConfig {
+    /// Of what `limit` allows to count, how many routes are kept at most: rejected ones as well where
+    /// they do not count. `None`: there is no bound, as `warn` takes them all.
+    #[must_use]
+    pub fn most_kept(&self, limit: Option<u32>) -> Option<u32> {
+        let limit = limit.filter(|_| self.action != LimitAction::Warn)?;
+        let rejected = if self.count_accepted { most_rejected(limit) } else { 0 };
+        Some(limit.saturating_add(rejected))
+    }
+}
+
 /// Which of a session's limits: a family's, or (`family` is none) the one on both together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachedLimit {
@@ -93,6 +104,11 @@ pub const NEAR_LIMIT_PERCENT: u64 = 80;
 /// and so many more.
 const REJECTED: (u32, u32) = (2, 1000);
 
+fn most_rejected(limit: u32) -> u32 {
+    let (times, more) = REJECTED;
+    limit.saturating_mul(times).saturating_add(more)
+}
+
 const NONE: u32 = u32::MAX;
 
 /// Scopes of a limit: each family by its index, and both together.
@@ -118,6 +134,8 @@ struct Count {
     /// By scope, the session to which it was said that the limit is exceeded ([`said_to`]); 0: there
     /// is room.
     exceeded: [AtomicU32; 3],
+    /// By scope, whether something was left out that has not been asked for.
+    missing: [AtomicBool; 3],
 }
 
 impl Count {
@@ -127,6 +145,7 @@ impl Count {
 
     fn is_exceeded(&self) -> bool {
         self.exceeded.iter().any(|exceeded| exceeded.load(Ordering::Relaxed) != 0)
+            || self.missing.iter().any(|missing| missing.load(Ordering::Relaxed))
     }
 
     /// Is it to be said to this session?
@@ -139,17 +158,26 @@ impl Count {
         self.exceeded.iter().for_each(|exceeded| exceeded.store(0, Ordering::Relaxed));
     }
 
-    /// The families for which there is room again (below 90 %) for what was refused, said once: both
-    /// for a limit on both together, whichever was refused.
-    fn take_room(&self, counts: u64, limit: impl Fn(usize) -> u32) -> Families {
+    /// Another limit, under which it is news when it is exceeded again.
+    fn limit_changed(&self, scope: usize, limit: u32) {
+        if scope_count(self.now(), scope) <= limit {
+            self.exceeded[scope].store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Where there is room it is news when the limit is exceeded again. The families of what is
+    /// missing there, said once if somebody `asks`: both for a limit on both together, whichever was
+    /// refused.
+    fn take_room(&self, asks: bool, is_room: impl Fn(usize) -> bool) -> Families {
         let mut room = Families::NONE;
-        for (scope, exceeded) in self.exceeded.iter().enumerate() {
-            if exceeded.load(Ordering::Relaxed) == 0 {
+        for (scope, (exceeded, missing)) in self.exceeded.iter().zip(&self.missing).enumerate() {
+            let exceeds = exceeded.load(Ordering::Relaxed) != 0;
+            let misses = asks && missing.load(Ordering::Relaxed);
+            if !(exceeds || misses) || !is_room(scope) {
                 continue;
             }
-            let is_room =
-                u64::from(scope_count(counts, scope)) * 100 < u64::from(limit(scope)) * 90;
-            if is_room && exceeded.swap(0, Ordering::Relaxed) != 0 {
+            exceeded.store(0, Ordering::Relaxed);
+            if misses && missing.swap(false, Ordering::Relaxed) {
                 let concerned = |family: &Family| scope == TOTAL || scope == family.index();
                 Family::ALL.into_iter().filter(concerned).for_each(|family| room.insert(family));
             }
@@ -170,6 +198,11 @@ const fn scope_count(counts: u64, scope: usize) -> u32 {
         1 => (counts >> 32) as u32,
         _ => (counts as u32).saturating_add((counts >> 32) as u32),
     }
+}
+
+/// Is there so much room that what was refused may come?
+fn is_below_90(counts: u64, scope: usize, limit: u32) -> bool {
+    u64::from(scope_count(counts, scope)) * 100 < u64::from(limit) * 90
 }
 
 /// The scopes that a prefix counts in: its family's, and that of both together.
@@ -262,8 +295,12 @@ impl PeerLimit {
     /// while routes are counted, so it takes effect with the next [`PeerLimit`].
     pub fn configure(&self, config: LimitConfig) {
         let [v4, v6] = config.families;
-        for (limit, value) in self.limits.iter().zip([v4, v6, config.total]) {
-            limit.store(value.unwrap_or(NONE), Ordering::Relaxed);
+        for (scope, value) in [v4, v6, config.total].into_iter().enumerate() {
+            let limit = value.unwrap_or(NONE);
+            if self.limits[scope].swap(limit, Ordering::Relaxed) != limit {
+                self.counted.limit_changed(scope, limit);
+                self.rejected.limit_changed(scope, self.rejected_limit(scope));
+            }
         }
         let action = config.action as u32;
         if self.action.swap(action, Ordering::Relaxed) != action {
@@ -296,7 +333,8 @@ impl PeerLimit {
         let reached = |n: usize| reached(scopes[n], limits[n], false);
         match add_below(&self.counted.packed, family, limits, above) {
             Added::No { above } => {
-                self.refusal(reached(above), self.counted.say_exceeded(scopes[above], generation))
+                let first = self.counted.say_exceeded(scopes[above], generation);
+                self.refusal(&self.counted, reached(above), scopes[above], first)
             }
             Added::Above(above) => {
                 let first = self.counted.say_exceeded(scopes[above], generation);
@@ -317,14 +355,26 @@ impl PeerLimit {
         match add_below(&self.rejected.packed, family, limits, above) {
             Added::No { above } => {
                 let first = self.rejected.say_exceeded(scopes[above], generation);
-                self.refusal(reached(scopes[above], limits[above], true), first)
+                let reached = reached(scopes[above], limits[above], true);
+                self.refusal(&self.rejected, reached, scopes[above], first)
             }
             Added::Above(_) | Added::Yes { .. } => Reservation::Taken,
         }
     }
 
-    fn refusal(&self, reached: ReachedLimit, first: bool) -> Reservation {
-        Reservation::Refused { reached, first, close: self.action() == LimitAction::Close }
+    fn refusal(
+        &self,
+        count: &Count,
+        reached: ReachedLimit,
+        scope: usize,
+        first: bool,
+    ) -> Reservation {
+        let close = self.action() == LimitAction::Close;
+        // A session that is closed announces everything again.
+        if !close {
+            count.missing[scope].store(true, Ordering::Relaxed);
+        }
+        Reservation::Refused { reached, first, close }
     }
 
     fn limit(&self, scope: usize) -> u32 {
@@ -333,10 +383,9 @@ impl PeerLimit {
 
     /// Of routes that do not count.
     fn rejected_limit(&self, scope: usize) -> u32 {
-        let (times, more) = REJECTED;
         match self.limit(scope) {
             NONE => NONE,
-            limit => limit.saturating_mul(times).saturating_add(more),
+            limit => most_rejected(limit),
         }
     }
 
@@ -364,22 +413,42 @@ impl PeerLimit {
     /// Gives a prefix back. The families for which there is room again (below 90 %) for what was
     /// refused.
     pub fn release(&self, family: Family) -> Families {
-        self.rearm(take_back(&self.counted.packed, family))
+        let counts = take_back(&self.counted.packed, family);
+        self.rearm(counts);
+        self.counted.take_room(self.action() == LimitAction::Block, |scope| {
+            is_below_90(counts, scope, self.limit(scope))
+        })
     }
 
     fn release_rejected(&self, family: Family) -> Families {
-        self.rejected_room(take_back(&self.rejected.packed, family))
+        let counts = take_back(&self.rejected.packed, family);
+        self.rejected.take_room(self.action() == LimitAction::Block, |scope| {
+            is_below_90(counts, scope, self.rejected_limit(scope))
+        })
     }
 
-    /// After [`Self::configure`]: the families in which a raised limit left room for what was
-    /// refused.
+    /// After [`Self::configure`]: the families in which the limit of now, or its action, leaves room
+    /// for what the one before left out.
     pub fn take_room(&self) -> Families {
-        let room = self.rejected_room(self.rejected.now());
-        self.rearm(self.counted.now()).iter().chain(room.iter()).collect()
+        let (counted, rejected) = (self.counted.now(), self.rejected.now());
+        self.rearm(counted);
+        let action = self.action();
+        let is_room = |counts, scope, limit| match action {
+            LimitAction::Warn => true,
+            LimitAction::Block => scope_count(counts, scope) < limit,
+            // Whoever announces a little more than the limit is not closed for having been asked.
+            LimitAction::Close => is_below_90(counts, scope, limit),
+        };
+        let of_counted =
+            self.counted.take_room(true, |scope| is_room(counted, scope, self.limit(scope)));
+        let of_rejected = self
+            .rejected
+            .take_room(true, |scope| is_room(rejected, scope, self.rejected_limit(scope)));
+        of_counted.iter().chain(of_rejected.iter()).collect()
     }
 
-    /// What may be said again. The families for which that is that there is room.
-    fn rearm(&self, counts: u64) -> Families {
+    /// What may be said again.
+    fn rearm(&self, counts: u64) {
         for (scope, warned) in self.warned.iter().enumerate() {
             let is_far = || {
                 let (count, limit) = (scope_count(counts, scope), self.limit(scope));
@@ -389,16 +458,6 @@ impl PeerLimit {
                 warned.store(false, Ordering::Relaxed);
             }
         }
-        self.asked_for(self.counted.take_room(counts, |scope| self.limit(scope)))
-    }
-
-    fn rejected_room(&self, counts: u64) -> Families {
-        self.asked_for(self.rejected.take_room(counts, |scope| self.rejected_limit(scope)))
-    }
-
-    /// What was refused is asked for where the session goes on without it.
-    fn asked_for(&self, room: Families) -> Families {
-        if self.action() == LimitAction::Block { room } else { Families::NONE }
     }
 
     fn action(&self) -> LimitAction {
@@ -465,6 +524,46 @@ mod tests {
         assert_eq!(limit.take_room(), Families::only(Family::V4));
         assert_eq!(limit.take_room(), Families::NONE, "said once");
         assert_eq!(limit.count(Family::V4), 2);
+    }
+
+    /// However little it is raised, and whatever is done about the next one from now on.
+    #[test]
+    fn what_a_limit_left_out_is_asked_for_when_the_next_one_takes_it() {
+        let cases = [
+            (11, LimitAction::Block, true),
+            (20, LimitAction::Close, true),
+            (10, LimitAction::Warn, true),
+            (10, LimitAction::Block, false),
+            (11, LimitAction::Close, false),
+        ];
+        for (value, action, is_asked_for) in cases {
+            let limit = limit(10, LimitAction::Block);
+            (0..12).for_each(|_| {
+                limit.reserve(Family::V4, SESSION);
+            });
+            let families = [Some(value), None];
+            limit.configure(LimitConfig { families, action, ..Default::default() });
+            let asked_for = limit.take_room() == Families::only(Family::V4);
+            assert_eq!(asked_for, is_asked_for, "{value}, {action:?}");
+            assert_eq!(limit.is_exceeded(), !is_asked_for, "{value}, {action:?}");
+            assert_eq!(limit.take_room(), Families::NONE, "said once");
+        }
+    }
+
+    #[test]
+    fn above_a_raised_limit_is_news() {
+        let limit = limit(1, LimitAction::Warn);
+        (0..2).for_each(|_| {
+            limit.reserve(Family::V4, SESSION);
+        });
+        let changed = |v4| LimitConfig { families: [Some(v4), None], ..Default::default() };
+        limit.configure(changed(3));
+        assert!(!limit.is_exceeded(), "two of three");
+        limit.reserve(Family::V4, SESSION);
+        let above = |first| Reservation::TakenAbove { reached: v4(3), first };
+        assert_eq!(limit.reserve(Family::V4, SESSION), above(true));
+        limit.configure(changed(2));
+        assert!(limit.is_exceeded(), "four of two");
     }
 
     #[test]

@@ -109,6 +109,25 @@ fn a_raised_limit_says_that_there_is_room() {
 }
 
 #[test]
+fn a_limit_that_is_raised_a_little_says_so_too() {
+    let raised = [
+        v4_limit(22, LimitAction::Block),
+        v4_limit(40, LimitAction::Close),
+        v4_limit(20, LimitAction::Warn),
+    ];
+    for config in raised {
+        let mut exchange = limited(v4_limit(20, LimitAction::Block), 1);
+        exchange.announce(0, &prefixes(0..25), attributes(0, 1));
+        exchange.settle();
+        assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
+        exchange.limits[0].configure(config);
+        exchange.send(0, ShardInput::LimitChanged { slot: Slot(0) });
+        exchange.settle();
+        assert_eq!(events(&mut exchange), ["room"], "{config:?}");
+    }
+}
+
+#[test]
 fn warn_takes_everything() {
     let mut exchange = limited(v4_limit(5, LimitAction::Warn), 2);
     exchange.announce(0, &prefixes(0..9), attributes(0, 1));

@@ -53,6 +53,12 @@ impl Inbound {
         }
     }
 
+    /// A changed prefix limit lets its attributes come to more. Less holds with the next session only:
+    /// what is there was taken.
+    pub(crate) fn allow_attribute_octets(&mut self, octets: usize) {
+        self.attribute_octets = self.attribute_octets.max(octets);
+    }
+
     /// Takes the body of an UPDATE. An error asks for a session reset. `Some`: the peer's
     /// End-of-RIB for that family.
     pub(crate) fn on_update(

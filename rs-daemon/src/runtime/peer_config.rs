@@ -201,9 +201,10 @@ pub(crate) fn restart_after(limits: &PrefixLimits) -> Option<Duration> {
 /// What the attributes of a session's routes may come to, in octets as they came: prefixes are
 /// limited, and what comes with each of them has to be, too.
 pub(crate) fn attribute_octets(limits: &PrefixLimits) -> usize {
-    let LimitConfig { families, total, .. } = limit_config(limits);
-    let of = |limit: Option<u32>| limit.map_or(UNLIMITED_PREFIXES, |limit| limit as usize);
-    let families: usize = families.into_iter().map(of).sum();
-    let prefixes = families.min(total.map_or(usize::MAX, |total| total as usize));
+    let config = limit_config(limits);
+    let most = |limit| config.most_kept(limit).map(|most| most as usize);
+    let families: usize =
+        config.families.into_iter().map(|limit| most(limit).unwrap_or(UNLIMITED_PREFIXES)).sum();
+    let prefixes = families.min(most(config.total).unwrap_or(usize::MAX));
     ATTRIBUTE_OCTETS + prefixes * ATTRIBUTE_OCTETS_OF_PREFIX
 }

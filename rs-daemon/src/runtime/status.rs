@@ -303,7 +303,8 @@ impl LimitUse {
     /// Is it as good as reached?
     #[must_use]
     pub fn is_near(&self) -> bool {
-        self.counted * 100 >= u64::from(self.limit) * rib::NEAR_LIMIT_PERCENT
+        // A family that may announce nothing and does not is as it should be.
+        self.counted > 0 && self.counted * 100 >= u64::from(self.limit) * rib::NEAR_LIMIT_PERCENT
     }
 }
 

@@ -262,6 +262,27 @@ fn what_comes_with_prefixes_is_bounded_too() {
     assert_eq!(rs.session(12).state, SessionState::Established);
 }
 
+/// A member that may announce more has more to say of it, also in the session that is up.
+#[test]
+fn a_raised_limit_lets_attributes_come_to_more() {
+    let text = |port, limits: &str| {
+        many_communities(&head(port, ENGINE)) + &member(11, limits) + &member(12, "")
+    };
+    let limits = |v4: u32| format!("max_prefixes = {{ v4 = {v4}, v6 = 100 }}");
+    let rs = Running::start(|port| text(port, &limits(10_000)));
+    let mut owner = rs.join(11);
+    rs.rewrite(&text(rs.port, &limits(200_000)));
+    rs.ask(rs.handle.reload(None)).unwrap();
+    // 20 MB: more than a limit of 10,000 stands for, and less than one of 200,000.
+    for n in 0..5500 {
+        let one = |m| LargeCommunity { global: 4_200_000_000, local1: n, local2: m };
+        let large_communities = (0..300).map(one).collect();
+        let attributes = PathAttributes { large_communities, ..owner.attributes() };
+        owner.announce_if_open(&attributes, &prefixes(n..n + 1));
+    }
+    rs.until(11, "all of it", |s| s.routes[0].received == 5500);
+}
+
 #[test]
 fn a_route_that_turns_acceptable_counts_as_a_new_one() {
     let (rs, mut owner, _other, good) = filled("shutdown", "accepted");
