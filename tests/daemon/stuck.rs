@@ -192,3 +192,30 @@ fn an_octet_a_second_both_ways_delays_nobody() {
     assert_eq!(crawls.status().closed, None);
     eprintln!("slowest of {} changes {:?}", honest.probes, honest.slowest);
 }
+
+/// The timer of the daemon's end of its connection with member `n`, as the kernel numbers them.
+fn tcp_timer(exchange: &Exchange, n: u8) -> Result<String, String> {
+    let table = std::fs::read_to_string("/proc/net/tcp").map_err(|error| error.to_string())?;
+    let (ours, theirs) = (format!("0100007F:{:04X}", exchange.port), format!("{n:02X}00007F:"));
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|of| of[1] == ours && of[2].starts_with(&theirs));
+    line.and_then(|of| of[5].split(':').next().map(str::to_owned)).ok_or(table)
+}
+
+/// RFC 4271 §4.2: without KEEPALIVEs it is TCP that notices when a member is gone, and only then: it
+/// would end sessions ahead of a long hold time.
+#[test]
+fn rfc4271_s4_2_tcp_looks_after_a_session_without_a_hold_time() {
+    const NONE: &str = "00";
+    const KEEPALIVE: &str = "02";
+    let exchange = Exchange::new(&["hold_time = \"600s\"", "hold_time = \"600s\""]);
+    for (n, hold_time, timer) in [(2, 0, KEEPALIVE), (3, 600, NONE)] {
+        let config = RawConfig { hold_time, ..exchange.speaker_config(n) };
+        let _member = Speaker::established(config);
+        // What is sent has a timer of its own until it is acknowledged.
+        eventually(&format!("a hold time of {hold_time}"), ARRIVE, || {
+            let set = tcp_timer(&exchange, n)?;
+            ensure(set == timer, || format!("timer {set}, not {timer}"))
+        });
+    }
+}

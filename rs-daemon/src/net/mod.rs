@@ -5,6 +5,7 @@ mod sockopt;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -175,7 +176,6 @@ pub fn prepare_accepted(stream: &TcpStream, ttl_security: bool) -> io::Result<()
     // Nagle with delayed ACK costs 40 ms for each small UPDATE; everything queued goes out in
     // one write anyway.
     stream.set_nodelay(true)?;
-    notice_silence(&SockRef::from(stream))?;
     if ttl_security {
         let v6 = stream.peer_addr()?.is_ipv6();
         sockopt::set_hops(stream, v6, 255)?;
@@ -185,13 +185,14 @@ pub fn prepare_accepted(stream: &TcpStream, ttl_security: bool) -> io::Result<()
 }
 
 /// A peer may ask for no KEEPALIVEs (a hold time of 0, RFC 4271 §4.2); that its cable was pulled is
-/// then up to TCP to notice, within two minutes.
-fn notice_silence(socket: &SockRef<'_>) -> io::Result<()> {
+/// then up to TCP to notice, within two minutes. Where there is a hold time it would end sessions
+/// ahead of that.
+pub fn notice_silence(stream: &impl AsFd) -> io::Result<()> {
     let often = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(20))
         .with_retries(3);
-    socket.set_tcp_keepalive(&often)
+    SockRef::from(stream).set_tcp_keepalive(&often)
 }
 
 /// A non-blocking socket, bound and protected, ready to connect to `peer`.
@@ -207,7 +208,6 @@ pub fn outgoing(
             Some(Protocol::TCP),
         )?;
         socket.set_tcp_nodelay(true)?;
-        notice_silence(&SockRef::from(&socket))?;
         if let Some(key) = protection.md5_key {
             sockopt::set_md5_key(&socket, peer, Some(key))?;
         }

@@ -166,13 +166,16 @@ fn tcp_ao_keys_come_and_go_or_the_kernel_is_named() {
 }
 
 #[test]
-fn tcp_notices_silence_where_bgp_does_not() {
+fn tcp_notices_silence_where_it_is_asked_to() {
     let listener = listening(loopback(1)).unwrap();
     let address = listener.local_addr().unwrap();
     let ours = outgoing(None, address, Protection::default()).unwrap();
     let accepted = TcpStream::connect(address).unwrap();
     prepare_accepted(&accepted, false).unwrap();
-    for socket in [SockRef::from(&ours), SockRef::from(&accepted)] {
+    for stream in [&ours, &accepted] {
+        let socket = SockRef::from(stream);
+        assert!(!socket.keepalive().unwrap(), "that is BGP's");
+        notice_silence(stream).unwrap();
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
     }

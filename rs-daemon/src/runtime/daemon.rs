@@ -11,6 +11,7 @@ use policy::{Policy, RoutingData};
 use rib::{Shard, ShardConfig};
 use tokio::sync::{mpsc, watch};
 
+use super::ends_all::EndsAll;
 use super::engine::{Engine, EngineStats, RouteServerShared};
 use super::handle::{Inner, RuntimeHandle};
 use super::inbox::Inbox;
@@ -282,20 +283,6 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
         let _ends_all = EndsAll;
         run();
     })
-}
-
-/// A thread that holds tables or sessions and panics leaves members with what nobody changes any
-/// more, behind a daemon that answers. To end is better: sessions go down, or their members keep
-/// the routes until the next process is there.
-struct EndsAll;
-
-impl Drop for EndsAll {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            tracing::error!("a thread of the route server has panicked: the process ends");
-            std::process::abort();
-        }
-    }
 }
 
 /// The lanes between every shard and every worker.

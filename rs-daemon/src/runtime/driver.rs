@@ -311,6 +311,11 @@ impl Driver {
             debug_assert!(false, "established on a connection that is not there");
             return;
         };
+        if negotiated.hold_time.is_zero()
+            && let Err(error) = connection.stream.notice_silence()
+        {
+            tracing::warn!(%error, "no hold time, and TCP cannot be made to notice a pulled cable");
+        }
         let servers = peer.worker.engine.route_servers.load();
         let Some(server) = servers.get(peer.route_server) else { return };
         let (slot, generation) = (peer.slot, server.next_generation());
@@ -630,6 +635,9 @@ impl Driver {
         self.config = config;
         self.session.reconfigure(peer.now(), self.config.session.clone());
         if limits_changed {
+            if let Some(inbound) = &mut self.inbound {
+                inbound.allow_attribute_octets(attribute_octets(&self.config.limits));
+            }
             let limit = limit_config(&self.config.limits);
             if counts_otherwise {
                 self.config.limit.begin_anew(limit);

@@ -7,6 +7,7 @@ mod daemon;
 mod diff;
 mod dirty;
 mod driver;
+mod ends_all;
 mod engine;
 mod exchanged;
 #[doc(hidden)]

@@ -53,6 +53,14 @@ impl Stream {
         }
     }
 
+    /// Has TCP notice that the peer is gone, where BGP's hold timer does not.
+    pub(crate) fn notice_silence(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => net::notice_silence(stream),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
     /// Whether octets wait to be read.
     pub(crate) fn has_unread_input(&self) -> bool {
         match self {

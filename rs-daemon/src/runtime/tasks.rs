@@ -6,6 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::ends_all::EndsAll;
+
 /// A number of tasks that follows their beginnings and ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tasks(Arc<AtomicU64>);
@@ -24,7 +26,7 @@ impl Tasks {
         let alive = Alive(self.clone());
         async move {
             let _alive = alive;
-            future.await
+            EndsAll::with(future).await
         }
     }
 }

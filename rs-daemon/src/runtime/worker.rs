@@ -26,6 +26,7 @@ use tokio::task::LocalSet;
 
 use crate::bmp::Event;
 
+use super::ends_all::EndsAll;
 use super::engine::Engine;
 use super::lane::{Doorbell, Lane};
 use super::limits::{READ_BUFFER_OCTETS, SHUTDOWN_TIMEOUT};
@@ -122,8 +123,10 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Rc::new(Worker::new(index, engine, Clock::Real));
     let local = LocalSet::new();
-    local.spawn_local(Rc::clone(&worker).deliver(lanes, doorbell));
-    local.spawn_local(Rc::clone(&worker).resume_paused());
+    let (deliver, resume) =
+        (Rc::clone(&worker).deliver(lanes, doorbell), Rc::clone(&worker).resume_paused());
+    local.spawn_local(EndsAll::with(deliver));
+    local.spawn_local(EndsAll::with(resume));
     local.block_on(&runtime, Rc::clone(&worker).obey(commands));
     // Peers hold their worker: break the circle.
     worker.peers.take();
