@@ -315,6 +315,11 @@ impl PeerLimit {
         scope_count(self.counted.now(), family.index())
     }
 
+    /// Prefixes of a family that are kept and not counted: rejected ones, where they do not count.
+    pub fn rejected(&self, family: Family) -> u32 {
+        scope_count(self.rejected.now(), family.index())
+    }
+
     /// Are accepted routes counted only?
     pub fn counts_accepted_only(&self) -> bool {
         self.count_accepted.load(Ordering::Relaxed)

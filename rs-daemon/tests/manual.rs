@@ -2,6 +2,8 @@
 //! formatter take them.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -80,4 +82,14 @@ fn a_word_of_birdc_is_answered_with_ours() {
     assert!(!answer.contains("shutdown"), "{answer}");
     // What birdc does not know either is clap's.
     assert!(said(&["staus"]).contains("'status'"));
+    // Nor is what stands behind a word of ours, least of all as a command that ends everything.
+    for words in [["session", "down", "AS65010"], ["session", "restart", "AS65010"]] {
+        let answer = said(&words);
+        assert!(!answer.contains("birdc") && !answer.contains("shutdown"), "{answer}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_rsctl"))
+        .args([OsStr::new("show"), OsStr::from_bytes(b"\xff")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }

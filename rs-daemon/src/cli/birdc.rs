@@ -29,10 +29,11 @@ const COUNTERPARTS: &[(&str, &str)] = &[
 
 /// What to say to `words`, where birdc understands them: it takes every word abbreviated.
 pub(super) fn counterpart(words: &[String]) -> Option<String> {
+    let first = words.first()?;
     let means = |theirs: &str| {
         let theirs: Vec<_> = theirs.split(' ').collect();
         words.len() >= theirs.len()
-            && (words[0].len() >= 3 || words[0] == "sh")
+            && (first.len() >= 3 || first == "sh")
             && theirs.iter().zip(words).all(|(whole, word)| whole.starts_with(word.as_str()))
     };
     let (theirs, ours) = COUNTERPARTS.iter().find(|(theirs, _)| means(theirs))?;

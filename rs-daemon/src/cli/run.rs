@@ -64,8 +64,15 @@ fn usage(error: clap::Error) -> ! {
         Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
         _ => error.exit(),
     };
-    let words = std::env::args().skip_while(|word| word != unknown).collect::<Vec<_>>();
-    match birdc::counterpart(&words) {
+    let line: Vec<_> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let at = line.iter().position(|word| word == unknown).unwrap_or(line.len());
+    // Behind a word of ours it is no command of birdc's: `session down` is not `down`.
+    let definition = super::command();
+    if line.iter().take(at).skip(1).any(|word| definition.find_subcommand(word).is_some()) {
+        error.exit();
+    }
+    match birdc::counterpart(&line[at..]) {
         Some(text) => super::command().error(ErrorKind::InvalidSubcommand, text).exit(),
         None => error.exit(),
     }

@@ -99,6 +99,7 @@ impl Operations {
         route_server: Option<&str>,
     ) -> Result<Vec<SessionStatus>, Refusal> {
         if let Some(name) = route_server {
+            self.known_route_server(name).await?;
             return Ok(self.route_server(name).await?.1);
         }
         let mut sessions = self.runtime.sessions().await;
@@ -132,6 +133,9 @@ impl Operations {
             ..Query::default()
         };
         let mut route_server = asked.route_server.clone();
+        if let (None, Some(from), Some(to)) = (&route_server, &asked.from, &asked.to) {
+            route_server = peer::common_server(&self.sessions(None).await?, from, to);
+        }
         for (peer, place) in [(&asked.from, &mut query.from), (&asked.to, &mut query.to)] {
             let Some(peer) = peer else { continue };
             let session = self

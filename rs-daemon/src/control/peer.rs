@@ -1,6 +1,7 @@
 //! Finding the session that a user means: by address, with or without zone, or by AS where that
 //! names one session.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bgp_wire::{Asn, Family};
@@ -82,6 +83,18 @@ pub fn resolve<'a>(
         });
     };
     Ok(session)
+}
+
+/// Where both members are: the one route server at which each has a session that may be meant.
+#[must_use]
+pub fn common_server(sessions: &[SessionStatus], one: &str, other: &str) -> Option<String> {
+    let servers = |peer| {
+        let found = matching(sessions, peer, None).unwrap_or_default();
+        found.into_iter().map(|session| &*session.id.route_server).collect::<BTreeSet<_>>()
+    };
+    let (ones, others) = (servers(one), servers(other));
+    let mut common = ones.intersection(&others);
+    common.next().filter(|_| common.next().is_none()).map(|name| (*name).to_owned())
 }
 
 /// The one session that `peer` means where a route of `family` is concerned: members often have
@@ -166,6 +179,16 @@ mod tests {
         assert_eq!(refusal.choices.len(), 2);
         assert!(refusal.choices[1].starts_with("192.0.2.10 --rs rs2"), "{refusal}");
         assert_eq!(&*resolve(&all, "AS65010", Some("rs2")).unwrap().id.route_server, "rs2");
+    }
+
+    #[test]
+    fn of_two_members_the_server_at_which_both_are_is_meant() {
+        let all = sessions();
+        for (one, other) in [("AS65010", "AS65020"), ("AS65020", "192.0.2.10")] {
+            assert_eq!(common_server(&all, one, other).as_deref(), Some("rs1"), "{one} {other}");
+        }
+        assert_eq!(common_server(&all, "AS65010", "192.0.2.10"), None, "at both");
+        assert_eq!(common_server(&all, "AS65020", "AS65099"), None);
     }
 
     #[test]

@@ -429,7 +429,14 @@ fn above_limit(session: &MemberSession, old: &PeerConfig, new: &PeerConfig) -> O
     }
     let limits = limit_config(&new.limits);
     let limit = old.limit.current();
-    let counts = Family::ALL.map(|family| limit.count(family));
+    let begins_anew = old.limits.count != new.limits.count;
+    let counts = Family::ALL.map(|family| match (begins_anew, limits.count_accepted) {
+        (false, _) => limit.count(family),
+        // Those that are rejected count from now on.
+        (true, false) => limit.count(family).saturating_add(limit.rejected(family)),
+        // Of the ones that count no longer nobody knows how many they are.
+        (true, true) => 0,
+    });
     let scopes = [
         ("ipv4 prefixes", counts[0], limits.families[0]),
         ("ipv6 prefixes", counts[1], limits.families[1]),
@@ -437,9 +444,12 @@ fn above_limit(session: &MemberSession, old: &PeerConfig, new: &PeerConfig) -> O
     ];
     let above = |&(_, count, limit): &(&str, u32, Option<u32>)| limit.is_some_and(|n| count > n);
     let (what, count, limit) = scopes.into_iter().find(above)?;
+    let acts = match begins_anew {
+        false => "this acts on the next one, or when the session starts again",
+        true => "this acts at once, as its session starts again",
+    };
     Some(format!(
-        "AS{} ({}) has {count} {what}, its limit is now {}: this acts on the next one, or when the \
-         session starts again",
+        "AS{} ({}) has {count} {what}, its limit is now {}: {acts}",
         session.asn.0,
         id(&session.key),
         limit.unwrap_or_default()

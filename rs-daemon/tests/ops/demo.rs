@@ -158,6 +158,22 @@ fn routes_from_one_member_to_another() {
     assert!(!alders.is_empty() && !alders.contains(&asked_for_birch), "{alders:?}");
     let output = rsctl(&["routes", "--from", "AS1000050", "--to", "AS1000010", "--rs", "rs1"]);
     assert!(text(&output).ends_with(&format!("{} routes\n", alders.len())), "{output:?}");
+    // Fir is at one route server alone: whose sessions are meant is clear.
+    for (from, to) in [("AS1000050", "AS1000060"), ("AS1000060", "AS1000050")] {
+        let here = rsctl_json(&["routes", "--from", from, "--to", to]);
+        assert_eq!(here, rsctl_json(&["routes", "--from", from, "--to", to, "--rs", "rs1"]));
+    }
+}
+
+#[test]
+fn an_unknown_route_server_is_answered_with_those_that_there_are() {
+    for words in [["members", "rs9"], ["policy", "rs9"]] {
+        let output = rsctl(&words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let said = said(&output);
+        assert!(said.contains("no route server \"rs9\"; there are:"), "{said}");
+        assert!(said.contains("rs2") && said.contains("chaos"), "{said}");
+    }
 }
 
 #[test]

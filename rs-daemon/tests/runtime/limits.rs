@@ -337,6 +337,30 @@ fn a_limit_below_what_is_there_is_warned_of() {
     owner.until_closed();
 }
 
+/// 100 accepted routes and 400 rejected ones, or 60 and 40: which of them count is about to change.
+#[test]
+fn a_limit_that_counts_otherwise_is_warned_of_by_what_counts_then() {
+    for (count, then, expected) in [
+        (
+            "accepted",
+            "received",
+            Some("has 500 ipv4 prefixes, its limit is now 100: this acts at once"),
+        ),
+        ("received", "accepted", None),
+    ] {
+        let (rs, _owner, _other, _) = filled("shutdown", count);
+        let limit = if then == "accepted" { 70 } else { 100 };
+        let lines =
+            format!("max_prefixes = {{ v4 = {limit}, action = \"shutdown\", count = \"{then}\" }}");
+        let engine = "shards = 1\nworkers = 2";
+        rs.rewrite(&(head(rs.port, engine) + &member(11, &lines) + &member(12, "")));
+        let path = rs.directory.path().join("rs.toml");
+        let warnings = rs.ask(rs.handle.diff(&path)).unwrap().sessions.warnings;
+        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{warnings:?}");
+        assert!(expected.is_none_or(|text| warnings[0].contains(text)), "{warnings:?}");
+    }
+}
+
 // Limits that follow what is announced.
 
 /// A day ago and today, the file says, the session of member 11 announced at most `highest`.
