@@ -274,6 +274,55 @@ fn several_route_servers_come_over_into_one_configuration() {
     assert_eq!(bob(2).import.blacklist.len(), 0, "chaos has no filters");
 }
 
+/// On a transitable server a sponsor's limits are `sponsor_max_prefixes`, and those it has there.
+#[test]
+fn a_sponsors_limits_come_over() {
+    let (general, clients) = (sample("sponsors-general.yml"), sample("sponsors-clients.yml"));
+    let target = Target { name: "rs2".to_owned(), kind: Kind::Transitable, whole: true };
+    let read = |general: &str| {
+        let imported = import::arouteserver_as(&target, general, &clients, None).unwrap();
+        let config = load(&imported);
+        let unused = config.warnings.iter().find(|said| said.to_string().contains("no effect"));
+        assert!(unused.is_none(), "{unused:?}");
+        let limits: Vec<_> = config
+            .sessions()
+            .map(|session| (session.limits.v4, session.limits.v6, session.limits.action))
+            .collect();
+        (imported, limits)
+    };
+    let (imported, limits) = read(&general);
+    let [v4, v6] = [170_000, 500].map(Limit::Fixed);
+    let own = Limit::Fixed(1_000_000);
+    assert_eq!(
+        limits,
+        [
+            (v4, own, LimitAction::Block),
+            (v4, v6, LimitAction::Warn),
+            (v4, Limit::Fixed(300), LimitAction::Block)
+        ],
+        "its own, else the general ones"
+    );
+    assert_blessed("sponsors.ok", &imported);
+    // What PeeringDB would say is not known, and a full table is more than the general limits.
+    let (imported, limits) = read(&general.replace("peering_db: False", "peering_db: True"));
+    let usual = [1_500_000, 400_000].map(Limit::Fixed);
+    assert_eq!(limits[0], (usual[0], own, LimitAction::Block));
+    assert_eq!(limits[1], (usual[0], usual[1], LimitAction::Warn));
+    for asn in [1_000_010, 1_000_020] {
+        let note = format!(
+            "clients.yml: AS{asn}: filtering.max_prefix: PeeringDB is not asked, and the general \
+             limits are none for a `transit-sponsor`: `sponsor_max_prefixes` holds"
+        );
+        assert!(imported.notes.contains(&note), "{:#?}", imported.notes);
+    }
+    // Without an action there were none, for sponsors neither.
+    let (imported, limits) = read(&general.replace("action: block,", ""));
+    assert_eq!((limits[0].0, limits[0].1), (Limit::Off, Limit::Off));
+    let note = "clients.yml: AS1000010: filtering.max_prefix has no action: its limits are not \
+                enforced";
+    assert!(imported.notes.iter().any(|said| said == note), "{:#?}", imported.notes);
+}
+
 #[test]
 fn ixf_sample() {
     let imported = import::ixf(&sample("export.json")).unwrap();
@@ -430,6 +479,13 @@ fn three_servers(general: &str, clients: &str, bogons: &str) {
         .collect();
     sponsors.sort_unstable();
     assert_eq!(sponsors, [44324, 60326, 205_329, 213_605]);
+    for asn in sponsors {
+        let limits = &of(1, asn).limits;
+        assert_eq!((limits.v4, limits.v6), (Limit::Fixed(170_000), Limit::Fixed(1_000_000)));
+        assert_eq!(limits.action, LimitAction::Block);
+    }
+    let unused = config.warnings.iter().find(|said| said.to_string().contains("no effect"));
+    assert!(unused.is_none(), "{unused:?}");
     assert!(config.sessions_of(0).all(|session| role(session) == Role::Downstream));
     for index in [0, 1] {
         let import = &config.route_servers[index].import;

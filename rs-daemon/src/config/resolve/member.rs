@@ -85,10 +85,13 @@ fn rules(
     reports: &mut Reports,
 ) -> Vec<Rules> {
     let given = table.import.as_ref().map(|import| &import.value);
+    let elsewhere = is_elsewhere(table, context);
     let mut rules = Vec::new();
     for (place, server) in context.servers.iter().enumerate() {
         let sponsor = server.kind == Kind::Transitable && role == Role::TransitSponsor;
-        if let Some(unused) = table.max_prefixes.as_ref().filter(|_| sponsor) {
+        let exception = given.and_then(|given| given.max_prefixes.as_ref());
+        let unused = [table.max_prefixes.as_ref(), exception.filter(|_| !elsewhere)];
+        for unused in unused.into_iter().flatten().filter(|_| sponsor) {
             let message = format!("max_prefixes of a sponsor has no effect on {}", server.name);
             let help = "its limit there is `sponsor_max_prefixes`, in [member.import] or the route server's";
             reports.warning(unused.at, message, help);
@@ -105,11 +108,25 @@ fn rules(
             limits::apply(&mut limits, own);
         } else {
             limits::apply(&mut limits, table.max_prefixes.as_ref());
-            limits::apply(&mut limits, given.and_then(|given| given.max_prefixes.as_ref()));
+            limits::apply(&mut limits, exception);
         }
         rules.push(Rules { import: import::apply_member(&server.import, given, reports), limits });
     }
     rules
+}
+
+/// Whether the member has a session on a server that is not transitable, where nobody is a sponsor.
+fn is_elsewhere(table: &MemberTable, context: &Context<'_>) -> bool {
+    let other = |name: &str| {
+        let named = context.servers.iter().find(|server| *server.name == *name);
+        named.is_some_and(|server| server.kind != Kind::Transitable)
+    };
+    let sessions = table.session.as_ref().map_or(&[][..], |sessions| &sessions.value);
+    sessions.iter().any(|session| match &session.value.route_servers {
+        // All of kind regular.
+        None => true,
+        Some(list) => list.value.iter().any(|name| other(&name.value)),
+    })
 }
 
 /// The sessions that one `[[member.session]]` makes, one for each of its route servers.

@@ -171,7 +171,7 @@ fn member(
     if target.kind == Kind::Regular {
         lines.optional("role_rfc9234", bag.truth("cfg.filtering.roles.enabled"));
     }
-    if is_sponsor(target, &mut bag) {
+    if defaults.is_sponsor(&mut bag) {
         lines.key("role", quoted("transit-sponsor"));
     }
     if target.kind != Kind::Chaos {
@@ -195,12 +195,6 @@ fn member(
         bag.take("cfg");
     }
     notes.extend(bag.left());
-}
-
-/// Who may announce transit-free networks gives transit.
-fn is_sponsor(target: &Target, bag: &mut Bag<'_>) -> bool {
-    target.kind == Kind::Transitable
-        && bag.text("cfg.filtering.transit_free.action").is_some_and(|action| action != "reject")
 }
 
 fn import(

@@ -15,6 +15,9 @@ use crate::import::{
 /// The file that holds for everybody.
 pub(super) const GENERAL: &str = "general.yml";
 
+/// arouteserver's general limits, of IPv4 and IPv6, where the file says none.
+const GENERAL_LIMITS: [u32; 2] = [170_000, 12_000];
+
 /// What the general file says, where a client's exception depends on it.
 #[derive(Clone, Debug)]
 pub(super) struct Defaults {
@@ -25,7 +28,7 @@ pub(super) struct Defaults {
     tag_as_set: bool,
     origin: bool,
     prefix: bool,
-    limits: bool,
+    limits: Limits,
     /// Who may announce transit-free networks is a sponsor, and that is all there is to say.
     sponsors: bool,
     /// IPv4 with IPv6 next hops (RFC 8950).
@@ -42,7 +45,7 @@ impl Defaults {
             tag_as_set: true,
             origin: true,
             prefix: true,
-            limits: false,
+            limits: Limits::default(),
             sponsors: false,
             extended_next_hop: false,
         }
@@ -67,9 +70,49 @@ impl Defaults {
             tag_as_set: irrdb("tag_as_set"),
             origin: irrdb("enforce_origin_in_as_set"),
             prefix: irrdb("enforce_prefix_in_as_set"),
-            limits: bag.text("cfg.filtering.max_prefix.action").is_some(),
+            limits: Limits::read(&mut bag),
             sponsors: target.kind == Kind::Transitable,
             extended_next_hop: extended_next_hop(&mut bag).unwrap_or(false),
+        }
+    }
+
+    /// Who may announce transit-free networks gives transit.
+    pub(super) fn is_sponsor(&self, bag: &mut Bag<'_>) -> bool {
+        let action = bag.text("cfg.filtering.transit_free.action");
+        self.sponsors && action.is_some_and(|action| action != "reject")
+    }
+}
+
+/// What `cfg.filtering.max_prefix` of a file says.
+#[derive(Clone, Debug, Default)]
+struct Limits {
+    v4: Option<u32>,
+    v6: Option<u32>,
+    action: Option<String>,
+    count_rejected: Option<bool>,
+    restart_after_minutes: Option<u32>,
+    peering_db: Option<bool>,
+}
+
+impl Limits {
+    fn read(bag: &mut Bag<'_>) -> Self {
+        const PATH: &str = "cfg.filtering.max_prefix";
+        let mut number = |keys: [&str; 2]| {
+            let [first, second] = keys.map(|key| bag.number(&format!("{PATH}.{key}")));
+            // 0 is none.
+            first.or(second).map(|limit: u32| if limit == 0 { u32::MAX } else { limit })
+        };
+        let v4 = number(["limit_ipv4", "general_limit_ipv4"]);
+        let v6 = number(["limit_ipv6", "general_limit_ipv6"]);
+        let asked =
+            ["peering_db", "peering_db.enabled"].map(|key| bag.truth(&format!("{PATH}.{key}")));
+        Self {
+            v4,
+            v6,
+            action: bag.text(&format!("{PATH}.action")).map(str::to_owned),
+            count_rejected: bag.truth(&format!("{PATH}.count_rejected_routes")),
+            restart_after_minutes: bag.number(&format!("{PATH}.restart_after")),
+            peering_db: asked.into_iter().flatten().reduce(|one, other| one || other),
         }
     }
 }
@@ -304,7 +347,7 @@ fn rpki(
     lines.optional("aspa", aspa.map(mode));
 }
 
-/// Without an action arouteserver has no limits; 0 is none, too.
+/// Without an action arouteserver has no limits.
 fn limits(
     bag: &mut Bag<'_>,
     defaults: &Defaults,
@@ -312,32 +355,32 @@ fn limits(
     notes: &mut Vec<String>,
     name: &str,
 ) {
-    const PATH: &str = "cfg.filtering.max_prefix";
-    let mut number = |keys: [&str; 2]| {
-        let [first, second] = keys.map(|key| bag.number(&format!("{PATH}.{key}")));
-        let limit: u32 = first.or(second)?;
-        Some(if limit == 0 { u32::MAX.to_string() } else { limit.to_string() })
-    };
-    let v4 = number(["limit_ipv4", "general_limit_ipv4"]);
-    let v6 = number(["limit_ipv6", "general_limit_ipv6"]);
-    let action = bag.text(&format!("{PATH}.action"));
-    let count = bag.truth(&format!("{PATH}.count_rejected_routes"));
-    let count = count.map(|rejected| quoted(if rejected { "received" } else { "accepted" }));
-    let restart = bag.number::<u32>(&format!("{PATH}.restart_after"));
-    let unsaid = defaults.general && action == Some("restart");
-    let restart = restart.or_else(|| unsaid.then_some(15));
-    let restart = restart.map(|minutes| quoted(&format!("{minutes}m")));
-    let asked = ["peering_db", "peering_db.enabled"].map(|key| bag.truth(&format!("{PATH}.{key}")));
-    if action.is_none() && !defaults.limits {
-        if v4.is_some() || v6.is_some() {
+    let sponsor = defaults.is_sponsor(bag);
+    let key = if sponsor { "sponsor_max_prefixes" } else { "max_prefixes" };
+    let (said, general) = (Limits::read(bag), &defaults.limits);
+    if said.action.is_none() && general.action.is_none() {
+        if said.v4.is_some() || said.v6.is_some() {
             notes.push(format!(
                 "{name}: filtering.max_prefix has no action: its limits are not enforced"
             ));
         }
-        lines.optional("max_prefixes", defaults.general.then(|| quoted("off")));
+        lines.optional(key, (defaults.general || sponsor).then(|| quoted("off")));
         return;
     }
-    let action = action.and_then(|action| match action {
+    let (mut v4, mut v6) = (said.v4, said.v6);
+    let asked = said.peering_db.or(general.peering_db).unwrap_or(true);
+    if sponsor && !asked {
+        // The general limits, as the server's do not hold for it.
+        v4 = v4.or(general.v4).or(Some(GENERAL_LIMITS[0]));
+        v6 = v6.or(general.v6).or(Some(GENERAL_LIMITS[1]));
+    } else if sponsor && (v4.is_none() || v6.is_none()) {
+        notes.push(format!(
+            "{name}: filtering.max_prefix: PeeringDB is not asked, and the general limits are none \
+             for a `transit-sponsor`: `sponsor_max_prefixes` holds"
+        ));
+    }
+    let number = |limit: Option<u32>| limit.map(|limit| limit.to_string());
+    let action = said.action.as_deref().and_then(|action| match action {
         "warning" => Some(quoted("warn")),
         "block" | "restart" | "shutdown" => Some(quoted(action)),
         other => {
@@ -346,12 +389,21 @@ fn limits(
             None
         }
     });
-    let entries =
-        [("v4", v4), ("v6", v6), ("action", action), ("count", count), ("restart_after", restart)];
-    lines.optional("max_prefixes", inline(&entries));
+    let count = said.count_rejected;
+    let count = count.map(|rejected| quoted(if rejected { "received" } else { "accepted" }));
+    let unsaid = defaults.general && said.action.as_deref() == Some("restart");
+    let restart = said.restart_after_minutes.or_else(|| unsaid.then_some(15));
+    let restart = restart.map(|minutes| quoted(&format!("{minutes}m")));
+    let entries = [
+        ("v4", number(v4)),
+        ("v6", number(v6)),
+        ("action", action),
+        ("count", count),
+        ("restart_after", restart),
+    ];
+    lines.optional(key, inline(&entries));
     // On unless the general file says otherwise.
-    let unsaid = defaults.general && asked == [None; 2];
-    if asked.contains(&Some(true)) || unsaid {
+    if said.peering_db.unwrap_or(defaults.general) {
         notes.push(format!(
             "{name}: filtering.max_prefix.peering_db: PeeringDB is not asked; `max_prefixes = \
              \"dynamic\"` follows what a member announces"
