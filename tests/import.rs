@@ -5,12 +5,13 @@
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bgp_wire::{Families, Family};
 use policy::{Kind, MoreSpecifics, Role};
 use rs_daemon::{
-    config::{self, CheckMode, Config, Limit, LimitAction},
+    config::{self, CheckMode, Config, Limit, LimitAction, LimitCount},
     import::{self, Imported, Target},
 };
 
@@ -132,6 +133,51 @@ fn arouteservers_options_one_by_one() {
     said(&imported, "transit_free has no action");
     said(&imported, "its limits are not enforced");
     said(&imported, "2001:db8:1::/48: `exact`");
+}
+
+/// A client that has an action where the general file has none has the general limits as well, of
+/// both families.
+#[test]
+fn an_action_of_a_client_alone_brings_the_general_limits() {
+    let read = |general: &str, client: &str| {
+        let general = format!(
+            "cfg: {{ rs_as: 64500, router_id: 192.0.2.1, filtering: {{ max_prefix: {{ {general} }} }} }}"
+        );
+        let clients = format!(
+            "clients:\n- {{ asn: 1000010, ip: [192.0.2.10, \"2001:db8::10\"], cfg: {{ filtering: {{ \
+             max_prefix: {{ {client} }} }} }} }}\n- {{ asn: 1000020, ip: 192.0.2.20 }}\n"
+        );
+        let imported = import::arouteserver(&general, &clients, None).unwrap();
+        let config = load(&imported);
+        let other = config.sessions().find(|session| session.asn.0 == 1_000_020).unwrap();
+        assert_eq!((other.limits.v4, other.limits.v6), (Limit::Off, Limit::Off));
+        let limits = config.sessions().next().unwrap().limits;
+        (imported, limits)
+    };
+    let asked = "clients.yml: AS1000010: filtering.max_prefix.peering_db: PeeringDB is not asked";
+    let said =
+        |imported: &Imported, what: &str| imported.notes.iter().any(|note| note.starts_with(what));
+    let (imported, limits) = read("", "action: block, limit_ipv4: 100");
+    let numbers = [100, 12_000].map(Limit::Fixed);
+    assert_eq!([limits.v4, limits.v6], numbers, "arouteserver's own");
+    assert_eq!((limits.action, limits.count), (LimitAction::Block, LimitCount::Received));
+    assert!(said(&imported, asked), "{:#?}", imported.notes);
+
+    let general = "general_limit_ipv4: 900, general_limit_ipv6: 700, count_rejected_routes: False, \
+                   restart_after: 7, peering_db: False";
+    let (imported, limits) = read(general, "action: restart, limit_ipv4: 100");
+    assert_eq!([limits.v4, limits.v6], [100, 700].map(Limit::Fixed));
+    assert_eq!((limits.action, limits.count), (LimitAction::Restart, LimitCount::Accepted));
+    assert_eq!(limits.restart_after, Duration::from_secs(7 * 60));
+    assert!(!said(&imported, asked), "{:#?}", imported.notes);
+    let held = "general.yml: filtering.max_prefix has no action: its limits hold only for clients \
+                that have one of their own";
+    assert!(said(&imported, held), "{:#?}", imported.notes);
+    // Both numbers its own: nobody would have been asked.
+    let (imported, limits) = read("", "action: restart, limit_ipv4: 100, limit_ipv6: 0");
+    assert_eq!([limits.v4, limits.v6], [100, u32::MAX].map(Limit::Fixed));
+    assert_eq!(limits.restart_after, Duration::from_secs(15 * 60), "its default, too");
+    assert!(!said(&imported, asked), "{:#?}", imported.notes);
 }
 
 /// AS numbers in any way to write them; what is none, and what else has no place in our
@@ -311,7 +357,7 @@ fn a_sponsors_limits_come_over() {
     for asn in [1_000_010, 1_000_020] {
         let note = format!(
             "clients.yml: AS{asn}: filtering.max_prefix: PeeringDB is not asked, and the general \
-             limits are none for a `transit-sponsor`: `sponsor_max_prefixes` holds"
+             limits are not those of a `transit-sponsor`: `sponsor_max_prefixes` holds"
         );
         assert!(imported.notes.contains(&note), "{:#?}", imported.notes);
     }

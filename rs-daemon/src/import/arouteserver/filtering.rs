@@ -357,27 +357,23 @@ fn limits(
 ) {
     let sponsor = defaults.is_sponsor(bag);
     let key = if sponsor { "sponsor_max_prefixes" } else { "max_prefixes" };
-    let (said, general) = (Limits::read(bag), &defaults.limits);
+    let (mut said, general) = (Limits::read(bag), &defaults.limits);
     if said.action.is_none() && general.action.is_none() {
         if said.v4.is_some() || said.v6.is_some() {
-            notes.push(format!(
-                "{name}: filtering.max_prefix has no action: its limits are not enforced"
-            ));
+            let held = if defaults.general {
+                "its limits hold only for clients that have one of their own"
+            } else {
+                "its limits are not enforced"
+            };
+            notes.push(format!("{name}: filtering.max_prefix has no action: {held}"));
         }
         lines.optional(key, (defaults.general || sponsor).then(|| quoted("off")));
         return;
     }
-    let (mut v4, mut v6) = (said.v4, said.v6);
-    let asked = said.peering_db.or(general.peering_db).unwrap_or(true);
-    if sponsor && !asked {
-        // The general limits, as the server's do not hold for it.
-        v4 = v4.or(general.v4).or(Some(GENERAL_LIMITS[0]));
-        v6 = v6.or(general.v6).or(Some(GENERAL_LIMITS[1]));
-    } else if sponsor && (v4.is_none() || v6.is_none()) {
-        notes.push(format!(
-            "{name}: filtering.max_prefix: PeeringDB is not asked, and the general limits are none \
-             for a `transit-sponsor`: `sponsor_max_prefixes` holds"
-        ));
+    // What the general file wrote for everybody does not hold for a sponsor, and without an action it
+    // wrote nothing.
+    if !defaults.general && (sponsor || general.action.is_none()) {
+        complete(&mut said, general, sponsor, notes, name);
     }
     let number = |limit: Option<u32>| limit.map(|limit| limit.to_string());
     let action = said.action.as_deref().and_then(|action| match action {
@@ -391,12 +387,14 @@ fn limits(
     });
     let count = said.count_rejected;
     let count = count.map(|rejected| quoted(if rejected { "received" } else { "accepted" }));
-    let unsaid = defaults.general && said.action.as_deref() == Some("restart");
-    let restart = said.restart_after_minutes.or_else(|| unsaid.then_some(15));
+    // The general file says none where it does something else.
+    let unsaid = [&said, general].map(|limits| limits.action.as_deref() == Some("restart"));
+    let unsaid = (unsaid == [true, false]).then(|| general.restart_after_minutes.unwrap_or(15));
+    let restart = said.restart_after_minutes.or(unsaid);
     let restart = restart.map(|minutes| quoted(&format!("{minutes}m")));
     let entries = [
-        ("v4", number(v4)),
-        ("v6", number(v6)),
+        ("v4", number(said.v4)),
+        ("v6", number(said.v6)),
         ("action", action),
         ("count", count),
         ("restart_after", restart),
@@ -408,6 +406,33 @@ fn limits(
             "{name}: filtering.max_prefix.peering_db: PeeringDB is not asked; `max_prefixes = \
              \"dynamic\"` follows what a member announces"
         ));
+    }
+}
+
+/// Adds to a client's limits what it has of the general file. A sponsor that PeeringDB would be
+/// asked about keeps our own: the general ones are too low for a full table.
+fn complete(
+    said: &mut Limits,
+    general: &Limits,
+    sponsor: bool,
+    notes: &mut Vec<String>,
+    name: &str,
+) {
+    let asked = said.peering_db.or(general.peering_db).unwrap_or(true);
+    let asked = asked && (said.v4.is_none() || said.v6.is_none());
+    if sponsor && asked {
+        notes.push(format!(
+            "{name}: filtering.max_prefix: PeeringDB is not asked, and the general limits are not \
+             those of a `transit-sponsor`: `sponsor_max_prefixes` holds"
+        ));
+    } else {
+        said.v4 = said.v4.or(general.v4).or(Some(GENERAL_LIMITS[0]));
+        said.v6 = said.v6.or(general.v6).or(Some(GENERAL_LIMITS[1]));
+    }
+    if general.action.is_none() {
+        said.count_rejected = said.count_rejected.or(general.count_rejected);
+        // Not said with the general file, which has no limits.
+        said.peering_db = Some(asked && !sponsor);
     }
 }
 
