@@ -2,6 +2,7 @@
 //! removed and purged on a machine with systemd.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -45,6 +46,38 @@ fn make(into: &Path) -> PathBuf {
     let packages: Vec<_> = fs::read_dir(into).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(packages.len(), 1, "{packages:?}");
     packages[0].clone()
+}
+
+/// Without the list of crates, or one of the crates, there are no notices, and so no package.
+#[test]
+fn notices_that_miss_something_are_none() {
+    let folder = TempDir::new().unwrap();
+    let cargo = folder.path().join("cargo");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let notices = |script: &str| {
+        fs::write(&cargo, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut notices = Command::new(repository().join("scripts/notices.sh"));
+        notices.env("PATH", &path).env("CARGO_HOME", folder.path()).output().unwrap()
+    };
+    let crate_of_ours = "echo 'some-crate v1.2.3|MIT|https://example.net/some-crate'";
+    for (script, said) in [
+        ("exit 101", ""),
+        ("true", "is not in"),
+        // It printed something, and failed then.
+        (&*format!("{crate_of_ours}; exit 101"), ""),
+        (crate_of_ours, "some-crate 1.2.3 is not in"),
+    ] {
+        let output = notices(script);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && errors.contains(said), "{script}: {output:?}");
+    }
+    let place = folder.path().join("registry/src/index/some-crate-1.2.3");
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("LICENSE"), "Do what you like.\n").unwrap();
+    let output = notices(crate_of_ours);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("Do what you like."), "{output:?}");
 }
 
 /// The same with a higher version, as the next one would be.
