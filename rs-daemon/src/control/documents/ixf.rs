@@ -144,19 +144,22 @@ fn connection(member: &Member, config: &Config, sessions: &[SessionStatus]) -> V
     entry
 }
 
-/// The limit in force for the address's own family, or else on both together: of one that follows the announcements, only
-/// the running session knows it.
+/// The limit in force for the address's own family or on both together, whichever is met first: of
+/// one that follows the announcements, only the running session knows it.
 fn limit(session: &MemberSession, live: Option<&SessionStatus>, family: Family) -> Option<u32> {
-    if let Some(live) = live {
-        return live.limits[family as usize].or(live.limit_total);
-    }
     let of = |limit| match limit {
         Limit::Fixed(limit) => Some(limit),
         Limit::Dynamic { until_learned } => until_learned,
         Limit::Off => None,
     };
-    let limits = &session.limits;
-    of(if family == Family::V4 { limits.v4 } else { limits.v6 }).or_else(|| of(limits.total))
+    let (own, total) = match live {
+        Some(live) => (live.limits[family as usize], live.limit_total),
+        None => {
+            let limits = &session.limits;
+            (of(if family == Family::V4 { limits.v4 } else { limits.v6 }), of(limits.total))
+        }
+    };
+    own.into_iter().chain(total).min()
 }
 
 fn vlan_entry(member: &Member, address: IpAddr, limit: Option<u32>, routeserver: bool) -> Value {
@@ -243,6 +246,29 @@ mod tests {
         assert_eq!(connection["state"], "inactive");
         assert!(connection.get("connected_since").is_none(), "{connection}");
         assert_eq!(connection["vlan_list"][0]["ipv4"]["max_prefix"], 50);
+    }
+
+    /// A limit on both families comes beside those of each, which the member inherits.
+    #[test]
+    fn the_smaller_limit_is_exported() {
+        let text = CONFIG
+            .replace("max_prefixes = \"dynamic\"", "")
+            .replace("max_prefixes = { v4 = 50 }", "max_prefixes = { total = 2000 }");
+        let config = crate::config::parse(Path::new("ixf.toml"), &text).unwrap();
+        let limit = |config: &Config, sessions: &[SessionStatus]| {
+            let export = ixf(config, sessions, sample::time(sample::NOON));
+            let connection = &export["member_list"][1]["connection_list"][0];
+            connection["vlan_list"][0]["ipv4"]["max_prefix"].clone()
+        };
+        assert_eq!(limit(&config, &[]), 2000, "as configured");
+        let mut live = sample::session("rs1", 20002, "192.0.2.2");
+        (live.limits, live.limit_total) = ([Some(170_000), None], Some(2000));
+        assert_eq!(limit(&config, std::slice::from_ref(&live)), 2000, "as it is live");
+        live.limits[0] = Some(50);
+        assert_eq!(limit(&config, &[live]), 50);
+        let both = text.replace("total = 2000", "v4 = 50, total = 2000");
+        let config = crate::config::parse(Path::new("ixf.toml"), &both).unwrap();
+        assert_eq!(limit(&config, &[]), 50);
     }
 
     /// Networks of each family make a VLAN in the order in which they stand, and a collector is no
