@@ -18,7 +18,7 @@ let shown = "";        // The name of the view that is shown.
 // ---- building -------------------------------------------------------------------------------
 
 // Characters that move, hide or turn others (a NOTIFICATION's text may have any) are made visible.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 const visible = (text) => String(text).replace(UNSEEN, "\ufffd");
 
 function h(tag, attributes, ...children) {
