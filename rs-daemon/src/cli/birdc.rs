@@ -1,10 +1,13 @@
 //! What birdc calls a thing: fingers remember it, so it is answered with what it is called here.
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
 /// Commands of birdc, the longer ones first, and ours.
 const COUNTERPARTS: &[(&str, &str)] = &[
     ("show protocols all", "rsctl member PEER"),
     ("show protocols", "rsctl members"),
     ("show route export", "rsctl routes --to PEER"),
+    ("show route filtered protocol", "rsctl routes --from PEER --filtered"),
     ("show route filtered", "rsctl routes --filtered"),
     ("show route noexport", "rsctl explain PREFIX --to PEER"),
     ("show route preexport", "rsctl explain PREFIX --to PEER"),
@@ -27,8 +30,22 @@ const COUNTERPARTS: &[(&str, &str)] = &[
     ("eval", "rsctl explain PREFIX --to PEER"),
 ];
 
+/// What to say to a line that is not understood, where birdc would understand it.
+pub(super) fn answer(error: &clap::Error, typed: impl Iterator<Item = String>) -> Option<String> {
+    let unknown = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
+        _ => return None,
+    };
+    let line: Vec<_> = typed.collect();
+    let at = line.iter().position(|word| word == unknown)?;
+    // Behind a word of ours it is no command of birdc's: `session down` is not `down`.
+    let definition = super::command();
+    let is_ours = |word: &String| definition.find_subcommand(word).is_some();
+    (!line[..at].iter().skip(1).any(is_ours)).then(|| counterpart(&line[at..])).flatten()
+}
+
 /// What to say to `words`, where birdc understands them: it takes every word abbreviated.
-pub(super) fn counterpart(words: &[String]) -> Option<String> {
+fn counterpart(words: &[String]) -> Option<String> {
     let first = words.first()?;
     let means = |theirs: &str| {
         let theirs: Vec<_> = theirs.split(' ').collect();
@@ -73,6 +90,59 @@ mod tests {
                 panic!("{ours}: {error}");
             }
         }
+    }
+
+    /// Rows of docs/birdc.md whose left names another command than the right, or none.
+    const EXEMPT: &[(&str, &str)] = &[
+        // What sets the right one apart is in the text beside it.
+        ("show protocols", "rsctl members rs1"),
+        ("show protocols", "rsctl rpki"),
+        ("disable NAME", "rsctl session disable AS1000020 --reason maintenance"),
+        // Expressions of the filter language.
+        ("show route where net ~ 62.20.1.0/24-", "rsctl routes 62.20.1.0/24 --covering"),
+        ("show route where bgp_path.last = 1000020", "rsctl routes --origin AS1000020"),
+        (
+            "show route where (64500,0,1000030) ~ bgp_large_community",
+            "rsctl routes --community 64500:0:1000030",
+        ),
+        // `-p` is for the program, and `reload` a command of ours.
+        ("bird -p", "rsctl diff rs.toml"),
+        ("reload in NAME", "rsctl session soft-in AS1000020"),
+    ];
+
+    /// Whether `ours` is what is named, with values for its PEER, PREFIX, ADDRESS and FILE, and with
+    /// nothing more than words that were typed.
+    fn fits(named: &str, typed: &str, ours: &str) -> bool {
+        let mut words = ours.split(' ');
+        let is_value = |word: &str| word.chars().all(|c| c.is_ascii_uppercase());
+        named.split(' ').all(|name| words.next().is_some_and(|word| is_value(name) || name == word))
+            && words.all(|word| typed.split(' ').any(|typed| typed == word))
+    }
+
+    #[test]
+    fn the_left_of_the_page_names_its_right() {
+        let page = include_str!("../../../docs/birdc.md");
+        let (_, table) = page.split_once("\n| birdc | rsctl |\n|---|---|\n").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let mut exempt = Vec::new();
+        for row in table.lines() {
+            let (left, right) = row.split_once(" | ").unwrap();
+            let ours = right.split('`').nth(1).unwrap();
+            // Words beside it are not typed, and a row may have no others.
+            for typed in left.split('`').skip(1).step_by(2) {
+                let line = || "rsctl ".to_owned() + typed;
+                let error = Args::try_parse_from(line().split(' ')).expect_err(typed);
+                let answer = answer(&error, line().split(' ').map(str::to_owned));
+                let named = answer.as_deref().and_then(|answer| answer.split('`').nth(3));
+                if !named.is_some_and(|named| fits(named, typed, ours)) {
+                    exempt.push((typed, ours));
+                }
+            }
+        }
+        exempt.sort_unstable();
+        let mut known = EXEMPT.to_vec();
+        known.sort_unstable();
+        assert_eq!(exempt, known);
     }
 
     /// Else it would be understood, and nobody would look here.

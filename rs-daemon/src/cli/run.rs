@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,19 +60,8 @@ pub fn main() -> ExitCode {
 /// Ends with what clap says of the command line, or with our word for one of birdc's: it must not
 /// look for the nearest one of ours itself, as `show` is near to `shutdown`.
 fn usage(error: clap::Error) -> ! {
-    let unknown = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
-        _ => error.exit(),
-    };
-    let line: Vec<_> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let at = line.iter().position(|word| word == unknown).unwrap_or(line.len());
-    // Behind a word of ours it is no command of birdc's: `session down` is not `down`.
-    let definition = super::command();
-    if line.iter().take(at).skip(1).any(|word| definition.find_subcommand(word).is_some()) {
-        error.exit();
-    }
-    match birdc::counterpart(&line[at..]) {
+    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    match birdc::answer(&error, typed) {
         Some(text) => super::command().error(ErrorKind::InvalidSubcommand, text).exit(),
         None => error.exit(),
     }
