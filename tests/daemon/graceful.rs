@@ -335,7 +335,10 @@ fn rfc4724_s5_take_overs_without_end_are_held_off() {
         eventually("the server has the new session", ARRIVE, || {
             let status = exchange.server.ask(&["member", "127.0.0.2"])?;
             let there = status["state"] == "established" && status["flaps"] == flaps;
-            ensure(there, || status.to_string())
+            ensure(there, || status.to_string())?;
+            let timers = &status["timers"];
+            let runs = timers["hold"].is_string() && timers["idle_hold"].is_null();
+            ensure(runs, || timers.to_string())
         });
     }
     let last = Speaker::start(graceful(&exchange, 2, R, true)).unwrap();
@@ -344,6 +347,9 @@ fn rfc4724_s5_take_overs_without_end_are_held_off() {
         ensure(told == Some((CEASE, 5)), || format!("{status:?}"))
     });
     exchange.wait_down(2);
+    let timers =
+        exchange.server.ask(&["member", "127.0.0.2"]).expect("it answers")["timers"].clone();
+    assert!(timers["idle_hold"].is_string() && timers["hold"].is_null(), "{timers}");
     // What was stale before is gone, as with any restart before End-of-RIB.
     holds("nothing was said again", &witness, &[]);
     exchange.let_in(2);

@@ -17,7 +17,7 @@ use crate::runtime::query::{
 use crate::runtime::status::{
     BmpCollectorStatus, DaemonStatus, IrrSetStatus, IrrStatus, LearnedLimit, ListenerStatus,
     NegotiatedStatus, NotificationStatus, RouteCounters, RouteServerStatus, RpkiSourceStatus,
-    RpslPolicyStatus, SessionState, SessionStatus,
+    RpslPolicyStatus, SessionState, SessionStatus, TimerStatus,
 };
 
 /// Runs `write` and compares with `golden/NAME.txt`.
@@ -225,7 +225,22 @@ fn member() {
         at: sample::time(sample::NOON - 3730),
     });
     session.malformed.treat_as_withdraw = 3;
+    session.timers = TimerStatus {
+        hold: Some(sample::time(sample::NOON + 77)),
+        keepalive: Some(sample::time(sample::NOON + 12)),
+        send_hold: Some(sample::time(sample::NOON + 480)),
+        ..TimerStatus::default()
+    };
     golden("member", |look| members::write_one(&session, look));
+}
+
+#[test]
+fn member_that_is_held_off() {
+    let mut session = sessions().swap_remove(1);
+    session.state = SessionState::Idle;
+    session.flaps = 6;
+    session.timers.idle_hold = Some(sample::time(sample::NOON + 143));
+    golden("member-held-off", |look| members::write_one(&session, look));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! `rsctl members` and `rsctl member`.
 
 use std::io;
+use std::time::SystemTime;
 
 use super::Look;
 use super::table::{Cell, Column, Style, Table};
 use super::text::{age, counted, octets, plain, stamp, time};
 use crate::control::peer::display_address;
 use crate::runtime::status::{
-    DirectionCounters, NegotiatedStatus, RouteCounters, SessionState, SessionStatus,
+    DirectionCounters, NegotiatedStatus, RouteCounters, SessionState, SessionStatus, TimerStatus,
 };
 
 const FAMILY_COLUMNS: [[Column; 5]; 2] = [
@@ -171,6 +172,7 @@ pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Res
         let at = stamp(last.at).map(time).unwrap_or_default();
         facts.line("last NOTIFICATION", format!("{direction} {} ({at})", last.text))?;
     }
+    timers(&session.timers, &mut facts)?;
     if let (Some(local), Some(remote)) = (session.local, session.remote) {
         facts.line("connection", format!("{local} - {remote}"))?;
     }
@@ -181,6 +183,27 @@ pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Res
     dynamic_limits(session, &mut facts)?;
     writeln!(look.out)?;
     families(session, look)
+}
+
+/// Those that run, in the order of a session's life.
+fn timers(timers: &TimerStatus, facts: &mut Facts<'_, '_>) -> io::Result<()> {
+    let now = facts.look.now;
+    let left = |end: Option<SystemTime>| {
+        let end = end.and_then(stamp)?;
+        Some(format!("{} s", end.duration_since(now).as_secs().max(0)))
+    };
+    let held_off = "nothing is tried or taken ('rsctl session enable' ends that)";
+    facts.maybe("held off", left(timers.idle_hold).map(|left| format!("{left}, {held_off}")))?;
+    let running: Vec<_> = [
+        ("connect retry", timers.connect_retry),
+        ("hold", timers.hold),
+        ("KEEPALIVE", timers.keepalive),
+        ("send hold", timers.send_hold),
+    ]
+    .into_iter()
+    .filter_map(|(name, end)| Some(format!("{name} {}", left(end)?)))
+    .collect();
+    facts.maybe("timers end in", (!running.is_empty()).then(|| running.join(", ")))
 }
 
 fn negotiated(agreed: &NegotiatedStatus, facts: &mut Facts<'_, '_>) -> io::Result<()> {

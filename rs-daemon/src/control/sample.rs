@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::runtime::query::RouteEntry;
 use crate::runtime::status::{
     DaemonStatus, MalformedCounters, MessageCounters, RouteCounters, SessionId, SessionState,
-    SessionStatus,
+    SessionStatus, TimerStatus,
 };
 
 /// 2026-11-21 12:00:00 UTC.
@@ -33,6 +33,7 @@ pub(crate) fn session(route_server: &str, asn: u32, address: &str) -> SessionSta
         last_down: None,
         last_down_at: None,
         last_notification: None,
+        timers: TimerStatus::default(),
         negotiated: None,
         local: None,
         remote: None,

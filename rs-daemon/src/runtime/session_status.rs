@@ -1,9 +1,9 @@
 //! A session as people see it.
 
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use bgp_session::{MessageCounts, Negotiated, SessionCounters, State, StopReason};
+use bgp_session::{MessageCounts, Negotiated, SessionCounters, State, StopReason, Timers};
 use bgp_wire::{Families, Family, MessageType};
 
 use super::capability;
@@ -12,7 +12,7 @@ use super::peer_config::limit_config;
 use super::session_task::Peer;
 use super::status::{
     DirectionCounters, MessageCounters, NegotiatedStatus, NotificationCount, NotificationStatus,
-    RouteCounters, SessionId, SessionState, SessionStatus,
+    RouteCounters, SessionId, SessionState, SessionStatus, TimerStatus,
 };
 
 impl Driver {
@@ -47,6 +47,7 @@ impl Driver {
             last_down_at: last_end.as_ref().map(|end| end.at),
             last_down: last_end.map(|end| end.text),
             last_notification,
+            timers: timers(self.session.timers(), peer.now()),
             negotiated: self.session.negotiated().map(negotiated_status),
             local: connection.and_then(|c| c.local),
             remote: connection.and_then(|c| c.remote),
@@ -108,6 +109,22 @@ impl Driver {
             }
             _ => None,
         }
+    }
+}
+
+fn timers(timers: Timers, now: Instant) -> TimerStatus {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // To the second: the two clocks are not read at once, and the same timer must look the same.
+    let end = |until: Option<Instant>| {
+        let at = since_epoch.checked_add(until?.saturating_duration_since(now))?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at.as_secs_f64().round() as u64))
+    };
+    TimerStatus {
+        idle_hold: end(timers.idle_hold),
+        connect_retry: end(timers.connect_retry),
+        hold: end(timers.hold),
+        keepalive: end(timers.keepalive),
+        send_hold: end(timers.send_hold),
     }
 }
 

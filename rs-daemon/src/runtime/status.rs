@@ -111,6 +111,9 @@ pub struct SessionStatus {
     pub last_down_at: Option<SystemTime>,
     /// The last NOTIFICATION either way.
     pub last_notification: Option<NotificationStatus>,
+    /// When the timers that run end.
+    #[serde(default)]
+    pub timers: TimerStatus,
     /// Facts of the established session.
     pub negotiated: Option<NegotiatedStatus>,
     /// The two ends of the established connection.
@@ -163,6 +166,27 @@ pub struct LearnedLimit {
     pub watched_secs: u64,
     /// Not long enough yet: the static limit holds.
     pub learning: bool,
+}
+
+/// When the timers of a session that run end, to the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerStatus {
+    /// IdleHoldTimer: until then nothing is tried, and no connection of the peer taken (RFC 4271
+    /// §8.1.1).
+    #[serde(default, with = "super::shape::maybe_time")]
+    pub idle_hold: Option<SystemTime>,
+    /// ConnectRetryTimer: our next attempt to connect.
+    #[serde(default, with = "super::shape::maybe_time")]
+    pub connect_retry: Option<SystemTime>,
+    /// HoldTimer: the peer has to say something until then.
+    #[serde(default, with = "super::shape::maybe_time")]
+    pub hold: Option<SystemTime>,
+    /// KeepaliveTimer: our next KEEPALIVE.
+    #[serde(default, with = "super::shape::maybe_time")]
+    pub keepalive: Option<SystemTime>,
+    /// SendHoldTimer: the peer has to read something until then (RFC 9687).
+    #[serde(default, with = "super::shape::maybe_time")]
+    pub send_hold: Option<SystemTime>,
 }
 
 /// A NOTIFICATION as seen or sent.

@@ -284,6 +284,7 @@ async function member(path, parameters) {
       ["Address", h("span", { class: "mono" }, address(session.id))],
       ["State", [stateOf(session), " for " + ago(session.since)]],
       ["Held down because", session.disabled],
+      ["Held off until", session.timers.idle_hold && clock(session.timers.idle_hold) + " UTC: nothing is tried or taken"],
       ["Flaps", session.flaps],
       ["Last down", session.last_down],
       ["Last NOTIFICATION", last && (last.sent ? "sent " : "received ") + last.text],
