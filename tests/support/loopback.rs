@@ -134,7 +134,12 @@ impl Exchange {
 
 /// Waits until `speaker` holds exactly `expected`, in order of prefixes.
 pub fn holds(what: &str, speaker: &Speaker, expected: &[Route]) {
-    speaker.wait_routes(what, ARRIVE, |seen| {
+    holds_within(what, speaker, expected, ARRIVE);
+}
+
+/// The same where it may take another time.
+pub fn holds_within(what: &str, speaker: &Speaker, expected: &[Route], limit: Duration) {
+    speaker.wait_routes(what, limit, |seen| {
         ensure(seen == expected, || format!("expected {expected:?}\n    seen {seen:?}"))
     });
 }

@@ -29,10 +29,18 @@ const SELDOM: u64 = 150;
 const RETRY: Duration = Duration::from_secs(1);
 /// How long tasks and descriptors of connections that have ended may be seen after all is at rest.
 const LINGER: Duration = Duration::from_secs(20);
+/// After so many sessions shorter than this a member stays for once: the daemon holds off who goes on
+/// like that, for minutes.
+const SHORT_SESSIONS: u32 = 4;
+const LONG_SESSION: Duration = Duration::from_secs(130);
 /// Memory may be so much more at the end of the last two thirds than at their beginning, by the
 /// line through all measurements: 4 % or these octets. An allocator moves that much.
 const GROWTH_PART: f64 = 0.04;
 const GROWTH_OCTETS: f64 = 6e6;
+/// A line through less time than this is one through the allocator's ups and downs: from one rest to
+/// the next they are a tenth, and 20 % are let pass.
+const LINE: Duration = Duration::from_secs(600);
+const GROWTH_PART_OF_A_SHORT_LINE: f64 = 0.2;
 
 /// What the load is like, before the daemon is configured.
 pub(super) fn prepare(universe: &mut Universe) {
@@ -101,6 +109,8 @@ struct Soak {
     away: Vec<(u32, Instant)>,
     /// Members that do not read, and until when.
     deaf: Vec<(u32, Instant)>,
+    /// By member: its short sessions in a row, and when the last session began.
+    sessions: Vec<(u32, Instant)>,
     at_first: Held,
     /// Seconds since the beginning and resident octets, at each rest.
     memory: Vec<(f64, f64)>,
@@ -120,6 +130,7 @@ impl Soak {
             began: Instant::now(),
             away: Vec::new(),
             deaf: Vec::new(),
+            sessions: vec![(0, Instant::now()); bench.options.members as usize],
             at_first: held(bench)?,
             memory: Vec::new(),
             changes: 0,
@@ -202,6 +213,13 @@ impl Soak {
         if self.away.len() as u32 >= bench.options.members.div_ceil(ONE_IN) {
             return;
         }
+        let (short, since) = &mut self.sessions[member as usize];
+        if since.elapsed() >= LONG_SESSION {
+            *short = 0;
+        } else if *short == SHORT_SESSIONS {
+            return;
+        }
+        *short += 1;
         let with_cease = self.random.below(2) == 0;
         self.deaf.retain(|(deaf, _)| *deaf != member);
         bench.generator.leave(member, with_cease);
@@ -263,6 +281,7 @@ impl Soak {
             |(member, _): &mut (u32, Instant)| bench.generator.phase(*member) == Phase::Established;
         let back: Vec<_> = self.away.extract_if(.., is_back).collect();
         for (member, _) in back {
+            self.sessions[member as usize].1 = now;
             let u = &mut bench.generator.universe;
             u.up[member as usize] = true;
             u.kept[member as usize] = false;
@@ -343,7 +362,10 @@ impl Soak {
         outcome.figure("tasks", self.at_first.tasks as f64);
         outcome.figure("threads", self.at_first.threads as f64);
         outcome.figure("file descriptors", self.at_first.files as f64);
-        let bound = (mean * GROWTH_PART).max(GROWTH_OCTETS);
+        let time = self.memory.last().map_or(0.0, |(last, _)| last - begins);
+        let part =
+            if time < LINE.as_secs_f64() { GROWTH_PART_OF_A_SHORT_LINE } else { GROWTH_PART };
+        let bound = (mean * part).max(GROWTH_OCTETS);
         if grown > bound {
             return Err(format!(
                 "memory grew by {:.1} MB, more than {:.1} MB",
