@@ -166,18 +166,17 @@ impl Count {
     }
 
     /// Where there is room it is news when the limit is exceeded again. The families of what is
-    /// missing there, said once if somebody `asks`: both for a limit on both together, whichever was
-    /// refused.
-    fn take_room(&self, asks: bool, is_room: impl Fn(usize) -> bool) -> Families {
+    /// missing there, said once: both for a limit on both together, whichever was refused.
+    fn take_room(&self, is_room: impl Fn(usize) -> bool) -> Families {
         let mut room = Families::NONE;
         for (scope, (exceeded, missing)) in self.exceeded.iter().zip(&self.missing).enumerate() {
             let exceeds = exceeded.load(Ordering::Relaxed) != 0;
-            let misses = asks && missing.load(Ordering::Relaxed);
+            let misses = missing.load(Ordering::Relaxed);
             if !(exceeds || misses) || !is_room(scope) {
                 continue;
             }
             exceeded.store(0, Ordering::Relaxed);
-            if misses && missing.swap(false, Ordering::Relaxed) {
+            if missing.swap(false, Ordering::Relaxed) {
                 let concerned = |family: &Family| scope == TOTAL || scope == family.index();
                 Family::ALL.into_iter().filter(concerned).for_each(|family| room.insert(family));
             }
@@ -420,16 +419,12 @@ impl PeerLimit {
     pub fn release(&self, family: Family) -> Families {
         let counts = take_back(&self.counted.packed, family);
         self.rearm(counts);
-        self.counted.take_room(self.action() == LimitAction::Block, |scope| {
-            is_below_90(counts, scope, self.limit(scope))
-        })
+        self.counted.take_room(|scope| is_below_90(counts, scope, self.limit(scope)))
     }
 
     fn release_rejected(&self, family: Family) -> Families {
         let counts = take_back(&self.rejected.packed, family);
-        self.rejected.take_room(self.action() == LimitAction::Block, |scope| {
-            is_below_90(counts, scope, self.rejected_limit(scope))
-        })
+        self.rejected.take_room(|scope| is_below_90(counts, scope, self.rejected_limit(scope)))
     }
 
     /// After [`Self::configure`]: the families in which the limit of now, or its action, leaves room
@@ -444,11 +439,9 @@ impl PeerLimit {
             // Whoever announces a little more than the limit is not closed for having been asked.
             LimitAction::Close => is_below_90(counts, scope, limit),
         };
-        let of_counted =
-            self.counted.take_room(true, |scope| is_room(counted, scope, self.limit(scope)));
-        let of_rejected = self
-            .rejected
-            .take_room(true, |scope| is_room(rejected, scope, self.rejected_limit(scope)));
+        let of_counted = self.counted.take_room(|scope| is_room(counted, scope, self.limit(scope)));
+        let of_rejected =
+            self.rejected.take_room(|scope| is_room(rejected, scope, self.rejected_limit(scope)));
         of_counted.iter().chain(of_rejected.iter()).collect()
     }
 
@@ -553,6 +546,20 @@ mod tests {
             assert_eq!(limit.is_exceeded(), !is_asked_for, "{value}, {action:?}");
             assert_eq!(limit.take_room(), Families::NONE, "said once");
         }
+    }
+
+    /// What `block` left out is missing under another action, too, until there is room for it.
+    #[test]
+    fn what_block_left_out_is_asked_for_later_where_the_next_action_had_no_room() {
+        let limit = limit(10, LimitAction::Block);
+        (0..12).for_each(|_| {
+            limit.reserve(Family::V4, SESSION);
+        });
+        let families = [Some(11), None];
+        limit.configure(LimitConfig { families, action: LimitAction::Close, ..Default::default() });
+        assert_eq!(limit.take_room(), Families::NONE, "ten of eleven");
+        assert_eq!(limit.release(Family::V4), Families::only(Family::V4), "nine of eleven");
+        assert_eq!(limit.release(Family::V4), Families::NONE, "said once");
     }
 
     #[test]
