@@ -107,7 +107,7 @@ fn arouteservers_options_one_by_one() {
     for reject in [true, false] {
         let config = load(&both(&rpki(reject), ""));
         assert_eq!(config.route_servers[0].import.rpki, CheckMode::Reject);
-        assert_eq!(config.route_servers[0].limits.v6, Limit::Fixed(u32::MAX), "0 is none");
+        assert_eq!(config.route_servers[0].limits.v6, Limit::Off, "0 is none");
     }
     let general = "  rfc8950: True\n  graceful_shutdown: { enabled: True }\n  \
                    rfc1997_wellknown_communities: { policy: rfc1997 }\n  filtering:\n    \
@@ -175,7 +175,7 @@ fn an_action_of_a_client_alone_brings_the_general_limits() {
     assert!(said(&imported, held), "{:#?}", imported.notes);
     // Both numbers its own: nobody would have been asked.
     let (imported, limits) = read("", "action: restart, limit_ipv4: 100, limit_ipv6: 0");
-    assert_eq!([limits.v4, limits.v6], [100, u32::MAX].map(Limit::Fixed));
+    assert_eq!([limits.v4, limits.v6], [Limit::Fixed(100), Limit::Off]);
     assert_eq!(limits.restart_after, Duration::from_secs(15 * 60), "its default, too");
     assert!(!said(&imported, asked), "{:#?}", imported.notes);
 }

@@ -110,7 +110,8 @@ impl Default for GracefulRestartConfig {
 
 impl SessionConfig {
     /// Whether a running session has to be reset to take `new` over: only what stands in the OPEN
-    /// needs that, timers and the way we connect do not.
+    /// needs that, timers and the way we connect do not. The form of link-local next hops does not
+    /// either: it is in force from the next session on.
     pub fn needs_reset(&self, new: &Self) -> bool {
         let timers_and_ways = Self {
             connect_retry: new.connect_retry,
@@ -119,6 +120,7 @@ impl SessionConfig {
             open_time: new.open_time,
             jitter_percent: new.jitter_percent,
             passive: new.passive,
+            link_local_form: new.link_local_form,
             graceful_restart: self.graceful_restart.clone().map(|ours| GracefulRestartConfig {
                 restarting_until: new
                     .graceful_restart

@@ -247,16 +247,17 @@ fn scrub(config: &PolicyConfig, import: &ImportPolicy) -> String {
     text
 }
 
-/// Routes that sponsors learnt from providers carry OTC (RFC 9234 §5).
+/// Routes that sponsors learnt from providers carry OTC (RFC 9234 §5), and a chaos server takes what
+/// comes.
 fn otc(kind: Kind) -> &'static str {
-    if kind == Kind::Transitable { "off" } else { "for members with role_rfc9234" }
+    if kind == Kind::Regular { "for members with role_rfc9234" } else { "off" }
 }
 
 fn next_hop(mode: NextHopMode) -> &'static str {
     match mode {
         NextHopMode::Strict => "strict: an address of the same member",
         NextHopMode::SameAs => "same-as: the address of any session of the same AS",
-        NextHopMode::Lan => "lan: inside the peering LAN, or link-local",
+        NextHopMode::Lan => "lan: inside the peering LAN, or the member's own link-local address",
         NextHopMode::Any => "any",
     }
 }

@@ -127,6 +127,14 @@ pub enum PolicyWarning {
     },
 }
 
+impl PolicyWarning {
+    /// Is it about communities that name a member?
+    #[must_use]
+    pub fn names_peer(&self) -> bool {
+        matches!(self, Self::PeerLeftOut { .. } | Self::PeerShadowed { .. })
+    }
+}
+
 /// What does not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum NotEncodable {

@@ -83,6 +83,8 @@ pub enum Datum<'a> {
         /// At most so many.
         limit: usize,
     },
+    /// So many were taken off.
+    Removed(usize),
     /// A prefix length against its limits.
     Length {
         /// The length.
@@ -182,6 +184,7 @@ impl fmt::Display for Datum<'_> {
             Self::NextHop(next_hop) => next_hop.fmt(f),
             Self::NextHopFault { next_hop, fault } => write!(f, "{next_hop}: {fault}"),
             Self::Count { found, limit } => write!(f, "{found}, at most {limit}"),
+            Self::Removed(count) => write!(f, "{count} removed"),
             Self::Length { length, min, max } => write!(f, "/{length}, from /{min} to /{max}"),
             Self::Listed { entry, source } => write!(f, "{entry} ({source})"),
             Self::Rov { state, vrp: Some(vrp) } => write!(f, "{state} by {vrp}"),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bgp_wire::{EncodingProfile, Families, Family, Nlri, Prefix};
 use policy::{Policy, RoutingData, Slot};
 
-use crate::{AttributeSet, PeerLimit};
+use crate::{AttributeSet, PeerLimit, Recount};
 
 /// Which session of a slot: counted up with each one that is established. A shard ignores what
 /// belongs to an older one.
@@ -178,6 +178,8 @@ pub enum ShardInput {
     LimitChanged {
         /// The slot.
         slot: Slot,
+        /// What counts has changed, too: its routes are counted as this does.
+        recount: Option<Arc<Recount>>,
     },
 }
 

@@ -41,7 +41,7 @@ pub use explain::{CandidateOutcome, ExplainedCandidate, Explanation};
 pub use input::{Changed, Generation, Ingest, PeerState, Scope, ShardConfig, ShardInput, shard_of};
 pub use interner::{Interned, Interner};
 pub use limit::{
-    LimitAction, LimitConfig, NEAR_LIMIT_PERCENT, PeerLimit, ReachedLimit, Reservation,
+    LimitAction, LimitConfig, NEAR_LIMIT_PERCENT, PeerLimit, ReachedLimit, Recount, Reservation,
 };
 pub use marks::Mark;
 pub use output::{Batch, Frame, ShardOutput};

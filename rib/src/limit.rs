@@ -8,6 +8,7 @@
 //! does not count for it. So there may be twice as many, and no more: a session that begins while
 //! there are such of the last but one has them swept first.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bgp_wire::{Families, Family};
@@ -124,6 +125,37 @@ pub struct PeerLimit {
     warned: [AtomicBool; 3],
     action: AtomicU32,
     count_accepted: AtomicBool,
+    /// [`Recount`]s under way.
+    recounts: AtomicU32,
+}
+
+/// A session's routes are being counted as another configuration counts, each shard's by itself.
+/// While one of these is there its prefixes are taken and counted, and nothing is refused: it would
+/// be by a count that is half the one and half the other.
+#[derive(Debug)]
+pub struct Recount(Arc<PeerLimit>);
+
+impl Recount {
+    /// The limit is `config` from here on, and each shard has a copy of this to let go of
+    /// ([`crate::ShardInput::LimitChanged`]).
+    #[must_use]
+    pub fn begin(limit: &Arc<PeerLimit>, config: LimitConfig) -> Arc<Self> {
+        // Before anything else, so that nobody sees the new limit without it.
+        limit.recounts.fetch_add(1, Ordering::Relaxed);
+        limit.count_accepted.store(config.count_accepted, Ordering::Release);
+        limit.configure(config);
+        Arc::new(Self(Arc::clone(limit)))
+    }
+
+    pub(crate) fn is_of(&self, limit: &Arc<PeerLimit>) -> bool {
+        Arc::ptr_eq(&self.0, limit)
+    }
+}
+
+impl Drop for Recount {
+    fn drop(&mut self) {
+        self.0.recounts.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// Prefixes, and which of their limits are exceeded.
@@ -145,7 +177,11 @@ impl Count {
 
     fn is_exceeded(&self) -> bool {
         self.exceeded.iter().any(|exceeded| exceeded.load(Ordering::Relaxed) != 0)
-            || self.missing.iter().any(|missing| missing.load(Ordering::Relaxed))
+            || self.is_missing()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.missing.iter().any(|missing| missing.load(Ordering::Relaxed))
     }
 
     /// Is it to be said to this session?
@@ -284,19 +320,20 @@ impl PeerLimit {
             warned: Default::default(),
             action: AtomicU32::new(0),
             count_accepted: AtomicBool::new(config.count_accepted),
+            recounts: AtomicU32::new(0),
         };
         limit.configure(config);
         limit
     }
 
     /// A changed limit; the count stays. Another action acts on the next prefix that is too many,
-    /// even where the one before has acted. Whether accepted routes only are counted can't change
-    /// while routes are counted, so it takes effect with the next [`PeerLimit`].
+    /// even where the one before has acted. Whether accepted routes only are counted stays as it is:
+    /// that takes a [`Recount`].
     pub fn configure(&self, config: LimitConfig) {
         let [v4, v6] = config.families;
         for (scope, value) in [v4, v6, config.total].into_iter().enumerate() {
             let limit = value.unwrap_or(NONE);
-            if self.limits[scope].swap(limit, Ordering::Relaxed) != limit {
+            if self.limits[scope].swap(limit, Ordering::AcqRel) != limit {
                 self.counted.limit_changed(scope, limit);
                 self.rejected.limit_changed(scope, self.rejected_limit(scope));
             }
@@ -321,7 +358,7 @@ impl PeerLimit {
 
     /// Are accepted routes counted only?
     pub fn counts_accepted_only(&self) -> bool {
-        self.count_accepted.load(Ordering::Relaxed)
+        self.count_accepted.load(Ordering::Acquire)
     }
 
     /// Is the session over its limit, or was some prefix refused and there is no room yet?
@@ -329,17 +366,25 @@ impl PeerLimit {
         self.counted.is_exceeded() || self.rejected.is_exceeded()
     }
 
+    /// Was some prefix refused that has not been asked for since?
+    pub fn has_refused(&self) -> bool {
+        self.counted.is_missing() || self.rejected.is_missing()
+    }
+
     /// Counts a prefix of this session if there is room.
     pub fn reserve(&self, family: Family, generation: Generation) -> Reservation {
         let scopes = scopes(family);
         let limits = scopes.map(|scope| self.limit(scope));
-        let above = self.action() == LimitAction::Warn;
+        let recounts = self.recounts();
+        let above = recounts || self.action() == LimitAction::Warn;
         let reached = |n: usize| reached(scopes[n], limits[n], false);
         match add_below(&self.counted.packed, family, limits, above) {
             Added::No { above } => {
                 let first = self.counted.say_exceeded(scopes[above], generation);
                 self.refusal(&self.counted, reached(above), scopes[above], first)
             }
+            // Nothing is said by such a count either.
+            Added::Above(_) | Added::Yes { .. } if recounts => Reservation::Taken,
             Added::Above(above) => {
                 let first = self.counted.say_exceeded(scopes[above], generation);
                 Reservation::TakenAbove { reached: reached(above), first }
@@ -355,7 +400,7 @@ impl PeerLimit {
     pub fn reserve_rejected(&self, family: Family, generation: Generation) -> Reservation {
         let scopes = scopes(family);
         let limits = scopes.map(|scope| self.rejected_limit(scope));
-        let above = self.action() == LimitAction::Warn;
+        let above = self.recounts() || self.action() == LimitAction::Warn;
         match add_below(&self.rejected.packed, family, limits, above) {
             Added::No { above } => {
                 let first = self.rejected.say_exceeded(scopes[above], generation);
@@ -381,8 +426,13 @@ impl PeerLimit {
         Reservation::Refused { reached, first, close }
     }
 
+    /// Read after the limits: whoever sees new ones sees that they are counted for.
+    fn recounts(&self) -> bool {
+        self.recounts.load(Ordering::Acquire) != 0
+    }
+
     fn limit(&self, scope: usize) -> u32 {
-        self.limits[scope].load(Ordering::Relaxed)
+        self.limits[scope].load(Ordering::Acquire)
     }
 
     /// Of routes that do not count.

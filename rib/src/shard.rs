@@ -7,6 +7,7 @@ use bgp_wire::{Families, Family, Prefix};
 use policy::{Policy, RoutingData, Slot};
 
 use crate::counters::ShardCounters;
+use crate::destination::Candidate;
 use crate::mask;
 use crate::outbox::Outbox;
 use crate::partition::{Ordering, Partitioner};
@@ -16,7 +17,9 @@ use crate::resync::NlriRequest;
 use crate::table::{DestinationId, Table};
 use crate::watch::Watcher;
 use crate::work::{Rejudge, SweepCursor};
-use crate::{Changed, Generation, PeerState, ShardConfig, ShardInput, ShardOutput};
+use crate::{
+    Changed, Generation, PeerLimit, PeerState, Recount, ShardConfig, ShardInput, ShardOutput,
+};
 
 /// A shard of one route server's table. It has no threads and no clock: give it what comes with
 /// [`handle`](Self::handle), end the turn with [`finish_turn`](Self::finish_turn) when the inbox
@@ -129,7 +132,9 @@ impl Shard {
                 self.set_receivers(policy, data, sources);
             }
             ShardInput::Data { data, changed } => self.set_data(data, changed),
-            ShardInput::LimitChanged { slot } => self.limit_changed(slot),
+            ShardInput::LimitChanged { slot, recount } => {
+                self.limit_changed(slot, recount.as_deref());
+            }
         }
     }
 
@@ -225,26 +230,18 @@ impl Shard {
         let Some(state) = self.peers.get_mut(slot) else { return };
         let old = std::mem::replace(&mut state.limit, Arc::clone(&peer.limit));
         let accepted_only = peer.limit.counts_accepted_only();
+        let mut kept = Families::NONE;
         for family in Family::ALL {
-            if !state.stale[family.index()] {
-                state.count_anew(family);
-                continue;
-            }
-            let segments: Vec<usize> = state.segments(family).collect();
-            let table = &mut self.tables[family.index()];
-            for id in
-                segments.into_iter().flat_map(|segment| table.places(segment)).collect::<Vec<_>>()
-            {
-                let candidates = table.get_mut(id).into_iter().flat_map(|d| &mut d.candidates);
-                for candidate in
-                    candidates.filter(|c| c.source == slot && state.is_counted(family, c.round))
-                {
-                    old.give_back(family, candidate.flags.counted);
-                    candidate.flags.counted = candidate.judged.is_ok() || !accepted_only;
-                    peer.limit.keep(family, candidate.flags.counted);
-                }
+            match state.stale[family.index()] {
+                true => kept.insert(family),
+                false => state.count_anew(family),
             }
         }
+        self.each_counted(slot, kept, |family, candidate| {
+            old.give_back(family, candidate.flags.counted);
+            candidate.flags.counted = candidate.judged.is_ok() || !accepted_only;
+            peer.limit.keep(family, candidate.flags.counted);
+        });
     }
 
     fn down(&mut self, slot: Slot, generation: Generation, stale: bool) {
@@ -268,10 +265,51 @@ impl Shard {
         self.sweep(slot, Families::BOTH, StaleAction::Remove);
     }
 
-    fn limit_changed(&mut self, slot: Slot) {
+    fn limit_changed(&mut self, slot: Slot, recount: Option<&Recount>) {
         let Some(peer) = self.peers.get(slot) else { return };
-        let (room, generation) = (peer.limit.take_room(), peer.generation);
-        self.say_room(slot, generation, room);
+        let (limit, generation) = (Arc::clone(&peer.limit), peer.generation);
+        if recount.is_some_and(|recount| recount.is_of(&limit)) {
+            self.count_again(slot, &limit);
+        }
+        self.say_room(slot, generation, limit.take_room());
+    }
+
+    /// Each route counts, or is kept beside what counts, as the limit has it now.
+    fn count_again(&mut self, slot: Slot, limit: &PeerLimit) {
+        let accepted_only = limit.counts_accepted_only();
+        let mut room = Families::NONE;
+        self.each_counted(slot, Families::BOTH, |family, candidate| {
+            let counted = candidate.judged.is_ok() || !accepted_only;
+            let was = std::mem::replace(&mut candidate.flags.counted, counted);
+            if was != counted {
+                limit.keep(family, counted);
+                limit.give_back(family, was).iter().for_each(|family| room.insert(family));
+            }
+        });
+        if let Some(generation) = self.peers.get(slot).map(|peer| peer.generation) {
+            self.say_room(slot, generation, room);
+        }
+    }
+
+    /// The routes of a slot that its limit counts.
+    fn each_counted(
+        &mut self,
+        slot: Slot,
+        families: Families,
+        mut act: impl FnMut(Family, &mut Candidate),
+    ) {
+        let Some(state) = self.peers.get(slot) else { return };
+        for family in families.iter() {
+            let table = &mut self.tables[family.index()];
+            for segment in state.segments(family) {
+                for id in table.places(segment) {
+                    let candidates = table.get_mut(id).into_iter().flat_map(|d| &mut d.candidates);
+                    let counted =
+                        |c: &&mut Candidate| c.source == slot && state.is_counted(family, c.round);
+                    candidates.filter(counted).for_each(|candidate| act(family, candidate));
+                }
+            }
+        }
     }
 
     /// There is room again for what a limit refused.

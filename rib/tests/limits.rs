@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bgp_wire::{Family, Prefix};
 use common::{Exchange, MemberKind, attributes, policy, policy_config, v4};
 use policy::{ImportPolicy, MedMode, Policy, Slot};
-use rib::{LimitAction, LimitConfig, PeerLimit, ShardInput, ShardOutput};
+use rib::{LimitAction, LimitConfig, PeerLimit, Recount, ShardInput, ShardOutput};
 
 fn prefixes(range: std::ops::Range<u32>) -> Vec<Prefix> {
     range.map(v4).collect()
@@ -103,7 +103,7 @@ fn a_raised_limit_says_that_there_is_room() {
     exchange.settle();
     assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
     exchange.limits[0].configure(v4_limit(100, LimitAction::Block));
-    exchange.send(0, ShardInput::LimitChanged { slot: Slot(0) });
+    exchange.send(0, ShardInput::LimitChanged { slot: Slot(0), recount: None });
     exchange.settle();
     assert!(events(&mut exchange).contains(&"room"));
 }
@@ -121,7 +121,7 @@ fn a_limit_that_is_raised_a_little_says_so_too() {
         exchange.settle();
         assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
         exchange.limits[0].configure(config);
-        exchange.send(0, ShardInput::LimitChanged { slot: Slot(0) });
+        exchange.send(0, ShardInput::LimitChanged { slot: Slot(0), recount: None });
         exchange.settle();
         assert_eq!(events(&mut exchange), ["room"], "{config:?}");
     }
@@ -183,6 +183,60 @@ fn stale_routes_stay_counted_and_move_to_another_counter() {
     exchange.end_of_rib(0);
     exchange.settle();
     assert_eq!(exchange.limits[0].count(Family::V4), 4);
+}
+
+/// What counts changes while the session runs: nothing is refused by a count that is half of each,
+/// and from the last shard on the limit of now holds, by the count of now.
+#[test]
+fn what_counts_changes_while_the_session_runs() {
+    let config = |count_accepted, limit| LimitConfig {
+        count_accepted,
+        ..v4_limit(limit, LimitAction::Close)
+    };
+    let mut exchange = limited(config(false, 100), 4);
+    exchange.set_policy(refusing(2));
+    exchange.announce(0, &prefixes(0..40), attributes(0, 1));
+    exchange.settle();
+    let change = |exchange: &mut Exchange, config, meanwhile: std::ops::Range<u32>| {
+        let recount = Recount::begin(&exchange.limits[0], config);
+        let changed = |recount| ShardInput::LimitChanged { slot: Slot(0), recount };
+        (0..3).for_each(|n| exchange.send(n, changed(Some(Arc::clone(&recount)))));
+        exchange.settle();
+        exchange.announce(0, &prefixes(meanwhile), attributes(0, 1));
+        exchange.settle();
+        assert_eq!(events(exchange), [""; 0], "the last shard has not counted yet");
+        exchange.send(3, changed(Some(recount)));
+        exchange.settle();
+    };
+    // Forty are rejected: they are far above ten, and count for nothing.
+    change(&mut exchange, config(true, 10), 40..45);
+    let limit = Arc::clone(&exchange.limits[0]);
+    assert_eq!((limit.count(Family::V4), limit.rejected(Family::V4)), (0, 45));
+    // They count again, and are more than there may be: that acts on the next one.
+    change(&mut exchange, config(false, 30), 45..50);
+    assert_eq!((limit.count(Family::V4), limit.rejected(Family::V4)), (50, 0));
+    exchange.announce(0, &prefixes(50..51), attributes(0, 1));
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["close"]);
+    exchange.withdraw(0, &prefixes(0..51));
+    exchange.settle();
+    assert_eq!((limit.count(Family::V4), limit.rejected(Family::V4)), (0, 0));
+}
+
+/// Rejected routes were in the way of others: there is room for them when they no longer count.
+#[test]
+fn what_no_longer_counts_leaves_room() {
+    let config =
+        |count_accepted| LimitConfig { count_accepted, ..v4_limit(10, LimitAction::Block) };
+    let mut exchange = limited(config(false), 1);
+    exchange.set_policy(refusing(2));
+    exchange.announce(0, &prefixes(0..12), attributes(0, 1));
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["warning", "exceeded"]);
+    let recount = Some(Recount::begin(&exchange.limits[0], config(true)));
+    exchange.send(0, ShardInput::LimitChanged { slot: Slot(0), recount });
+    exchange.settle();
+    assert_eq!(events(&mut exchange), ["room"]);
 }
 
 /// What is not kept waits to be swept, in some shards longer than in others: the next session has its

@@ -37,14 +37,33 @@ pub struct Sources {
     data: RoutingData,
     /// The RPSL policies that were handed out last.
     rpsl: Arc<RpslPolicies>,
-    /// New RPKI sources are waited for until then, with the data of the old ones in force: what
-    /// is not there yet must not turn INVALID routes into NotFound ones.
-    rpki_awaited: Option<Instant>,
-    /// Also the new caches, not only the new files: the data in force came from a cache, or from a
-    /// file that is no longer named.
-    cache_awaited: bool,
+    /// While the sources in `rpki` are awaited: those before them, whose data are in force.
+    rpki_before: Option<Before>,
     // Senders for sources that are not configured, so that waiting for them waits for ever.
     idle: (watch::Sender<Arc<RpkiState>>, watch::Sender<Arc<IrrState>>),
+}
+
+/// RPKI sources that a reload replaces, for as long as the new ones have not answered: what is not
+/// there yet must not turn INVALID routes into NotFound ones. What expires meanwhile does.
+struct Before {
+    config: RpkiConfig,
+    /// No cache is asked any more; files are looked at.
+    sources: Option<RpkiHandle>,
+    states: watch::Receiver<Arc<RpkiState>>,
+    /// No longer than until then.
+    until: Instant,
+    /// The new caches are awaited, too, and not only the new files: data in force came from a cache,
+    /// or from a file that is no longer named.
+    cache_awaited: bool,
+}
+
+impl Before {
+    /// Whether data in force may have come from elsewhere than from files that `new` names, too. If
+    /// not, files are all that it takes to have at least as much as before.
+    fn needs_cache(&self, new: &RpkiConfig) -> bool {
+        let from_cache = self.states.borrow().caches.iter().any(|cache| cache.active);
+        from_cache || self.config.json.iter().any(|file| !new.json.contains(file))
+    }
 }
 
 /// A new snapshot, and what it changes.
@@ -138,8 +157,7 @@ impl Sources {
             irr_states,
             data: RoutingData::default(),
             rpsl: Arc::default(),
-            rpki_awaited: None,
-            cache_awaited: false,
+            rpki_before: None,
             idle: (rpki_idle, irr_idle),
         };
         sources.reconfigure(config);
@@ -152,20 +170,29 @@ impl Sources {
     pub fn reconfigure(&mut self, config: &Config) {
         let rpki = rpki_config(config);
         if rpki != self.rpki_config {
-            self.cache_awaited = self.needs_cache(&rpki);
             let any = !rpki.caches.is_empty() || !rpki.json.is_empty();
-            self.rpki = any.then(|| RpkiHandle::start(&rpki));
-            self.rpki_states =
-                self.rpki.as_ref().map_or_else(|| self.idle.0.subscribe(), RpkiHandle::subscribe);
+            let sources = any.then(|| RpkiHandle::start(&rpki));
+            let states =
+                sources.as_ref().map_or_else(|| self.idle.0.subscribe(), RpkiHandle::subscribe);
+            let replaced = Before {
+                config: std::mem::replace(&mut self.rpki_config, rpki),
+                sources: std::mem::replace(&mut self.rpki, sources),
+                states: std::mem::replace(&mut self.rpki_states, states),
+                until: Instant::now() + KEPT_OVER_RELOAD,
+                cache_awaited: false,
+            };
             if any {
+                // Sources that have not answered yet leave those before them in force.
+                let mut before = self.rpki_before.take().unwrap_or(replaced);
+                before.sources.iter().for_each(RpkiHandle::disconnect);
+                before.cache_awaited = before.needs_cache(&self.rpki_config);
+                self.rpki_before = Some(before);
                 // A source that has just started has nothing yet: that is not news to act upon.
                 self.rpki_states.mark_unchanged();
-                self.rpki_awaited = Some(Instant::now() + KEPT_OVER_RELOAD);
             } else {
                 self.rpki_states.mark_changed();
-                self.rpki_awaited = None;
+                self.rpki_before = None;
             }
-            self.rpki_config = rpki;
         }
         match (irr_spec(config), &self.irr) {
             (Some(spec), Some(irr)) => irr.reconfigure(spec),
@@ -185,15 +212,6 @@ impl Sources {
             }
             (None, None) => {}
         }
-    }
-
-    /// Whether data in force may have come from elsewhere than from files that `new` names, too. If
-    /// not, files are all that it takes to have at least as much as before.
-    fn needs_cache(&self, new: &RpkiConfig) -> bool {
-        let from_cache = self.rpki_states.borrow().caches.iter().any(|cache| cache.active);
-        let still_awaited = self.rpki_awaited.is_some() && self.cache_awaited;
-        let file_gone = self.rpki_config.json.iter().any(|file| !new.json.contains(file));
-        from_cache || still_awaited || file_gone
     }
 
     /// Waits until every source has answered once, or until `limit` has passed.
@@ -222,16 +240,17 @@ impl Sources {
     /// The next change; cancel-safe. `policies`: those of all route servers, which know whose
     /// verdicts depend on more of a set than has changed.
     pub async fn next_change(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
-        let awaited = async {
-            match self.rpki_awaited {
-                Some(until) => tokio::time::sleep_until(until).await,
-                None => std::future::pending().await,
+        let before = async {
+            let Some(before) = &mut self.rpki_before else { return std::future::pending().await };
+            tokio::select! {
+                Ok(()) = before.states.changed() => {}
+                () = tokio::time::sleep_until(before.until) => {}
             }
         };
         tokio::select! {
             _ = self.rpki_states.changed() => {}
             _ = self.irr_states.changed() => {}
-            () = awaited => {}
+            () = before => {}
         }
         self.take(policies)
     }
@@ -240,7 +259,7 @@ impl Sources {
     pub fn current(&mut self) -> (RoutingData, Arc<RpslPolicies>) {
         let rpki = self.rpki_states.borrow_and_update().clone();
         let irr = self.irr_states.borrow_and_update().clone();
-        self.rpki_awaited = None;
+        self.rpki_before = None;
         self.data = RoutingData {
             vrps: Arc::clone(&rpki.vrps),
             aspas: Arc::clone(&rpki.aspas),
@@ -251,14 +270,10 @@ impl Sources {
     }
 
     fn take(&mut self, policies: impl Fn() -> Vec<Arc<Policy>>) -> DataChange {
-        let rpki = self.rpki_states.borrow_and_update().clone();
-        let answered = rpki.synced || rpki.files_synced && !self.cache_awaited;
-        if answered || self.rpki_awaited.is_some_and(|until| until <= Instant::now()) {
-            self.rpki_awaited = None;
-        }
+        let rpki = self.rpki_in_force();
         let same =
             Arc::ptr_eq(&rpki.vrps, &self.data.vrps) && Arc::ptr_eq(&rpki.aspas, &self.data.aspas);
-        if !same && self.rpki_awaited.is_none() {
+        if !same {
             let kind = self.rpki_change(&rpki);
             self.data.vrps = Arc::clone(&rpki.vrps);
             self.data.aspas = Arc::clone(&rpki.aspas);
@@ -278,6 +293,19 @@ impl Sources {
         self.data.irr = Arc::clone(&irr.sets);
         self.rpsl = Arc::clone(&irr.policies);
         DataChange { data: self.data.clone(), kind, rpsl: Arc::clone(&irr.policies) }
+    }
+
+    /// Of the new sources, once they have answered, and of those before them until then.
+    fn rpki_in_force(&mut self) -> Arc<RpkiState> {
+        let new = self.rpki_states.borrow_and_update().clone();
+        let is_answered = |before: &Before| new.synced || new.files_synced && !before.cache_awaited;
+        let is_over = |before: &mut Before| is_answered(before) || before.until <= Instant::now();
+        // What it returns is what is over: it goes.
+        drop(self.rpki_before.take_if(is_over));
+        match &mut self.rpki_before {
+            Some(before) => before.states.borrow_and_update().clone(),
+            None => new,
+        }
     }
 
     fn rpki_change(&self, new: &RpkiState) -> ChangeKind {
@@ -446,10 +474,11 @@ mod tests {
         (socket, table)
     }
 
+    const ROA: &str = r#"{"roas": [{"asn": 64496, "prefix": "198.51.100.0/24", "maxLength": 24}]}"#;
+
     /// Sources with one VRP out of a file, and the table that names it.
     async fn one_file(vrps: &std::path::Path) -> (Sources, String) {
-        let roa = r#"{"roas": [{"asn": 64496, "prefix": "198.51.100.0/24", "maxLength": 24}]}"#;
-        std::fs::write(vrps, roa).unwrap();
+        std::fs::write(vrps, ROA).unwrap();
         let table = format!("[rpki]\njson = [{vrps:?}]\n");
         let mut sources = Sources::start(&config(&table));
         assert!(sources.wait_synced(Duration::from_secs(20)).await);
@@ -460,7 +489,8 @@ mod tests {
     #[tokio::test]
     async fn data_stay_in_force_until_sources_that_a_reload_names_have_answered() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut sources, file) = one_file(&directory.path().join("vrps.json")).await;
+        let vrps = directory.path().join("vrps.json");
+        let (mut sources, file) = one_file(&vrps).await;
         let (_dead, cache) = dead_cache();
         sources.reconfigure(&config(&cache));
         let failed = |sources: &Sources| {
@@ -472,9 +502,16 @@ mod tests {
             assert_eq!(change.data.vrps.len(), 1);
         }
 
-        // Another one, before it: the data of before have not been confirmed meanwhile.
+        // It is named no more, but its data are in force, and so is what becomes of them: there, and
+        // where they expire, which is how a cache's go.
+        std::fs::write(&vrps, r#"{"roas": []}"#).unwrap();
+        while !change(&mut sources).await.expect("it is looked at").data.vrps.is_empty() {}
+
+        // Named again, it is all that it takes, whatever the cache does.
+        std::fs::write(&vrps, ROA).unwrap();
         sources.reconfigure(&config(&(file + &cache)));
-        assert!(sources.cache_awaited, "the file was not named any more");
+        while change(&mut sources).await.expect("news").data.vrps.len() != 1 {}
+        assert!(sources.rpki_before.is_none());
 
         // No sources at all: no data.
         sources.reconfigure(&config(""));

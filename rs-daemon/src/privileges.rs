@@ -18,7 +18,7 @@ use landlock::{
 };
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::unistd::{self, Gid, Uid, User};
+use nix::unistd::{self, Gid, Group, Uid, User};
 
 use crate::config::Config;
 
@@ -107,6 +107,20 @@ pub fn become_user(name: &str, config: &Config) -> Result<(), PrivilegeError> {
     switch(name, user.uid, user.gid).map_err(|(step, error)| system(step, error))?;
     tracing::info!(user = name, kept = %KEPT, "privileges are dropped");
     Ok(())
+}
+
+/// A group by its name or its number.
+///
+/// # Errors
+/// When there is none of that name, or the system cannot say.
+pub fn group_id(group: &str) -> io::Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    let found = Group::from_name(group)?.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("there is no group {group:?}"))
+    })?;
+    Ok(found.gid.as_raw())
 }
 
 /// What is there stays whose it is: it may be /tmp.
@@ -310,6 +324,14 @@ mod tests {
         let config = crate::config::parse(Path::new("rs.toml"), text).unwrap();
         let names = ["/run/x", "/var/cache/x", "/var/lib/x", "/var/spool/x"].map(PathBuf::from);
         assert_eq!(written(&config), names);
+    }
+
+    #[test]
+    fn groups_are_found_by_name_and_number() {
+        assert_eq!(group_id("root").unwrap(), 0);
+        assert_eq!(group_id("990").unwrap(), 990);
+        let error = group_id("no-such-group").unwrap_err().to_string();
+        assert_eq!(error, "there is no group \"no-such-group\"");
     }
 
     #[test]

@@ -14,6 +14,10 @@ use tokio::time::Instant;
 use crate::target::CacheData;
 use crate::{CacheConfig, CacheStatus, FileStatus, RpkiState};
 
+/// The longest Expire Interval that there is (RFC 8210 §6), for a cache that says more: its data
+/// would be in force for years after it is gone.
+const LONGEST_LIFE: Duration = Duration::from_secs(172_800);
+
 /// Updates under way from the tasks; when full, a cache's task waits with its next query.
 pub(crate) const UPDATES: usize = 16;
 
@@ -148,7 +152,7 @@ impl Joiner {
         match update {
             Update::Synced { index, data, timing, state, version } => {
                 let Some(cache) = self.caches.get_mut(index) else { return };
-                let life = Duration::from_secs(u64::from(timing.expire));
+                let life = Duration::from_secs(u64::from(timing.expire)).min(LONGEST_LIFE);
                 cache.expires = Some(Instant::now() + life);
                 cache.failures = 0;
                 if !cache.status.connected {
@@ -246,5 +250,31 @@ impl Joiner {
         if *self.aspas != aspas {
             self.aspas = Arc::new(aspas);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cache that says what RFC 8210 does not let it say, and is gone, as is its task.
+    #[tokio::test(start_paused = true)]
+    async fn data_expire_after_two_days_at_the_latest_and_without_their_task() {
+        let cache = CacheConfig { address: "192.0.2.1:3323".into(), preference: 1 };
+        let joiner = Joiner::new(&[cache], &[]);
+        let (updates, inbox) = mpsc::channel(UPDATES);
+        let (publish, mut state) = watch::channel(Arc::new(joiner.state()));
+        tokio::spawn(joiner.run(inbox, publish));
+        let vrp = Vrp { prefix: "8.0.0.0/8".parse().unwrap(), max_len: 8, asn: Asn(64496) };
+        let data = CacheData { vrps: Arc::new(VrpTable::from_vrps([vrp])), ..CacheData::default() };
+        let timing = Timing { expire: u32::MAX, ..Timing::default() };
+        let update = Update::Synced { index: 0, data, timing, state: None, version: 2 };
+        updates.send(update).await.unwrap();
+        drop(updates);
+        state.wait_for(|state| state.vrps.len() == 1).await.unwrap();
+        let synced = Instant::now();
+        state.wait_for(|state| state.vrps.is_empty()).await.unwrap();
+        let two_days = Duration::from_secs(2 * 24 * 3600);
+        assert!((two_days..two_days + Duration::from_secs(1)).contains(&synced.elapsed()));
     }
 }

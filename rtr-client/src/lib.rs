@@ -115,7 +115,9 @@ pub struct RpkiState {
 #[derive(Debug)]
 pub struct RpkiHandle {
     state: watch::Receiver<Arc<RpkiState>>,
-    tasks: Vec<JoinHandle<()>>,
+    caches: Vec<JoinHandle<()>>,
+    /// The joiner, and who looks at the files.
+    others: Vec<JoinHandle<()>>,
 }
 
 impl RpkiHandle {
@@ -125,19 +127,24 @@ impl RpkiHandle {
         let mut caches = config.caches.clone();
         caches.sort_by_key(|c| c.preference);
         let (updates, inbox) = tokio::sync::mpsc::channel(join::UPDATES);
-        let mut tasks = Vec::new();
+        let (mut asking, mut others) = (Vec::new(), Vec::new());
         for (index, cache) in caches.iter().enumerate() {
             let run =
                 cache::run(index, cache.address.clone(), updates.clone(), cache::VERSION_1_FOR);
-            tasks.push(tokio::spawn(run));
+            asking.push(tokio::spawn(run));
         }
         if !config.json.is_empty() {
-            tasks.push(tokio::spawn(file::watch(config.json.clone(), updates)));
+            others.push(tokio::spawn(file::watch(config.json.clone(), updates)));
         }
         let joiner = join::Joiner::new(&caches, &config.json);
         let (publish, state) = watch::channel(Arc::new(joiner.state()));
-        tasks.push(tokio::spawn(joiner.run(inbox, publish)));
-        Self { state, tasks }
+        others.push(tokio::spawn(joiner.run(inbox, publish)));
+        Self { state, caches: asking, others }
+    }
+
+    /// Ends the sessions with caches. What they said last stays until it expires.
+    pub fn disconnect(&self) {
+        self.caches.iter().for_each(JoinHandle::abort);
     }
 
     /// The snapshots, newest first to be had with `borrow_and_update`.
@@ -162,7 +169,7 @@ impl RpkiHandle {
 
 impl Drop for RpkiHandle {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.caches.iter().chain(&self.others).for_each(JoinHandle::abort);
     }
 }
 

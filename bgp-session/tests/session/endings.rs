@@ -3,7 +3,9 @@
 use bgp_session::{
     DownReason, GracefulRestartConfig, Input, Output, SessionConfig, State, StopReason,
 };
-use bgp_wire::{Capability, Family, GracefulRestartFamily, Message, Notification, OpenMessage};
+use bgp_wire::{
+    Capability, Family, GracefulRestartFamily, LinkLocalForm, Message, Notification, OpenMessage,
+};
 
 use crate::rig::*;
 
@@ -228,7 +230,12 @@ fn a_peer_that_hangs_up_before_its_open_is_explained() {
 fn reconfiguration_resets_only_for_what_stands_in_the_open() {
     let (mut rig, _) = Rig::established(config());
     let now = rig.now;
-    let timers = SessionConfig { connect_retry: secs(7), jitter_percent: 80, ..config() };
+    let timers = SessionConfig {
+        connect_retry: secs(7),
+        jitter_percent: 80,
+        link_local_form: LinkLocalForm::Double,
+        ..config()
+    };
     assert!(!rig.session.reconfigure(now, timers.clone()));
     let families = SessionConfig { extended_next_hop: true, ..timers };
     assert!(rig.session.reconfigure(now, families));

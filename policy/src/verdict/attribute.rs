@@ -114,7 +114,7 @@ impl Policy {
             checks::SCRUB,
             match removed {
                 0 => Outcome::Passed(Datum::None),
-                found => Outcome::Noted(Datum::Count { found, limit: 0 }),
+                found => Outcome::Noted(Datum::Removed(found)),
             },
         );
         if verdict_of_next_hop(input) == NextHopVerdict::StripLinkLocal {

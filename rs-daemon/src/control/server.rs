@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use super::operations::Operations;
 use super::protocol::{Command, Line, MAX_REQUEST_OCTETS, Refusal, RefusalKind, Request, VERSION};
+use crate::privileges;
 use crate::runtime::limits::REFUSED_LOG_INTERVAL;
 use crate::runtime::local_sockets::{Accepting, LocalSocket};
 use crate::runtime::log_limit::LogLimit;
@@ -225,28 +226,15 @@ fn check_unused(path: &Path) -> io::Result<()> {
 
 fn set_access(path: &Path, group: Option<&str>) -> io::Result<()> {
     if let Some(group) = group {
-        std::os::unix::fs::chown(path, None, Some(group_id(group)?)).map_err(|error| {
-            let text = format!("{error}: only root, or a member of the group {group}, may give it");
-            io::Error::new(error.kind(), text)
-        })?;
+        std::os::unix::fs::chown(path, None, Some(privileges::group_id(group)?)).map_err(
+            |error| {
+                let text =
+                    format!("{error}: only root, or a member of the group {group}, may give it");
+                io::Error::new(error.kind(), text)
+            },
+        )?;
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))
-}
-
-fn group_id(group: &str) -> io::Result<u32> {
-    if let Ok(id) = group.parse() {
-        return Ok(id);
-    }
-    find_group(&std::fs::read_to_string("/etc/group")?, group).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, format!("there is no group {group:?}"))
-    })
-}
-
-fn find_group(file: &str, group: &str) -> Option<u32> {
-    file.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok())?
-    })
 }
 
 fn client_name(stream: &UnixStream) -> String {
@@ -473,13 +461,6 @@ impl<W: AsyncWrite + Unpin> Lines<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn groups_are_found_by_name() {
-        let file = "root:x:0:\nrs-daemon:x:990:alice,bob\n";
-        assert_eq!(find_group(file, "rs-daemon"), Some(990));
-        assert_eq!(find_group(file, "rs"), None);
-    }
 
     #[test]
     fn another_version_is_told_so() {

@@ -177,11 +177,11 @@ struct RoutesAsked {
     per_page: Option<usize>,
 }
 
-/// `filtered`, `filtered=`, `filtered=true` and `filtered=1` all mean yes.
+/// `filtered=true` and `filtered=1` mean yes; an empty one was not filled in.
 fn flag(name: &str, value: Option<&str>) -> Result<bool, Refusal> {
     match value {
-        None | Some("0" | "false" | "no") => Ok(false),
-        Some("" | "1" | "true" | "yes") => Ok(true),
+        None | Some("" | "0" | "false" | "no") => Ok(false),
+        Some("1" | "true" | "yes") => Ok(true),
         Some(_) => Err(Refusal::invalid(format!("{name} is true or false"))),
     }
 }

@@ -1,6 +1,7 @@
 //! Expansion of names at an IRRd: as-sets level by level, then the routes of all AS numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bgp_wire::Prefix;
 
@@ -25,25 +26,58 @@ pub(crate) async fn expand(
     names: &BTreeSet<SetName>,
     now: u64,
 ) -> Result<BTreeMap<SetName, Expanded>, IrrError> {
-    let sets = fetch_sets(client, names).await?;
-    let found = names.iter().filter_map(|name| match sets.closure(name) {
-        Below::Unknown => Some((name, None)),
-        Below::TooMuch => None,
-        Below::Origins(origins) => Some((name, Some(origins))),
-    });
-    let found: Vec<_> = found.collect();
-    drop(sets);
+    let found = closures(client, names).await?;
+    let found: Vec<_> = found
+        .into_iter()
+        .filter_map(|(name, below)| match below {
+            Below::Unknown => Some((name, None)),
+            Below::TooMuch => None,
+            Below::Origins(origins) => Some((name, Some(origins))),
+        })
+        .collect();
     let origins: BTreeSet<u32> =
         found.iter().filter_map(|(_, origins)| origins.as_ref()).flatten().copied().collect();
     let routes = fetch_routes(client, &origins).await?;
-    let expanded = found.into_iter().map(|(name, origins)| {
-        let known = origins.is_some();
-        let origins = origins.unwrap_or_default();
-        let prefixes = origins.iter().flat_map(|origin| routes.get(origin).into_iter().flatten());
-        let prefixes = prefixes.copied();
-        (name.clone(), Expanded::new(known, origins.iter().copied(), prefixes, now))
+    let expanded = aside(move || {
+        let expanded = found.into_iter().map(|(name, origins)| {
+            let known = origins.is_some();
+            let origins = origins.unwrap_or_default();
+            let routes = origins.iter().flat_map(|origin| routes.get(origin).into_iter().flatten());
+            let prefixes = routes.copied();
+            (name, Expanded::new(known, origins.iter().copied(), prefixes, now))
+        });
+        expanded.collect()
     });
-    Ok(expanded.collect())
+    Ok(expanded.await)
+}
+
+/// Runs what takes as long as other people's as-sets make it, on a thread that nobody waits for.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// What stands below each name.
+async fn closures(
+    client: &mut IrrdClient,
+    names: &BTreeSet<SetName>,
+) -> Result<Vec<(SetName, Below)>, IrrError> {
+    let sets = fetch_sets(client, names).await?;
+    let names = names.clone();
+    let below = move || {
+        let below = |name| {
+            let below = sets.closure(&name);
+            (name, below)
+        };
+        names.into_iter().map(below).collect()
+    };
+    Ok(aside(below).await)
 }
 
 /// The RPSL policies of members, and the sets that they name.
@@ -68,14 +102,13 @@ pub(crate) async fn policies(
             }
         }
     }
-    let names = fetched.named_sets();
-    let sets = fetch_sets(client, &names).await?;
-    for name in names {
-        let origins = match sets.closure(&name) {
+    for (name, below) in closures(client, &fetched.named_sets()).await? {
+        let origins = match below {
             Below::Unknown => None,
             Below::Origins(origins) => Some(origins),
             Below::TooMuch => {
                 tracing::error!(set = %name, "AS-SET of an RPSL policy: {TOO_MUCH}");
+                fetched.too_much.insert(name);
                 continue;
             }
         };
@@ -88,6 +121,7 @@ pub(crate) async fn policies(
 async fn fetch_sets(client: &mut IrrdClient, names: &BTreeSet<SetName>) -> Result<Sets, IrrError> {
     let mut sets = Sets::default();
     let mut level = sets.next_level(names, names.clone());
+    let roots = Arc::new(names.clone());
     while !level.is_empty() {
         let found = in_each_source(client, &level, |set| format!("!i{set}")).await?;
         let mut named = BTreeSet::new();
@@ -101,7 +135,12 @@ async fn fetch_sets(client: &mut IrrdClient, names: &BTreeSet<SetName>) -> Resul
             named.extend(found.iter().flatten().cloned());
             sets.insert(name, found);
         }
-        level = sets.next_level(names, named);
+        let roots = Arc::clone(&roots);
+        (sets, level) = aside(move || {
+            let level = sets.next_level(&roots, named);
+            (sets, level)
+        })
+        .await;
     }
     find_empty(client, names, &mut sets).await?;
     Ok(sets)

@@ -106,6 +106,9 @@ pub(crate) struct PolicySet {
     /// No database has it any more.
     #[serde(default)]
     gone: bool,
+    /// It brings more as-sets than are followed.
+    #[serde(default)]
+    too_much: bool,
 }
 
 /// What is kept, also on disk.
@@ -122,6 +125,8 @@ pub struct FetchedPolicies {
     pub aut_nums: BTreeMap<Asn, AutNum>,
     /// The sets that these name; `None`: no database has it.
     pub sets: BTreeMap<SetName, Option<BTreeSet<u32>>>,
+    /// Those that bring more as-sets than are followed.
+    pub too_much: BTreeSet<SetName>,
 }
 
 impl FetchedPolicies {
@@ -264,11 +269,16 @@ impl PolicyKeeper {
             match (found, self.stored.sets.get_mut(&name)) {
                 (Some(origins), _) => {
                     let origins = origins.into_iter().collect();
-                    let set = PolicySet { origins, fetched_unix_secs: now, gone: false };
+                    let set = PolicySet { origins, fetched_unix_secs: now, ..PolicySet::default() };
                     self.stored.sets.insert(name, set);
                 }
-                (None, Some(kept)) => kept.gone = true,
+                (None, Some(kept)) => (kept.gone, kept.too_much) = (true, false),
                 (None, None) => {}
+            }
+        }
+        for name in fetched.too_much {
+            if let Some(kept) = self.stored.sets.get_mut(&name.to_string()) {
+                (kept.gone, kept.too_much) = (false, true);
             }
         }
         self.forget(wanted);
@@ -342,15 +352,20 @@ impl PolicyKeeper {
             let names = unknown.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             faults.push(format!("unknown AS-SETs, which open nothing: {names}"));
         }
-        let gone: BTreeSet<String> = aut_num
-            .parsed()
-            .iter()
-            .flat_map(|line| line.sets().map(canonical).collect::<Vec<_>>())
-            .filter(|name| self.stored.sets.get(name).is_some_and(|set| set.gone))
-            .collect();
-        if !gone.is_empty() {
-            let names = gone.into_iter().collect::<Vec<_>>().join(", ");
-            faults.push(format!("AS-SETs that are gone, whose last members hold: {names}"));
+        let parsed = aut_num.parsed();
+        let named: BTreeSet<String> =
+            parsed.iter().flat_map(|line| line.sets().map(canonical)).collect();
+        let is = |wrong: fn(&PolicySet) -> bool| {
+            let sets = named.iter().filter(|name| self.stored.sets.get(*name).is_some_and(wrong));
+            sets.map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
+        for (what, names) in [
+            ("are gone", is(|set| set.gone)),
+            ("bring more as-sets than are followed", is(|set| set.too_much)),
+        ] {
+            if !names.is_empty() {
+                faults.push(format!("AS-SETs that {what}, whose last members hold: {names}"));
+            }
         }
         (!faults.is_empty()).then(|| faults.join("; "))
     }
@@ -382,4 +397,43 @@ impl PolicyKeeper {
 /// The name as sets are kept by; what is no name stays as it is, and is never found.
 fn canonical(name: &str) -> String {
     name.parse::<SetName>().map_or_else(|_| name.to_owned(), |name| name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched(sets: &[(&str, &[u32])], too_much: &[&str]) -> FetchedPolicies {
+        let text = "aut-num: AS65010\nexport-via: AS64500 to AS-FRIENDS announce AS65010\n\
+                    source: X\n";
+        let route_servers = BTreeSet::from([Asn(64500)]);
+        let aut_num = AutNum::read(&Object::parse(text), &route_servers, 1);
+        assert_eq!((aut_num.lines.len(), &aut_num.broken), (1, &Vec::new()));
+        let name = |name: &&str| name.parse().unwrap();
+        let set =
+            |(set, origins): &(&str, &[u32])| (name(set), Some(origins.iter().copied().collect()));
+        FetchedPolicies {
+            aut_nums: [(Asn(65010), aut_num)].into(),
+            sets: sets.iter().map(set).collect(),
+            too_much: too_much.iter().map(name).collect(),
+        }
+    }
+
+    #[test]
+    fn a_set_that_brings_too_much_keeps_its_members_and_is_said() {
+        let wanted = Followers::from([(Asn(65010), [Asn(64500)].into())]);
+        let mut keeper = PolicyKeeper::default();
+        let good = [("AS-FRIENDS", &[65011][..])];
+        let fault = |keeper: &PolicyKeeper| keeper.statuses(&wanted)[0].fault.clone();
+        keeper.accept(fetched(&good, &[]), &wanted);
+        let before = keeper.in_force();
+        assert_eq!(fault(&keeper), None);
+        keeper.accept(fetched(&[], &["AS-FRIENDS"]), &wanted);
+        assert!(Arc::ptr_eq(&before, &keeper.in_force()), "its last members hold");
+        let said = fault(&keeper).unwrap();
+        assert!(said.contains("more as-sets than are followed"), "{said}");
+        assert!(said.ends_with("AS-FRIENDS"), "{said}");
+        keeper.accept(fetched(&good, &[]), &wanted);
+        assert_eq!(fault(&keeper), None);
+    }
 }

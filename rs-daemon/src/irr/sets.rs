@@ -7,8 +7,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::name::SetName;
 
-/// As-sets of one refresh: the whole IRR has half as many.
+/// As-sets below all names that are followed in one refresh: the whole IRR has half as many.
 const MOST_SETS: usize = 100_000;
+
+/// As-sets that are asked for in one refresh, with those below names that turned out to bring too
+/// many.
+const MOST_ASKED: usize = 200_000;
 
 /// As-sets within as-sets within as-sets.
 const MOST_LEVELS: usize = 64;
@@ -29,8 +33,10 @@ pub(super) enum Below {
 pub(super) struct Sets {
     /// A name's direct members; `None`: the server knows no such set.
     members: HashMap<SetName, Option<Vec<SetName>>>,
-    /// Named in these, and not asked for.
+    /// Named in these, and not asked for when they were; who is followed may have named some again.
     left_out: HashSet<SetName>,
+    /// Roots that bring too much.
+    given_up: BTreeSet<SetName>,
     levels: usize,
 }
 
@@ -52,11 +58,8 @@ impl Sets {
         roots: &BTreeSet<SetName>,
         mut named: BTreeSet<SetName>,
     ) -> BTreeSet<SetName> {
-        named.retain(|name| {
-            matches!(name, SetName::Set { .. })
-                && !self.members.contains_key(name)
-                && !self.left_out.contains(name)
-        });
+        named
+            .retain(|name| matches!(name, SetName::Set { .. }) && !self.members.contains_key(name));
         if named.is_empty() {
             return named;
         }
@@ -75,18 +78,25 @@ impl Sets {
     }
 
     /// As-sets below as many roots as there is room for: those that bring the fewest come first.
-    fn followed(&self, roots: &BTreeSet<SetName>) -> HashSet<SetName> {
-        let mut by_size: Vec<_> = roots.iter().map(|root| (self.below(root).len(), root)).collect();
+    fn followed(&mut self, roots: &BTreeSet<SetName>) -> HashSet<SetName> {
+        let roots = roots.iter().filter(|root| !self.given_up.contains(*root));
+        let mut by_size: Vec<_> = roots.map(|root| (self.below(root).len(), root)).collect();
         by_size.sort_unstable();
-        let mut followed = HashSet::new();
+        let (mut followed, mut asked) = (HashSet::new(), self.members.len());
+        let mut given_up = Vec::new();
         for (_, root) in by_size {
             // Not kept from before: all of them at once are much more than their union.
             let mut below = self.below(root);
             below.retain(|name| !followed.contains(*name));
-            if followed.len() + below.len() <= MOST_SETS {
+            let new = below.iter().filter(|name| !self.members.contains_key(**name)).count();
+            if followed.len() + below.len() <= MOST_SETS && asked + new <= MOST_ASKED {
                 followed.extend(below.into_iter().cloned());
+                asked += new;
+            } else {
+                given_up.push(root.clone());
             }
         }
+        self.given_up.extend(given_up);
         followed
     }
 
@@ -107,7 +117,9 @@ impl Sets {
             return Below::Unknown;
         }
         let below = self.below(root);
-        if below.iter().any(|name| self.left_out.contains(*name)) {
+        let is_open =
+            |name: &SetName| self.left_out.contains(name) && !self.members.contains_key(name);
+        if below.iter().any(|name| is_open(name)) {
             return Below::TooMuch;
         }
         let members = below.into_iter().filter_map(|name| self.members.get(name)?.as_ref());
@@ -182,5 +194,43 @@ mod tests {
         assert_eq!(sets.closure(&set("AS-GREEDY")), Below::TooMuch);
         assert_eq!(sets.closure(&set("AS-ABOVE")), Below::TooMuch, "it has that one in it");
         assert_eq!(sets.closure(&set("AS-GOOD")), Below::Origins([64496].into()));
+    }
+
+    /// What it names besides are sets of others, who come to them later than it does.
+    #[test]
+    fn who_names_most_takes_nothing_from_whom_it_names() {
+        let greedy = |name: &str| match name {
+            "AS-GREEDY" => {
+                let nowhere = (0..=MOST_SETS).map(|n| format!("AS-NOWHERE{n}"));
+                nowhere.chain(["AS-FAR".to_owned()]).collect()
+            }
+            "AS-GOOD" => vec!["AS-NEAR".to_owned()],
+            "AS-NEAR" => vec!["AS-FAR".to_owned()],
+            _ => vec!["AS64496".to_owned()],
+        };
+        let (sets, asked) = follow(&["AS-GOOD", "AS-GREEDY"], greedy);
+        assert_eq!(asked, 4, "the two, AS-NEAR and AS-FAR");
+        assert_eq!(sets.closure(&set("AS-GREEDY")), Below::TooMuch);
+        assert_eq!(sets.closure(&set("AS-GOOD")), Below::Origins([64496].into()));
+    }
+
+    /// Each a level deeper than the one before, and a little smaller, so that it comes before it.
+    #[test]
+    fn those_who_name_much_one_after_the_other_are_asked_for_a_bounded_number() {
+        let many = |name: &str| match name.split_once("-R").map(|(_, rest)| rest.split_once('D')) {
+            // AS-R2D3 is three levels above what AS-R2 brings.
+            Some(Some((root, deep))) => {
+                let (root, deep): (usize, usize) = (root.parse().unwrap(), deep.parse().unwrap());
+                match deep {
+                    0 => (0..99_000 - 1000 * root).map(|n| format!("AS-N{root}X{n}")).collect(),
+                    _ => vec![format!("AS-R{root}D{}", deep - 1)],
+                }
+            }
+            _ => chain(10)(name),
+        };
+        let roots = ["AS-R0D0", "AS-R1D1", "AS-R2D2", "AS-R3D3", "AS-X0"];
+        let (sets, asked) = follow(&roots, many);
+        assert!(asked <= MOST_ASKED, "{asked}");
+        assert_eq!(sets.closure(&set("AS-X0")), Below::Origins([64496].into()));
     }
 }

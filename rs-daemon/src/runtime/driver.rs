@@ -10,7 +10,7 @@ use bgp_session::{
 };
 use bgp_wire::{Families, Family, MessageType, RouteRefresh};
 use bytes::Bytes;
-use rib::{PeerState, ReachedLimit, ShardInput, ShardOutput};
+use rib::{PeerState, ReachedLimit, Recount, ShardInput, ShardOutput};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -638,15 +638,18 @@ impl Driver {
             if let Some(inbound) = &mut self.inbound {
                 inbound.allow_attribute_octets(attribute_octets(&self.config.limits));
             }
-            let limit = limit_config(&self.config.limits);
-            if counts_otherwise {
-                self.config.limit.begin_anew(limit);
-            } else {
-                self.config.limit.current().configure(limit);
-            }
+            let (config, limit) = (limit_config(&self.config.limits), self.config.limit.current());
+            let recount = match counts_otherwise {
+                true => Some(Recount::begin(&limit, config)),
+                false => {
+                    limit.configure(config);
+                    None
+                }
+            };
             let slot = peer.slot;
+            let changed = || ShardInput::LimitChanged { slot, recount: recount.clone() };
             let shards = &peer.worker.shards;
-            shards.push_all(peer.route_server, || ShardInput::LimitChanged { slot });
+            shards.push_all(peer.route_server, changed);
             shards.flush();
         }
         match (was_disabled, self.config.disabled.clone()) {

@@ -32,6 +32,8 @@ pub(crate) struct PeerConfig {
     pub(crate) ttl_security: bool,
     /// The listener whose address our own attempts come from.
     pub(crate) local: Option<ListenAddress>,
+    /// Where its route server listens.
+    pub(crate) listen: Arc<[ListenAddress]>,
     /// In force: a limit that follows what is announced is the number that it comes to.
     pub(crate) limits: PrefixLimits,
     /// What counts its prefixes; it belongs to the slot and survives reloads.
@@ -64,6 +66,7 @@ impl PeerConfig {
             tcp_ao: session.tcp_ao.clone(),
             ttl_security: session.ttl_security,
             local: local_address(server, session),
+            listen: server.listen.as_slice().into(),
             limits: in_force(&session.limits, learned),
             limit,
             disabled: session.disabled.clone(),
@@ -91,10 +94,8 @@ impl PeerConfig {
             Some("its TCP-AO key changed")
         } else if self.ttl_security != new.ttl_security {
             Some("ttl_security changed")
-        } else if self.local != new.local {
+        } else if self.local.as_ref().is_some_and(|local| !new.listen.contains(local)) {
             Some("the route server's address changed")
-        } else if self.limits.count != new.limits.count {
-            Some("what its prefix limit counts changed")
         } else if self.session.needs_reset(&new.session) {
             Some("what is negotiated changed")
         } else {
@@ -108,7 +109,11 @@ impl PeerConfig {
             (None, Some(_)) => Some("disabled"),
             (Some(_), None) => Some("no longer disabled"),
             _ if self.limits != new.limits => Some("prefix limits"),
+            _ if self.session.link_local_form != new.session.link_local_form => {
+                Some("link_local_next_hop, with their next session")
+            }
             _ if self.name != new.name => Some("name"),
+            _ if self.local != new.local => Some("the address that we connect from"),
             _ if self.differs(new) => Some("timers"),
             _ => None,
         }
@@ -121,6 +126,7 @@ impl PeerConfig {
             || self.port != new.port
             || self.session != new.session
             || self.limits != new.limits
+            || self.local != new.local
             || self.disabled != new.disabled
             || self.needs_restart(new).is_some()
     }

@@ -146,7 +146,7 @@ pub struct Explanation {
 /// One candidate's way through the checks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExplainedCandidate {
-    /// The route as received.
+    /// The route, as the member has it where it does, and as received where it does not.
     pub route: RouteEntry,
     /// Each check that it met, in order.
     pub checks: Vec<ExplainedCheck>,

@@ -1,12 +1,13 @@
 //! From one configuration to the next, touching only what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bgp_wire::Family;
 use policy::{RoutingData, Slot};
+use rib::{LimitAction, Shard};
 use tokio::sync::oneshot;
 
 use super::HandleError;
@@ -22,13 +23,16 @@ use super::status::SessionId;
 use super::supervisor::Supervisor;
 use super::to_shards::ShardMessage;
 use super::worker::Command;
-use crate::config::{Config, Irr, ListenAddress, Member, MemberSession, Rpki, SessionKey};
+use crate::config::{
+    Config, Irr, LimitCount, ListenAddress, Member, MemberSession, PrefixLimits, Rpki, SessionKey,
+};
 use crate::net::{self, NetError};
 use crate::privileges;
 
 impl Supervisor {
     /// What would change for sessions and policies; changes nothing.
-    pub(super) fn compare(&self, new: &Config) -> ReloadReport {
+    pub(super) async fn compare(&self, new: &Config) -> ReloadReport {
+        let accepted = self.accepted(new).await;
         let old = self.inner.config.load();
         let known = |message: &str| old.warnings.iter().any(|warning| warning.message == message);
         let warnings = new.warnings.iter().filter(|warning| !known(&warning.message));
@@ -45,7 +49,10 @@ impl Supervisor {
                 None => report.added.push(id(&session.key)),
                 Some(peer) => {
                     let changed = self.changed(new, session, peer);
-                    report.warnings.extend(above_limit(session, peer, &changed));
+                    let place = (session.route_server, peer.slot);
+                    let accepted = accepted.get(&place).copied().unwrap_or_default();
+                    report.warnings.extend(above_limit(session, peer, &changed, accepted));
+                    report.warnings.extend(may_close(session, peer, &changed));
                     if let Some(reason) = peer.needs_restart(&changed) {
                         report.restarted.push((id(&session.key), reason.to_owned()));
                     } else if let Some(what) = peer.changes_in_place(&changed) {
@@ -60,6 +67,36 @@ impl Supervisor {
         report
     }
 
+    /// Accepted prefixes by family of the sessions whose limit begins to count only those.
+    async fn accepted(&self, new: &Config) -> HashMap<(usize, Slot), [u32; 2]> {
+        let mut slots: BTreeMap<usize, Vec<Slot>> = BTreeMap::new();
+        for session in new.sessions() {
+            let Some(peer) = self.peers.get(&session.key) else { continue };
+            if (peer.limits.count, session.limits.count)
+                == (LimitCount::Received, LimitCount::Accepted)
+            {
+                slots.entry(session.route_server).or_default().push(peer.slot);
+            }
+        }
+        let mut accepted = HashMap::new();
+        for (route_server, slots) in slots {
+            let count = {
+                let slots = slots.clone();
+                move |shard: &mut Shard| {
+                    let count = |slot: &Slot| shard.counters().slot(*slot).map(|c| c.accepted);
+                    slots.iter().map(|slot| count(slot).unwrap_or_default()).collect::<Vec<_>>()
+                }
+            };
+            for of_shard in self.inner.ask_shards(route_server, count).await.unwrap_or_default() {
+                for (slot, [v4, v6]) in slots.iter().zip(of_shard) {
+                    let sum: &mut [u32; 2] = accepted.entry((route_server, *slot)).or_default();
+                    *sum = [sum[0].saturating_add(v4), sum[1].saturating_add(v6)];
+                }
+            }
+        }
+        accepted
+    }
+
     fn changed(&self, new: &Config, session: &MemberSession, peer: &PeerConfig) -> PeerConfig {
         let learned = self.learned_limits(session);
         let until = self.restarting(session.route_server);
@@ -71,7 +108,7 @@ impl Supervisor {
         let old = self.inner.config.load_full();
         let mut new = keep_route_server_order(&old, new)?;
         new.keep_member_numbers(&old);
-        let report = self.compare(&new);
+        let report = self.compare(&new).await;
         // Known before anything is touched: a session without its key would be open to all.
         if let Some(session) = new.sessions().find(|session| session.tcp_ao.is_some()) {
             let name = &session.key;
@@ -264,7 +301,7 @@ impl Supervisor {
         let mut new = keep_route_server_order(&old, new.clone())?;
         new.keep_member_numbers(&old);
         self.check_policies(&new)?;
-        let mut sessions = self.compare(&new);
+        let mut sessions = self.compare(&new).await;
         sessions.warnings.extend(unforeseen(&old, &new));
         let mut members = Vec::new();
         for index in 0..old.route_servers.len() {
@@ -422,20 +459,25 @@ fn absolute(paths: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// A changed limit that the session is above already. It acts on the next prefix only, which may
-/// come weeks later, or all of them do with the session's next start.
-fn above_limit(session: &MemberSession, old: &PeerConfig, new: &PeerConfig) -> Option<String> {
+/// come weeks later, or all of them do with the session's next start. `accepted`: its accepted
+/// prefixes, where they begin to be what counts.
+fn above_limit(
+    session: &MemberSession,
+    old: &PeerConfig,
+    new: &PeerConfig,
+    accepted: [u32; 2],
+) -> Option<String> {
     if old.limits == new.limits || new.disabled.is_some() {
         return None;
     }
     let limits = limit_config(&new.limits);
     let limit = old.limit.current();
-    let begins_anew = old.limits.count != new.limits.count;
-    let counts = Family::ALL.map(|family| match (begins_anew, limits.count_accepted) {
+    let counts_otherwise = old.limits.count != new.limits.count;
+    let counts = Family::ALL.map(|family| match (counts_otherwise, limits.count_accepted) {
         (false, _) => limit.count(family),
         // Those that are rejected count from now on.
         (true, false) => limit.count(family).saturating_add(limit.rejected(family)),
-        // Of the ones that count no longer nobody knows how many they are.
-        (true, true) => 0,
+        (true, true) => accepted[family.index()],
     });
     let scopes = [
         ("ipv4 prefixes", counts[0], limits.families[0]),
@@ -444,15 +486,28 @@ fn above_limit(session: &MemberSession, old: &PeerConfig, new: &PeerConfig) -> O
     ];
     let above = |&(_, count, limit): &(&str, u32, Option<u32>)| limit.is_some_and(|n| count > n);
     let (what, count, limit) = scopes.into_iter().find(above)?;
-    let acts = match begins_anew {
-        false => "this acts on the next one, or when the session starts again",
-        true => "this acts at once, as its session starts again",
-    };
     Some(format!(
-        "AS{} ({}) has {count} {what}, its limit is now {}: {acts}",
+        "AS{} ({}) has {count} {what}, its limit is now {}: this acts on the next one, or when the \
+         session starts again",
         session.asn.0,
         id(&session.key),
         limit.unwrap_or_default()
+    ))
+}
+
+/// Where `block` has left something out and an action follows that closes: it is asked for where
+/// there is room, and nobody knows how much it is.
+fn may_close(session: &MemberSession, old: &PeerConfig, new: &PeerConfig) -> Option<String> {
+    let closes = |limits: &PrefixLimits| limit_config(limits).action == LimitAction::Close;
+    let begins = closes(&new.limits) && !closes(&old.limits) && new.disabled.is_none();
+    if !begins || !old.limit.current().has_refused() {
+        return None;
+    }
+    Some(format!(
+        "AS{} ({}) has announced more than its limit let in: that is asked for where there is room \
+         now, and closes the session if it is more than the limit",
+        session.asn.0,
+        id(&session.key),
     ))
 }
 

@@ -152,6 +152,7 @@ impl Simulation {
             tcp_ao: None,
             ttl_security: false,
             local: None,
+            listen: [].into(),
             limits: PrefixLimits {
                 v4: Limit::Off,
                 v6: Limit::Off,

@@ -475,6 +475,11 @@ fn answers_have_tags() {
 fn an_empty_parameter_is_none() {
     assert_eq!(json("/api/v1/members?rs=&page=")["total"], json("/api/v1/members")["total"]);
     assert_eq!(json("/api/v1/routes?rs=&origin=1009999")["routes"][0]["prefix"], "62.199.0.0/22");
+    let all = json("/api/v1/routes?prefix=62.199.0.0/22&rs=rs1");
+    let empty = "&from=&to=&filtered=&covering=&covered=&page=";
+    let asked = json(&format!("/api/v1/routes?prefix=62.199.0.0/22&rs=rs1{empty}"));
+    assert_eq!(asked["routes"][0]["prefix"], "62.199.0.0/22");
+    assert_eq!(asked["routes"].as_array().map(Vec::len), all["routes"].as_array().map(Vec::len));
     // It is on three route servers.
     assert_eq!(get("/api/v1/member?peer=127.100.1.90&rs=rs1").0, 200);
     assert_eq!(get("/api/v1/member?peer=127.100.1.90&rs=").0, 409);

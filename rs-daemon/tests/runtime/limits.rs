@@ -337,27 +337,59 @@ fn a_limit_below_what_is_there_is_warned_of() {
     owner.until_closed();
 }
 
-/// 100 accepted routes and 400 rejected ones, or 60 and 40: which of them count is about to change.
+/// 100 accepted routes and 400 rejected ones, or 60 and 40: which of them count changes, and the
+/// session stays as it is.
 #[test]
-fn a_limit_that_counts_otherwise_is_warned_of_by_what_counts_then() {
-    for (count, then, expected) in [
-        (
-            "accepted",
-            "received",
-            Some("has 500 ipv4 prefixes, its limit is now 100: this acts at once"),
-        ),
-        ("received", "accepted", None),
+fn a_reload_changes_what_counts_and_warns_by_what_counts_then() {
+    for (count, then, limit, counted, warned) in [
+        ("accepted", "received", 100, 500, true),
+        ("accepted", "received", 600, 500, false),
+        ("received", "accepted", 70, 60, false),
+        ("received", "accepted", 50, 60, true),
     ] {
-        let (rs, _owner, _other, _) = filled("shutdown", count);
-        let limit = if then == "accepted" { 70 } else { 100 };
+        let (rs, mut owner, mut other, good) = filled("shutdown", count);
         let lines =
             format!("max_prefixes = {{ v4 = {limit}, action = \"shutdown\", count = \"{then}\" }}");
         let engine = "shards = 1\nworkers = 2";
         rs.rewrite(&(head(rs.port, engine) + &member(11, &lines) + &member(12, "")));
-        let path = rs.directory.path().join("rs.toml");
+        let report = rs.ask(rs.handle.reload(None)).unwrap();
+        let text =
+            format!("has {counted} ipv4 prefixes, its limit is now {limit}: this acts on the");
+        assert_eq!(report.warnings.len(), usize::from(warned), "{:?}", report.warnings);
+        assert!(report.warnings.iter().all(|warning| warning.contains(&text)), "{report:?}");
+        assert_eq!(report.restarted, []);
+        rs.until(11, "the count of now", |s| s.counted[0] == counted);
+        hear_all(&mut owner, &mut other);
+        let status = rs.session(11);
+        assert_eq!(
+            (status.state, status.flaps),
+            (SessionState::Established, 0),
+            "{count}, {limit}"
+        );
+        owner.announce(&owner.attributes(), &prefixes(good..good + 1));
+        if warned {
+            owner.until_closed();
+            assert_eq!(owner.notification.map(|n| (n.code, n.subcode)), Some((6, 1)));
+        } else {
+            other.until("one more", |m| m.table.len() == good as usize + 1);
+        }
+    }
+}
+
+/// It would be asked for what `block` left out, and be closed for having answered.
+#[test]
+fn an_action_that_closes_who_has_been_blocked_is_warned_of() {
+    let (rs, mut owner, _other, good) = filled("block", "received");
+    owner.announce(&owner.attributes(), &prefixes(good..good + 30));
+    rs.until(11, "all thirty refused", |s| s.routes[0].refused == 30);
+    let path = rs.directory.path().join("rs.toml");
+    for (action, warned) in [("shutdown", true), ("warn", false)] {
+        let lines = format!("max_prefixes = {{ v4 = 120, action = \"{action}\" }}");
+        let text = head(rs.port, "shards = 1\nworkers = 2");
+        rs.rewrite(&(text + &member(11, &lines) + &member(12, "")));
         let warnings = rs.ask(rs.handle.diff(&path)).unwrap().sessions.warnings;
-        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{warnings:?}");
-        assert!(expected.is_none_or(|text| warnings[0].contains(text)), "{warnings:?}");
+        assert_eq!(warnings.len(), usize::from(warned), "{warnings:?}");
+        assert!(warnings.iter().all(|one| one.contains("closes the session if it is more")));
     }
 }
 

@@ -117,6 +117,46 @@ fn what_is_negotiated_restarts_that_session_only() {
     assert_eq!(rs.session(12).flaps, 0);
 }
 
+/// What is not in the OPEN can wait for the next session, or is in force without one.
+#[test]
+fn what_is_not_negotiated_restarts_nobody() {
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    let port = rs.port;
+    let text = |listen: &str, extra: &str| {
+        let with = |n| {
+            member(n, "").replace("[[member.session]]\n", &format!("[[member.session]]\n{extra}"))
+        };
+        let one = format!("listen = [\"127.0.0.1:{port}\"]");
+        let head = head(port, ENGINE).replace(&one, &format!("listen = [{listen}]"));
+        head + &with(11) + &with(12)
+    };
+    let (own, other) = (format!("\"127.0.0.1:{port}\""), format!("\"127.0.0.9:{port}\""));
+    let both = format!("{other}, {own}");
+    let form = "link_local_next_hop = \"double\"\n";
+    let times = format!("{form}send_hold_time = \"20m\"\n");
+    for (listen, extra, what) in [
+        (&own, form, "link_local_next_hop"),
+        (&both, form, "the address that we connect from"),
+        (&both, times.as_str(), "timers"),
+    ] {
+        let report = reload(&rs, &text(listen, extra));
+        assert_eq!(report.restarted, [], "{what}");
+        assert!(report.details.iter().any(|detail| detail.starts_with(what)), "{report:?}");
+    }
+    a.announce(&a.attributes(), &prefixes(0..1));
+    b.until("the route", |m| m.table.len() == 1);
+    assert_eq!((rs.session(11).flaps, rs.session(12).flaps), (0, 0));
+
+    let report = reload(&rs, &text(&own, &times));
+    let because = "the route server's address changed".to_owned();
+    assert_eq!(
+        report.restarted,
+        [11, 12].map(|n| (rs.id(n), because.clone())),
+        "where it was is gone"
+    );
+}
+
 #[test]
 fn drain_adds_graceful_shutdown_and_takes_it_away_again() {
     let rs = Running::with_members(ENGINE, &[11, 12]);

@@ -93,9 +93,9 @@ config_table! {
 config_table! {
     /// Prefix limits: N routes are allowed, the next one acts. A warning comes at 80 %.
     LimitsTable in "max_prefixes" {
-        /// IPv4 routes.
+        /// IPv4 routes. 4294967295: any number.
         v4: u32 = "as in `max_prefixes`",
-        /// IPv6 routes.
+        /// IPv6 routes. 4294967295: any number.
         v6: u32 = "as in `max_prefixes`",
         /// Routes of both families together.
         total: u32 = "as in `max_prefixes`",

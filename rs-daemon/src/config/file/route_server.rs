@@ -26,7 +26,7 @@ config_table! {
         /// The AS of this one, when it is not the exchange's.
         asn: Asn = "`[exchange] asn`",
         /// Stands for the AS in standard communities.
-        short_asn: u16 = "`[exchange] short_asn`",
+        short_asn: u16 = "`asn` if it fits 16 bits, else `[exchange] short_asn`",
         /// BGP Identifier.
         router_id: Ipv4Addr = "required",
         /// Addresses to listen on, with `%interface` if link-local and other than

@@ -13,6 +13,7 @@ use crate::config::{
     file::{Document, member::SessionTable, route_server::RouteServerTable},
     report::{At, Reports},
 };
+use crate::privileges;
 
 /// The tables of a member's sessions, in the order of [`crate::config::Member::sessions`].
 type SessionTables<'t> = Vec<&'t SessionTable>;
@@ -25,6 +26,7 @@ pub(super) fn check(
     reports: &mut Reports,
 ) {
     control_socket(document, config, reports);
+    control_group(document, reports);
     servers::check(document, config, reports);
     members::check(document, tables, config, reports);
     let shadowed = policies(document, config, reports);
@@ -44,6 +46,17 @@ fn control_socket(document: &Document, config: &Config, reports: &mut Reports) {
     }
 }
 
+/// One that is not there would end the daemon as it starts, after the last one has gone.
+fn control_group(document: &Document, reports: &mut Reports) {
+    let Some(group) = document.control.as_ref().and_then(|control| control.group.as_ref()) else {
+        return;
+    };
+    if let Err(error) = privileges::group_id(&group.value) {
+        let help = "make it (`groupadd --system NAME`), or leave `group` out";
+        reports.error(group.at, error.to_string(), help);
+    }
+}
+
 /// By AS, what its alias would do that is meant for everybody.
 type Shadowed = HashMap<Asn, String>;
 
@@ -55,7 +68,13 @@ fn policies(document: &Document, config: &Config, reports: &mut Reports) -> Shad
             config.sessions_of(index).map(|session| Some(session.key.clone())).collect();
         let Some(policy) = config.policy_config(index, 0, &slots) else { continue };
         match Policy::new(policy) {
-            Ok(policy) => warnings(policy.warnings(), table, config, &mut shadowed, reports),
+            Ok(policy) => {
+                // Communities that name members mean nothing where they decide nothing.
+                let decide = config.route_servers[index].export.communities;
+                let means = |warning: &&PolicyWarning| decide || !warning.names_peer();
+                let all = policy.warnings().iter().filter(means);
+                warnings(all, table, config, &mut shadowed, reports);
+            }
             Err(errors) => {
                 for error in errors {
                     if let Some(at) = place(&error, table) {
@@ -69,8 +88,8 @@ fn policies(document: &Document, config: &Config, reports: &mut Reports) -> Shad
 }
 
 /// What the policy of a route server leaves out.
-fn warnings(
-    warnings: &[PolicyWarning],
+fn warnings<'a>(
+    warnings: impl Iterator<Item = &'a PolicyWarning>,
     table: &RouteServerTable,
     config: &Config,
     shadowed: &mut Shadowed,

@@ -90,8 +90,10 @@ fn static_wins(limit: &mut Limit) {
     }
 }
 
+/// The greatest number is how none at all is written beside a limit of the other family.
 fn fixed(given: Option<Located<u32>>) -> Option<Located<Limit>> {
-    given.map(|given| Located { value: Limit::Fixed(given.value), at: given.at })
+    let limit = |number| if number == u32::MAX { Limit::Off } else { Limit::Fixed(number) };
+    given.map(|given| Located { value: limit(given.value), at: given.at })
 }
 
 fn set<T>(target: &mut T, given: Option<Located<T>>) {

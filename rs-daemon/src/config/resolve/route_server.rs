@@ -26,7 +26,6 @@ pub(super) fn route_server(
     let kind = kind(table.kind, reports);
     super::session::check_options(&table.session, reports);
     let asn = value(&table.asn).unwrap_or(exchange.asn);
-    let inherited = if asn == exchange.asn { exchange.short_asn } else { None };
     let mut import = ImportPolicy::for_kind(kind);
     let mut limits = limits::for_kind(kind);
     let given = table.import.as_ref().map(|import| &import.value);
@@ -42,9 +41,9 @@ pub(super) fn route_server(
         name: Arc::from(value(&table.name).unwrap_or_default()),
         kind,
         asn,
-        short_asn: match (table.short_asn, inherited) {
-            (None, Some(inherited)) => Some(inherited),
-            (given, _) => short_asn(given, asn, reports),
+        short_asn: match table.short_asn {
+            None if asn.0 > u32::from(u16::MAX) => exchange.short_asn,
+            given => short_asn(given, asn, reports),
         },
         router_id: router_id(table.router_id, reports),
         listen: listen(table, exchange, reports),

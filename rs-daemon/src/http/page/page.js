@@ -175,7 +175,7 @@ function graphs(history) {
   ];
 }
 
-const clock = (time) => new Date(time).toISOString().slice(11, 16);
+const clock = (time, to = 16) => new Date(time).toISOString().slice(11, to);
 
 function rates(samples, field, scale) {
   return samples.map((s, i) => {
@@ -284,7 +284,7 @@ async function member(path, parameters) {
       ["Address", h("span", { class: "mono" }, address(session.id))],
       ["State", [stateOf(session), " for " + ago(session.since)]],
       ["Held down because", session.disabled],
-      ["Held off until", session.timers.idle_hold && clock(session.timers.idle_hold) + " UTC: nothing is tried or taken"],
+      ["Held off until", session.timers.idle_hold && clock(session.timers.idle_hold, 19) + " UTC: nothing is tried or taken"],
       ["Flaps", session.flaps],
       ["Last down", session.last_down],
       ["Last NOTIFICATION", last && (last.sent ? "sent " : "received ") + last.text],
