@@ -129,7 +129,9 @@ fn a_clock_that_jumps_by_years_moves_no_timer() {
     exchange.wait_down(4);
 
     let begun = *years(&exchange).first().expect("it logs");
-    for (jump, year) in [(YEARS, "ahead"), (-YEARS, "back"), (0, "right again")] {
+    for (jump, year, jumps) in
+        [(YEARS, "ahead", 1.0), (-YEARS, "back", 2.0), (0, "right again", 2.0)]
+    {
         clock.set(&format!("{:+}d", jump * 366));
         let lines = years(&exchange).len();
         // Said in the log, with the time that the daemon believes in.
@@ -141,6 +143,13 @@ fn a_clock_that_jumps_by_years_moves_no_timer() {
             ensure(there, || format!("{said:?}"))
         });
         nobody_notices(&exchange, &mut honest, &kept, year);
+        let said = if jump == 0 { "clock is back" } else { "clock has jumped" };
+        eventually("it is said that it has jumped", ARRIVE, || {
+            let log = exchange.server.log();
+            let new: Vec<_> = log.lines().skip(lines).filter(|line| line.contains(said)).collect();
+            ensure(new.len() == 1, || log.clone())
+        });
+        measured(&exchange, "rs_clock_jumps_total", &[], |counted| counted == jumps);
         let answer = exchange.server.ask(&["rpki"]).unwrap();
         assert!(answer.to_string().contains("\"vrps\":1"), "{answer}");
         let few = years(&exchange).len() - lines;

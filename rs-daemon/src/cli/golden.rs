@@ -165,6 +165,7 @@ fn status_answer() -> StatusAnswer {
             sessions_configured: 24,
             sessions_established: 22,
             state_written: false,
+            clock_jumps: 0,
             draining: true,
             http: Some(crate::runtime::status::LocalSocketStatus::default()),
             ..sample::daemon()

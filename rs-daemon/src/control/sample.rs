@@ -94,6 +94,7 @@ pub(crate) fn daemon() -> DaemonStatus {
         sessions_configured: 0,
         sessions_established: 0,
         state_written: true,
+        clock_jumps: 0,
         draining: false,
         ready: true,
         resident_octets: 512_300_000,

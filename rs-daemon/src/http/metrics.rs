@@ -280,6 +280,11 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         "Whether what is to survive a restart could be written when it was tried last.",
     );
     state.add(none.plain(), f64::from(daemon.state_written));
+    let mut jumps = Family::counter(
+        "rs_clock_jumps_total",
+        "Times the machine's clock was seen to jump, by more than ten minutes.",
+    );
+    jumps.add_count(none.plain(), daemon.clock_jumps);
     let mut draining = Family::gauge("rs_draining", "Whether GRACEFUL_SHUTDOWN is added.");
     draining.add(none.plain(), f64::from(daemon.draining));
     let mut ready = Family::gauge("rs_ready", "Whether /readyz says so.");
@@ -299,6 +304,7 @@ fn servers(snapshot: &Snapshot) -> Vec<MetricFamily> {
         reload,
         reloaded,
         state,
+        jumps,
         draining,
         ready,
         inbox,

@@ -33,6 +33,10 @@ impl NetError {
                 " (this kernel does not have it. TCP-AO: Linux 6.7 or later with CONFIG_TCP_AO; \
                  `password`, TCP MD5, is older)"
             }
+            _ if source.raw_os_error() == Some(libc::ENOMEM) => {
+                " (the kernel keeps the keys of all peers with a listener, and lets them have so much \
+                 memory: raise net.core.optmem_max, 136 octets for each)"
+            }
             io::ErrorKind::PermissionDenied => {
                 " (ports below 1024 need CAP_NET_BIND_SERVICE or root)"
             }

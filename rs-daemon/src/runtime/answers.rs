@@ -164,6 +164,7 @@ impl Inner {
             sessions_configured: number(self.registry.len()),
             sessions_established,
             state_written: self.state_written.load(Ordering::Acquire),
+            clock_jumps: self.clock_jumps.load(Ordering::Relaxed),
             draining: self.draining.load(Ordering::Acquire),
             ready: *self.ready.borrow(),
             resident_octets: resident_octets(),

@@ -164,6 +164,7 @@ impl Daemon {
             data_status: ArcSwap::default(),
             learned: ArcSwap::default(),
             state_written: AtomicBool::new(true),
+            clock_jumps: AtomicU64::new(0),
             local_sockets: LocalSockets::default(),
             bmp_collectors: Collectors::default(),
             mrt: Arc::default(),

@@ -95,6 +95,8 @@ pub(crate) struct Inner {
     pub(crate) learned: ArcSwap<HashMap<SessionKey, [Option<LearnedLimit>; 2]>>,
     /// Whether what is to survive a restart could be written when it was tried last.
     pub(crate) state_written: AtomicBool,
+    /// How often the machine's clock was seen to jump.
+    pub(crate) clock_jumps: AtomicU64,
     pub(crate) local_sockets: LocalSockets,
     pub(crate) bmp_collectors: Collectors,
     pub(crate) mrt: Arc<mrt::Counters>,

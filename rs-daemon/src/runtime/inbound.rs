@@ -11,8 +11,7 @@ use policy::{Policy, Slot};
 use rib::{AttributeSet, Generation, Ingest, Interner, ShardInput, shard_of};
 use std::sync::Arc;
 
-use super::limits::FAULT_LOG_INTERVAL;
-use super::log_limit::LogLimit;
+use super::fault_log::FaultLog;
 use super::status::MalformedCounters;
 use super::to_shards::ToShards;
 
@@ -25,7 +24,7 @@ pub(crate) struct Inbound {
     context: DecodeContext,
     interner: Interner,
     update: DecodedUpdate,
-    fault_log: LogLimit,
+    fault_log: FaultLog,
     /// What the attributes of its routes may come to.
     attribute_octets: usize,
     /// They have come to more.
@@ -49,7 +48,7 @@ impl Inbound {
             attribute_octets,
             too_much: false,
             update: DecodedUpdate::default(),
-            fault_log: LogLimit::new(FAULT_LOG_INTERVAL),
+            fault_log: FaultLog::new(),
         }
     }
 
@@ -73,10 +72,14 @@ impl Inbound {
         let decoded = decode_update(body, &self.context, &mut update);
         count(malformed, &update.faults);
         let end_of_rib = update.end_of_rib;
-        if decoded.is_ok() {
-            self.pass_on(&mut update, received, policy, malformed, shards);
-        } else {
+        if let Err(notification) = &decoded {
             malformed.session_reset += 1;
+            self.fault_log.say(received, notification, prefixes(&update), body);
+        } else {
+            for fault in &update.faults {
+                self.fault_log.say(received, fault, prefixes(&update), body);
+            }
+            self.pass_on(&mut update, body, received, policy, malformed, shards);
         }
         self.update = update;
         decoded?;
@@ -96,14 +99,12 @@ impl Inbound {
     fn pass_on(
         &mut self,
         update: &mut DecodedUpdate,
+        body: &[u8],
         received: Instant,
         policy: &Policy,
         malformed: &mut MalformedCounters,
         shards: &ToShards,
     ) {
-        for fault in &update.faults {
-            log_fault(&mut self.fault_log, received, fault, None);
-        }
         let epoch = policy.epoch();
         let mut unreach = std::mem::take(&mut update.unreach);
         let reaches = std::mem::take(&mut update.reach);
@@ -118,7 +119,7 @@ impl Inbound {
                 }
                 Err(fault) => {
                     // RFC 7606 §2: treat-as-withdraw.
-                    log_fault(&mut self.fault_log, received, &fault, Some(reach.nlri.len()));
+                    self.fault_log.say(received, &fault, reach.nlri.iter(), body);
                     unreach.append(&mut reach.nlri);
                 }
             }
@@ -185,11 +186,9 @@ impl Inbound {
     }
 }
 
-/// `routes`: those that the fault turns into withdrawals, where that is known here.
-fn log_fault(limit: &mut LogLimit, now: Instant, fault: &Fault, routes: Option<usize>) {
-    if let Some(unsaid) = limit.admit(now) {
-        tracing::info!(%fault, routes, unsaid, "malformed UPDATE");
-    }
+/// Those that an UPDATE announces and withdraws.
+fn prefixes(update: &DecodedUpdate) -> impl Iterator<Item = &Nlri> {
+    update.reach.iter().flat_map(|reach| &reach.nlri).chain(&update.unreach)
 }
 
 fn count(malformed: &mut MalformedCounters, faults: &[Fault]) {
@@ -210,6 +209,7 @@ mod tests {
     use std::sync::{Mutex, PoisonError};
 
     use super::*;
+    use crate::runtime::limits::FAULT_LOG_INTERVAL;
 
     /// What is logged, as text.
     #[derive(Clone, Default)]
@@ -260,6 +260,8 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].contains("malformed UPDATE") && lines[0].contains("unsaid=0"), "{text}");
+        assert!(lines[0].contains("prefixes=20.0.0.0/24"), "{text}");
+        assert!(lines[0].contains("update=0000000018140000"), "{text}");
         let before = malformed.treat_as_withdraw / 1001 * 1000;
         assert!(before >= 1000, "{malformed:?}");
         assert!(lines[1].contains(&format!("unsaid={}", before - 1)), "{text}");

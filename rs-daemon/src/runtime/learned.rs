@@ -105,6 +105,15 @@ pub(crate) struct LearnedFile {
     sessions: Vec<Stored>,
 }
 
+impl LearnedFile {
+    /// The newest day on which something was announced.
+    pub(crate) fn newest_day(&self) -> Option<Date> {
+        let memories = self.sessions.iter().map(|stored| &stored.memory);
+        let histories = memories.flat_map(|memory| [&memory.ipv4, &memory.ipv6]);
+        histories.filter_map(|history| history.days.keys().next_back()).max().copied()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Learned {

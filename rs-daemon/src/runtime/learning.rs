@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bgp_wire::Family;
-use jiff::civil::Date;
 use policy::Slot;
 use rib::PeerState;
 use tokio::sync::oneshot;
 
+use super::clock::{Clock, News};
 use super::learned::{Learned, LearnedFile};
 use super::limits::SHUTDOWN_TIMEOUT;
 use super::state_file::{self, StateError};
@@ -37,13 +37,10 @@ pub(super) struct Learning {
     written: Instant,
 }
 
-fn today() -> Date {
-    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
 impl Learning {
-    /// If the configuration needs it.
-    pub(super) fn start(config: &Config) -> Option<Self> {
+    /// If the configuration needs it. What is remembered may know better than the clock what day it
+    /// is.
+    pub(super) fn start(config: &Config, clock: &mut Clock) -> Option<Self> {
         if !config.has_dynamic_limits() {
             return None;
         }
@@ -63,7 +60,11 @@ impl Learning {
                 LearnedFile::default()
             }
         };
-        let learned = Learned::new(config.dynamic_limits, file, today());
+        let now = Instant::now();
+        if let Some(day) = file.newest_day() {
+            clock.is_no_earlier(day, now);
+        }
+        let learned = Learned::new(config.dynamic_limits, file, clock.today(now));
         Some(Self { learned, path, looked: Instant::now(), written: Instant::now() })
     }
 
@@ -86,7 +87,7 @@ impl Supervisor {
                 learning.learned.set_rules(config.dynamic_limits);
                 learning.path = config.state.directory.join(FILE);
             }
-            _ => self.learning = Learning::start(config),
+            _ => self.learning = Learning::start(config, &mut self.clock),
         }
     }
 
@@ -94,8 +95,9 @@ impl Supervisor {
     pub(super) async fn learn(&mut self) {
         self.look().await;
         let config = self.inner.config.load_full();
+        self.look_at_clock();
         let Some(learning) = &mut self.learning else { return };
-        learning.learned.tick(today());
+        learning.learned.tick(self.clock.today(Instant::now()));
         self.hand_out(&config);
         self.publish_learned(&config);
         if self.is_writing() {
@@ -107,6 +109,27 @@ impl Supervisor {
             learning.written = Instant::now();
             let (path, file) = (learning.path.clone(), learning.learned.file());
             self.write_state(path, file);
+        }
+    }
+
+    /// Says where the machine's clock goes if it does not go on as it did.
+    pub(super) fn look_at_clock(&mut self) {
+        match self.clock.look(SystemTime::now(), Instant::now()) {
+            None => {}
+            Some(News::Jumped { by, ahead }) => {
+                self.inner.clock_jumps.fetch_add(1, Ordering::Relaxed);
+                let way = if ahead { "ahead" } else { "back" };
+                tracing::warn!(
+                    seconds = by.as_secs(),
+                    way,
+                    "the machine's clock has jumped: timers do not mind, and what is kept by the day \
+                     goes on by the time before, until the clock is back or a day has passed"
+                );
+            }
+            Some(News::Back) => tracing::info!("the machine's clock is back where it was"),
+            Some(News::Believed) => {
+                tracing::info!("the machine's clock has gone on evenly for a day: it is believed");
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod capability;
+mod clock;
 mod connection;
 mod daemon;
 mod diff;
@@ -12,6 +13,7 @@ mod engine;
 mod exchanged;
 #[doc(hidden)]
 pub mod fan_out;
+mod fault_log;
 pub mod handle;
 mod histogram;
 mod inbound;

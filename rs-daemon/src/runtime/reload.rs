@@ -11,7 +11,7 @@ use rib::{LimitAction, Shard};
 use tokio::sync::oneshot;
 
 use super::HandleError;
-use super::daemon::{compile, compile_for, new_shard};
+use super::daemon::{StartError, compile, compile_for, new_shard};
 use super::diff::{self, Comparison};
 use super::engine::RouteServerShared;
 use super::listener::Listener;
@@ -116,6 +116,7 @@ impl Supervisor {
         }
         let opened = self.open_new_listeners(&old, &new)?;
         self.check_policies(&new)?;
+        self.set_protection(&old, &new)?;
         self.install_route_servers(&old, &new)?;
 
         // Who is gone stops first: from the new policy on nothing names it, and until it has
@@ -145,7 +146,7 @@ impl Supervisor {
         self.set_policies(&new, &touched, drain)?;
         self.reconfigure_learning(&new);
         for session in new.sessions() {
-            self.update(&old, &new, session);
+            self.update(&new, session);
         }
         self.publish_learned(&new);
         if let Some(sources) = &mut self.sources {
@@ -221,25 +222,7 @@ impl Supervisor {
     }
 
     /// Tells a session what is new for it, if anything is.
-    fn update(&mut self, old: &Config, new: &Config, session: &MemberSession) {
-        let before = old.session(&session.key);
-        let protection = |s: &MemberSession| (s.password.clone(), s.tcp_ao.clone(), s.ttl_security);
-        if before.map(protection) != Some(protection(session)) {
-            // A password is replaced, never removed first: there is no moment without one. Keys
-            // of TCP-AO stand side by side unless they have the same ids.
-            let old_key = before.filter(|old| old.tcp_ao.is_some() && old.tcp_ao != session.tcp_ao);
-            let ids = |s: &MemberSession| s.tcp_ao.as_ref().map(|ao| (ao.send_id, ao.receive_id));
-            let in_the_way =
-                old_key.filter(|old| session.tcp_ao.is_none() || ids(old) == ids(session));
-            let beside = old_key.filter(|_| in_the_way.is_none());
-            let forgotten = in_the_way.map_or(Ok(()), |old| self.protect(old, false));
-            let protected = forgotten.and_then(|()| self.protect(session, true));
-            let protected =
-                protected.and_then(|()| beside.map_or(Ok(()), |old| self.protect(old, false)));
-            if let Err(error) = protected {
-                tracing::error!(%error, session = %session.key, "cannot protect the session");
-            }
-        }
+    fn update(&mut self, new: &Config, session: &MemberSession) {
         let unchanged = self
             .peers
             .get(&session.key)
@@ -247,6 +230,49 @@ impl Supervisor {
         if !unchanged {
             self.add(new, session, false);
         }
+    }
+
+    /// Sets the keys of new sessions, and changes those of others, before anything else is touched: a
+    /// session without its key would be open to all. Where the kernel refuses one, all are as before.
+    fn set_protection(&self, old: &Config, new: &Config) -> Result<(), HandleError> {
+        let protection = |s: &MemberSession| (s.password.clone(), s.tcp_ao.clone(), s.ttl_security);
+        let mut changed = Vec::new();
+        for session in new.sessions() {
+            let before = old.session(&session.key);
+            if before.map(protection) == Some(protection(session)) {
+                continue;
+            }
+            changed.push((before, session));
+            if let Err(error) = self.change_protection(before, session) {
+                for (before, session) in changed.into_iter().rev() {
+                    let taken_back = match before {
+                        Some(before) => self.change_protection(Some(session), before),
+                        None => self.protect(session, false),
+                    };
+                    if let Err(error) = taken_back {
+                        tracing::error!(%error, session = %session.key, "its key is not as it was");
+                    }
+                }
+                return Err(HandleError::Config(format!("{}: {error}", session.key)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A password is replaced, never removed first: there is no moment without one. Keys of TCP-AO
+    /// stand side by side unless they have the same ids.
+    fn change_protection(
+        &self,
+        before: Option<&MemberSession>,
+        session: &MemberSession,
+    ) -> Result<(), StartError> {
+        let old_key = before.filter(|old| old.tcp_ao.is_some() && old.tcp_ao != session.tcp_ao);
+        let ids = |s: &MemberSession| s.tcp_ao.as_ref().map(|ao| (ao.send_id, ao.receive_id));
+        let in_the_way = old_key.filter(|old| session.tcp_ao.is_none() || ids(old) == ids(session));
+        let beside = old_key.filter(|_| in_the_way.is_none());
+        in_the_way.map_or(Ok(()), |old| self.protect(old, false))?;
+        self.protect(session, true)?;
+        beside.map_or(Ok(()), |old| self.protect(old, false))
     }
 
     fn open_new_listeners(&self, old: &Config, new: &Config) -> Result<Vec<Listener>, HandleError> {

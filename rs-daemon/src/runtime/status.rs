@@ -418,6 +418,8 @@ pub struct DaemonStatus {
     pub sessions_established: u32,
     /// Whether what is to survive a restart could be written when it was tried last.
     pub state_written: bool,
+    /// How often the machine's clock was seen to jump, by more than ten minutes.
+    pub clock_jumps: u64,
     /// Whether `rsctl drain on` is in force.
     pub draining: bool,
     /// Whether listeners are up (and, where RPKI is configured, first data came or was given up).

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::HandleError;
+use super::clock::{self, Clock};
 use super::daemon::{Options, StartError, compile, restarting_until};
 use super::handle::Inner;
 use super::learned::LearnedFile;
@@ -97,6 +98,7 @@ pub(crate) struct Supervisor {
     /// Some since MRT files were configured first.
     mrt: Option<mrt::Service>,
     pub(super) signatures: Signatures,
+    pub(super) clock: Clock,
     options: Options,
 }
 
@@ -108,7 +110,8 @@ impl Supervisor {
         shard_events: UnboundedReceiver<ShardEvent>,
         options: Options,
     ) -> Self {
-        let learning = Learning::start(&inner.config.load());
+        let mut clock = Clock::new(SystemTime::now(), Instant::now());
+        let learning = Learning::start(&inner.config.load(), &mut clock);
         let listeners = listeners.into_iter().map(|one| (Arc::new(one), None)).collect();
         Self {
             inner,
@@ -121,6 +124,7 @@ impl Supervisor {
             restarting: Vec::new(),
             retry_members: None,
             writing: None,
+            clock,
             learning,
             bmp: None,
             mrt: None,
@@ -199,6 +203,7 @@ impl Supervisor {
         let mut look = tokio::time::interval(LOOK);
         let mut members = tokio::time::interval(MEMBERS_FILE);
         let mut signed = tokio::time::interval(signatures::LOOK);
+        let mut clock = tokio::time::interval(clock::LOOK);
         loop {
             let sources = self.sources.as_mut();
             tokio::select! {
@@ -213,6 +218,7 @@ impl Supervisor {
                 _ = look.tick(), if self.learning.is_some() => self.learn().await,
                 _ = members.tick() => self.note_members(),
                 _ = signed.tick() => self.look_at_signatures().await,
+                _ = clock.tick() => self.look_at_clock(),
                 _ = slot_check.tick(), if self.slots.iter().any(SlotTable::has_leaving) => self.free_slots().await,
             }
         }

@@ -299,3 +299,36 @@ fn an_address_moves_between_route_servers_in_two_reloads_and_an_error_says_so() 
     let servers = rs.ask(rs.handle.route_servers());
     assert_eq!((servers[0].listeners.len(), servers[1].listeners.len()), (1, 2));
 }
+
+/// The kernel has room for so many keys with a listener. One session more, and it would be open to
+/// everybody without its key.
+#[test]
+fn a_reload_whose_keys_the_kernel_does_not_take_changes_nothing() {
+    const KEY_OCTETS: usize = 136;
+    let most = std::fs::read_to_string("/proc/sys/net/core/optmem_max").unwrap();
+    let too_many = most.trim().parse::<usize>().unwrap() / KEY_OCTETS + 10;
+    let protected = |sessions: usize| {
+        let one = |n: usize| {
+            let [high, low] = u16::try_from(n).unwrap().to_be_bytes();
+            format!(
+                "[[member]]\nasn = {}\nname = \"m\"\n[[member.session]]\n\
+                 address = \"127.1.{high}.{low}\"\npassword = \"{n}\"\n",
+                2_000_000 + n
+            )
+        };
+        (1..=sessions).map(one).collect::<String>()
+    };
+    let rs = Running::with_members(ENGINE, &[11, 12]);
+    let (mut a, mut b) = (rs.join(11), rs.join(12));
+    let two = head(rs.port, ENGINE) + &member(11, "") + &member(12, "");
+    rs.rewrite(&(two.clone() + &protected(too_many)));
+    let error = rs.ask(rs.handle.reload(None)).unwrap_err().to_string();
+    assert!(error.contains("net.core.optmem_max"), "{error}");
+    assert_eq!(rs.ask(rs.handle.sessions()).len(), 2);
+
+    // The keys that it took were given back: there is room for nearly as many.
+    let report = reload(&rs, &(two + &protected(too_many * 2 / 3)));
+    assert_eq!(report.added.len(), too_many * 2 / 3);
+    a.announce(&a.attributes(), &prefixes(0..1));
+    b.until("the route", |m| m.table.len() == 1);
+}

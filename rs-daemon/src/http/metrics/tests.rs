@@ -89,6 +89,7 @@ fn status() -> StatusAnswer {
         sessions_configured: 2,
         sessions_established: 1,
         state_written: true,
+        clock_jumps: 0,
         draining: false,
         ready: true,
         resident_octets: 1_000_000,
