@@ -1,6 +1,7 @@
 //! Restarts of members and our own (RFC 4724, RFC 9494) as forwarding tables see them, with BIRD and
 //! FRR as the other side: each dies without a word.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,6 +27,65 @@ const AFTER: &str = "100.64.0.0/24";
 const LLGR_STALE: &str = "65535:6";
 const NO_LLGR: &str = "65535:7";
 
+/// What a session is over, and the routes in it.
+#[derive(Clone, Copy)]
+enum Over {
+    V4,
+    V6,
+}
+
+impl Over {
+    fn of(self, host: &Host) -> IpAddr {
+        match self {
+            Self::V4 => host.v4().into(),
+            Self::V6 => host.v6().into(),
+        }
+    }
+
+    fn spec(self, host: &Host, asn: u32, rs: &Host) -> Spec {
+        let mut spec = Spec::dual(host, asn, rs, RS);
+        spec.sessions.retain(|session| session.local == self.of(host));
+        spec
+    }
+
+    /// [`PREFIX`], [`BEFORE`] and [`AFTER`], or what stands for them.
+    fn prefixes(self) -> [&'static str; 3] {
+        match self {
+            Self::V4 => [PREFIX, BEFORE, AFTER],
+            Self::V6 => ["2001:db8:203::/48", "2001:db8:198::/48", "2001:db8:100::/48"],
+        }
+    }
+
+    /// The route server's two members.
+    fn between(self, rs: &Host, origin: &Host, receiver: &Host) -> Config {
+        let address = |host| vec![self.of(host).to_string()];
+        Config::on(rs, RS).member(ORIGIN, &address(origin), "").member(
+            RECEIVER,
+            &address(receiver),
+            "",
+        )
+    }
+
+    fn route(self, host: &Host, prefix: &str) -> Route {
+        Route::new(prefix, &ORIGIN.to_string(), self.of(host))
+    }
+
+    fn shown(self, host: &Host) -> String {
+        let [prefix, ..] = self.prefixes();
+        match self {
+            Self::V4 => host.ip(&format!("route show {prefix}")),
+            Self::V6 => host.ip(&format!("-6 route show {prefix}")),
+        }
+    }
+
+    fn wait_forwards(self, host: &Host, to: &Host) {
+        eventually("forwarding table", Duration::from_secs(20), || {
+            let shown = self.shown(host);
+            ensure(shown.contains(&self.of(to).to_string()), || shown)
+        });
+    }
+}
+
 /// Looks at a host's forwarding table all the time.
 struct Watch {
     stop: Arc<AtomicBool>,
@@ -33,7 +93,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(host: &Host) -> Self {
+    fn start(host: &Host, over: Over) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (host, ending) = (host.clone(), Arc::clone(&stop));
         let looking = std::thread::spawn(move || {
@@ -42,7 +102,7 @@ impl Watch {
                 looks += 1;
                 // A look takes some milliseconds of a processor that others need, too.
                 std::thread::sleep(Duration::from_millis(5));
-                misses += usize::from(host.ip(&format!("route show {PREFIX}")).trim().is_empty());
+                misses += usize::from(over.shown(&host).trim().is_empty());
             }
             (looks, misses)
         });
@@ -94,18 +154,18 @@ fn wait_forwards(host: &Host, to: &Host) {
     });
 }
 
-fn wait_down(server: &RouteServer, host: &Host) {
+fn wait_down(server: &RouteServer, address: IpAddr) {
     eventually("the route server has noticed", ARRIVE, || {
-        let status = server.ask(&["member", &host.v4().to_string()])?;
+        let status = server.ask(&["member", &address.to_string()])?;
         ensure(status["state"] != "established", || status.to_string())
     });
 }
 
 /// Who keeps our routes is written down once a second.
-fn wait_written_down(server: &RouteServer, hosts: [&Host; 2]) {
+fn wait_written_down(server: &RouteServer, addresses: [IpAddr; 2]) {
     eventually("both are written down", ARRIVE, || {
         let text = server.state("graceful-members.json")?;
-        let both = hosts.map(|host| text.contains(&host.v4().to_string()));
+        let both = addresses.map(|address| text.contains(&address.to_string()));
         ensure(both == [true; 2], || text)
     });
 }
@@ -149,10 +209,11 @@ fn frr_text(spec: &Spec, routes: &[Route], restart_time: u16, more: &str) -> Str
     );
     let networks: String =
         routes.iter().map(|route| format!("  network {}\n", route.prefix)).collect();
-    let family = " address-family ipv4 unicast\n";
+    let v6 = routes.iter().any(|route| route.prefix.to_string().contains(':'));
+    let family = format!(" address-family ipv{} unicast\n", if v6 { 6 } else { 4 });
     frr::configuration(spec)
         .replace(" no bgp default ipv4-unicast\n", &lines)
-        .replace(family, &format!("{family}{networks}"))
+        .replace(&family, &format!("{family}{networks}"))
 }
 
 impl Restarts for Frr {
@@ -172,15 +233,16 @@ impl Restarts for Frr {
 }
 
 /// What it announces again never goes; what it does not, goes at its End-of-RIB.
-fn a_member_dies_and_comes_back<M: Restarts>() {
+fn a_member_dies_and_comes_back<M: Restarts>(over: Over) {
     let mut lan = Lan::new();
     let (rs, origin, receiver) = (lan.host(), lan.host(), lan.host());
-    let config = between(&rs, &origin, &receiver, "");
+    let config = over.between(&rs, &origin, &receiver);
     let server = RouteServer::start_in(&rs, &config);
-    let [stays, goes, comes] = [PREFIX, BEFORE, AFTER].map(|prefix| route(&origin, prefix));
+    let [stays, goes, comes] = over.prefixes().map(|prefix| over.route(&origin, prefix));
+    let [prefix, before, _] = over.prefixes();
     let first = [stays.clone(), goes.clone()];
-    let mut member = M::start_with_routes(spec(&origin, ORIGIN, &rs), &first);
-    let mut receiver_daemon = Bird::start(spec(&receiver, RECEIVER, &rs));
+    let mut member = M::start_with_routes(over.spec(&origin, ORIGIN, &rs), &first);
+    let mut receiver_daemon = Bird::start(over.spec(&receiver, RECEIVER, &rs));
     member.wait_established();
     receiver_daemon.wait_established();
     let prefixes = |daemon: &mut Bird| -> Result<Vec<String>, String> {
@@ -189,61 +251,76 @@ fn a_member_dies_and_comes_back<M: Restarts>() {
     };
     eventually("both routes", ARRIVE, || {
         let seen = prefixes(&mut receiver_daemon)?;
-        ensure([PREFIX, BEFORE].iter().all(|one| seen.contains(&(*one).to_owned())), || {
+        ensure([prefix, before].iter().all(|one| seen.contains(&(*one).to_owned())), || {
             format!("{seen:?}")
         })
     });
-    wait_forwards(&receiver, &origin);
+    over.wait_forwards(&receiver, &origin);
 
-    let watch = Watch::start(&receiver);
+    let watch = Watch::start(&receiver, over);
     member.die();
-    wait_down(&server, &origin);
+    wait_down(&server, over.of(&origin));
     let seen = prefixes(&mut receiver_daemon).unwrap();
-    assert!(seen.contains(&BEFORE.to_owned()), "all is kept while it is away: {seen:?}");
+    assert!(seen.contains(&before.to_owned()), "all is kept while it is away: {seen:?}");
     member.come_back(&[stays, comes]);
     member.wait_established();
     eventually("what it announces now", Duration::from_secs(60), || {
         let seen = prefixes(&mut receiver_daemon)?;
-        let has = [PREFIX, BEFORE, AFTER].map(|one| seen.contains(&one.to_owned()));
+        let has = over.prefixes().map(|one| seen.contains(&one.to_owned()));
         ensure(has == [true, false, true], || format!("{seen:?}"))
     });
-    wait_forwards(&receiver, &origin);
+    over.wait_forwards(&receiver, &origin);
     watch.saw_it_always();
-    let status = server.ask(&["member", &receiver.v4().to_string()]).unwrap();
+    let status = server.ask(&["member", &over.of(&receiver).to_string()]).unwrap();
     assert_eq!(status["flaps"], 0, "{status}");
 }
 
 #[test]
 fn rfc4724_what_bird_announces_again_after_a_crash_was_never_away() {
-    a_member_dies_and_comes_back::<Bird>();
+    a_member_dies_and_comes_back::<Bird>(Over::V4);
+}
+
+#[test]
+fn rfc4724_what_bird_announces_again_after_a_crash_was_never_away_of_ipv6() {
+    a_member_dies_and_comes_back::<Bird>(Over::V6);
 }
 
 #[test]
 fn rfc4724_what_frr_announces_again_after_a_crash_was_never_away() {
-    a_member_dies_and_comes_back::<Frr>();
+    a_member_dies_and_comes_back::<Frr>(Over::V4);
+}
+
+#[test]
+fn rfc4724_what_frr_announces_again_after_a_crash_was_never_away_of_ipv6() {
+    a_member_dies_and_comes_back::<Frr>(Over::V6);
 }
 
 /// The receiver is back long before the originator, whose routes it must not lose meanwhile.
-fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R) {
+fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R, over: Over) {
     let mut lan = Lan::new();
     let (rs, origin, receiver) = (lan.host(), lan.host(), lan.host());
-    let config = between(&rs, &origin, &receiver, "");
+    let config = over.between(&rs, &origin, &receiver);
     let mut server = RouteServer::start_in(&rs, &config);
-    let mut origin_daemon = Bird::start(spec(&origin, ORIGIN, &rs));
-    let mut receiver_daemon = start(spec(&receiver, RECEIVER, &rs));
+    let mut origin_daemon = Bird::start(over.spec(&origin, ORIGIN, &rs));
+    let mut receiver_daemon = start(over.spec(&receiver, RECEIVER, &rs));
     origin_daemon.wait_established();
     receiver_daemon.wait_established();
-    let route = route(&origin, PREFIX);
+    let [prefix, ..] = over.prefixes();
+    let route = over.route(&origin, prefix);
+    let family = match over {
+        Over::V4 => "ipv4",
+        Over::V6 => "ipv6",
+    };
     origin_daemon.announce(std::slice::from_ref(&route));
     receiver_daemon.wait_for_route(&route);
-    wait_forwards(&receiver, &origin);
-    wait_written_down(&server, [&origin, &receiver]);
+    over.wait_forwards(&receiver, &origin);
+    wait_written_down(&server, [&origin, &receiver].map(|host| over.of(host)));
 
-    let watch = Watch::start(&receiver);
+    let watch = Watch::start(&receiver, over);
     // The originator notices nothing for now.
     origin_daemon.signal("STOP");
     server.crash();
-    let receiver_address = receiver.v4().to_string();
+    let receiver_address = over.of(&receiver).to_string();
     eventually("the receiver is back, and held", Duration::from_secs(30), || {
         let status = server.ask(&["member", &receiver_address])?;
         let held = status["state"] == "established" && status["held"] == true;
@@ -252,7 +329,7 @@ fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R) {
     origin_daemon.signal("CONT");
     eventually("the receiver has been told", Duration::from_secs(60), || {
         let status = server.ask(&["member", &receiver_address])?;
-        let told = status["held"] == false && status["routes"]["ipv4"]["exported"] == 1;
+        let told = status["held"] == false && status["routes"][family]["exported"] == 1;
         ensure(told, || status.to_string())
     });
     // It has dropped what we have not sent again by the time it has our End-of-RIB.
@@ -265,12 +342,22 @@ fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R) {
 
 #[test]
 fn rfc4724_s4_1_birds_forwarding_table_loses_nothing_while_we_are_killed_and_started_again() {
-    we_die_and_come_back(Bird::start);
+    we_die_and_come_back(Bird::start, Over::V4);
+}
+
+#[test]
+fn rfc4724_s4_1_birds_forwarding_table_loses_nothing_while_we_are_killed_and_started_again_of_ipv6() {
+    we_die_and_come_back(Bird::start, Over::V6);
 }
 
 #[test]
 fn rfc4724_s4_1_frrs_forwarding_table_loses_nothing_while_we_are_killed_and_started_again() {
-    we_die_and_come_back(Frr::start);
+    we_die_and_come_back(Frr::start, Over::V4);
+}
+
+#[test]
+fn rfc4724_s4_1_frrs_forwarding_table_loses_nothing_while_we_are_killed_and_started_again_of_ipv6() {
+    we_die_and_come_back(Frr::start, Over::V6);
 }
 
 /// Restart time 1 s, then 40 s as long-lived stale: marked, for those who know what that is, but for
@@ -302,10 +389,10 @@ fn rfc9494_birds_routes_live_on_marked_and_end() {
     }
     wait_forwards(&receiver, &origin);
 
-    let watch = Watch::start(&receiver);
+    let watch = Watch::start(&receiver, Over::V4);
     let began = Instant::now();
     member.kill();
-    wait_down(&server, &origin);
+    wait_down(&server, origin.v4().into());
     knows.wait_for_route(&stays.clone().community(LLGR_STALE));
     watch.saw_it_always();
     knows.wait_for_withdrawal(BEFORE);
@@ -351,9 +438,9 @@ fn rfc9494_frrs_routes_live_on_marked_and_end() {
     ignorant.wait_for_route(&stays);
     wait_forwards(&receiver, &origin);
 
-    let watch = Watch::start(&receiver);
+    let watch = Watch::start(&receiver, Over::V4);
     member.kill();
-    wait_down(&server, &origin);
+    wait_down(&server, origin.v4().into());
     knows.wait_for_route(&stays.clone().community(LLGR_STALE));
     watch.saw_it_always();
     ignorant.wait_for_withdrawal(PREFIX);
@@ -384,7 +471,7 @@ fn frr_agrees_on_notifications(lines: &str, ends: impl Fn(&RouteServer, &[Frr; 2
         status["flaps"].as_u64().unwrap()
     };
     let before = [flaps(&origin), flaps(&receiver)];
-    let watch = Watch::start(&receiver);
+    let watch = Watch::start(&receiver, Over::V4);
     ends(&server, &both);
     eventually("a session has ended", ARRIVE, || {
         ensure([flaps(&origin), flaps(&receiver)] != before, || "no session".to_owned())
@@ -434,9 +521,9 @@ fn rfc9494_while_we_are_away_for_long_bird_keeps_forwarding() {
     member.announce(std::slice::from_ref(&route));
     knows.wait_for_route(&route);
     wait_forwards(&receiver, &origin);
-    wait_written_down(&server, [&origin, &receiver]);
+    wait_written_down(&server, [&origin, &receiver].map(|host| host.v4().into()));
 
-    let watch = Watch::start(&receiver);
+    let watch = Watch::start(&receiver, Over::V4);
     server.kill();
     eventually("it is stale for long", ARRIVE, || {
         let seen = knows.routes()?;

@@ -392,7 +392,8 @@ fn growth(measured: &[(f64, f64)]) -> (f64, f64) {
 fn held(bench: &Bench) -> Result<Held, BoxError> {
     let text = scrape::scrape()?;
     let (threads, files) = bench.daemon.threads_and_files()?;
-    let values = text.lines().filter(|line| line.starts_with("rs_tasks{of=\"sessions\"}"));
+    // Those of sessions, and of the control socket and HTTP.
+    let values = text.lines().filter(|line| line.starts_with("rs_tasks{"));
     let tasks = values.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum();
     Ok(Held { tasks, threads, files })
 }
