@@ -346,7 +346,8 @@ fn rfc4724_s4_1_birds_forwarding_table_loses_nothing_while_we_are_killed_and_sta
 }
 
 #[test]
-fn rfc4724_s4_1_birds_forwarding_table_loses_nothing_while_we_are_killed_and_started_again_of_ipv6() {
+fn rfc4724_s4_1_birds_forwarding_table_loses_nothing_while_we_are_killed_and_started_again_of_ipv6()
+{
     we_die_and_come_back(Bird::start, Over::V6);
 }
 
@@ -356,7 +357,8 @@ fn rfc4724_s4_1_frrs_forwarding_table_loses_nothing_while_we_are_killed_and_star
 }
 
 #[test]
-fn rfc4724_s4_1_frrs_forwarding_table_loses_nothing_while_we_are_killed_and_started_again_of_ipv6() {
+fn rfc4724_s4_1_frrs_forwarding_table_loses_nothing_while_we_are_killed_and_started_again_of_ipv6()
+{
     we_die_and_come_back(Frr::start, Over::V6);
 }
 
