@@ -478,12 +478,27 @@ fn data(name: &str) -> String {
     std::fs::read_to_string(Path::new(&directory).join("poema").join(name)).unwrap()
 }
 
+/// Of several imports it is to be seen whose note one is.
+#[test]
+fn notes_have_the_names_of_the_files() {
+    let notes = ["general.yml: a", "clients.yml: AS1: b", "bogons.yml: c", "d"];
+    let imported =
+        Imported { configuration: String::new(), notes: notes.map(str::to_owned).into() };
+    let names = [("general.yml", "/x/general.yml"), ("clients.yml", "/x/clients_rs2.yml")];
+    let named = imported.with_names(&names.map(|(usual, path)| (usual, Path::new(path))));
+    assert_eq!(named.notes, ["general.yml: a", "clients_rs2.yml: AS1: b", "bogons.yml: c", "d"]);
+}
+
 /// An exchange with 66 members and 67 sessions: 44 link-local, 23 global.
 #[test]
 #[ignore = "reads a real exchange's files: RS_DATA"]
 fn a_real_exchange_comes_over_whole() {
     let [general, clients, bogons] = ["general.yml", "clients_all.yml", "bogons.yml"].map(data);
     let imported = import::arouteserver(&general, &clients, Some(&bogons)).unwrap();
+    let own =
+        "clients.yml: AS199594: the route server's own AS, with which there is no session here";
+    assert!(said(&imported, own), "{:#?}", imported.notes);
+    assert_eq!(imported.notes.len(), 7, "{:#?}", imported.notes);
     let config = load(&imported);
     let link_local = |address: IpAddr| match address {
         IpAddr::V6(address) => address.is_unicast_link_local(),
@@ -509,6 +524,10 @@ fn three_servers(general: &str, clients: &str, bogons: &str) {
     for (index, (clients, kind)) in clients_of.iter().zip(kinds).enumerate() {
         let target = Target { name: format!("rs{}", index + 1), kind, whole: index == 0 };
         let imported = import::arouteserver_as(&target, general, clients, Some(bogons)).unwrap();
+        let notes = &imported.notes;
+        let expected = [11, 5, 5][index];
+        assert_eq!(notes.len(), expected, "{notes:#?}");
+        assert!(notes.iter().all(|note| !note.contains("cfg.interface")), "{notes:#?}");
         configuration += &placed(&imported.configuration, index);
     }
     let config = load(&Imported { configuration, notes: Vec::new() });

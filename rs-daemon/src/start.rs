@@ -182,8 +182,11 @@ fn read_import(import: &Import) -> Result<Imported, String> {
                 _ => policy::Kind::Regular,
             };
             let target = import::Target { name: name.clone(), kind, whole: !servers_only };
-            let (general, clients) = (read(general)?, read(clients)?);
-            import::arouteserver_as(&target, &general, &clients, bogons.as_deref())
+            let texts = (read(general)?, read(clients)?);
+            let imported = import::arouteserver_as(&target, &texts.0, &texts.1, bogons.as_deref());
+            // Of several imports their files' names tell whose note it is.
+            let names = [("general.yml", general.as_path()), ("clients.yml", clients.as_path())];
+            imported.map(|imported| imported.with_names(&names))
         }
         Import::Ixf { file } => {
             return import::ixf(&read(file)?).map_err(|e| format!("{}: {e}", file.display()));

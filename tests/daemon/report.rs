@@ -41,7 +41,14 @@ fn speaker(n: u8, port: u16) -> Speaker {
 }
 
 fn findings(server: &RouteServer) -> Result<Vec<(u64, String, String, String)>, String> {
-    let answer = server.ask(&["members", "--report"])?;
+    findings_of(server, &["members", "--report"])
+}
+
+fn findings_of(
+    server: &RouteServer,
+    command: &[&str],
+) -> Result<Vec<(u64, String, String, String)>, String> {
+    let answer = server.ask(command)?;
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let found = answer.as_array().ok_or("a list")?.iter().map(|finding| {
         (
@@ -98,7 +105,11 @@ fn each_trouble_of_a_member_is_reported_and_nothing_else() {
         let found = findings(&server)?;
         ensure(found == expected, || format!("{found:#?}"))
     });
-    // One member alone can be asked for as well, as a table.
-    server.act(&["members", "rs1", "--report"]);
+    // One route server alone can be asked for as well: what differs between the two stays.
+    let of_rs2 = findings_of(&server, &["members", "rs2", "--report"]).unwrap();
+    let between = ["not-at-all-servers", "servers-differ"];
+    let concerns =
+        |row: &&(u64, String, String, String)| row.2 == "rs2" || between.contains(&row.1.as_str());
+    assert_eq!(of_rs2, expected.iter().filter(concerns).cloned().collect::<Vec<_>>());
     drop(speakers);
 }

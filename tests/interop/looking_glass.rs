@@ -93,6 +93,8 @@ const VIEWS: [(&str, &str, &[&str]); 14] = [
     ("search-prefix", "#/search?q=62.199.0.0%2F22", &["AS1000010", "AS1000050", "exact"]),
     ("search-address", "#/search?q=62.199.1.1", &["62.199.0.0/22", "longest match"]),
     ("search-as", "#/search?q=AS1009999", &["Routes originated by", "62.199.0.0/22"]),
+    ("search-member", "#/search?q=AS1000130", &["Member", "127.100.1.130"]),
+    ("search-peering-address", "#/search?q=127.100.1.130", &["Member", "AS1000130"]),
     ("search-name", "#/search?q=birch", &["Members", "Birch Hosting", "3 sessions"]),
     (
         "search-community",

@@ -58,7 +58,7 @@ pub enum Verb {
         /// Of this route server only
         #[arg(value_name = "RS")]
         route_server: Option<String>,
-        /// Only what is amiss: no session, no routes, differences between route servers, near a limit
+        /// Only what is amiss: no session, no routes, other numbers at other route servers, near a limit
         #[arg(long)]
         report: bool,
     },

@@ -246,7 +246,7 @@ fn member_that_is_held_off() {
 
 #[test]
 fn report_table() {
-    let found = report::findings(&sessions(), &std::collections::HashMap::new());
+    let found = report::findings(&sessions(), &std::collections::HashMap::new(), None);
     golden("report", |look| report::write(&found, look));
 }
 

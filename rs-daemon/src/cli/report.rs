@@ -22,13 +22,17 @@ pub(super) struct Finding {
     pub(super) detail: String,
 }
 
-/// `kinds`: the kind of each route server. Only servers of one kind are expected to be alike.
+/// `kinds`: the kind of each route server. Only servers of one kind are expected to be alike. `only`:
+/// what concerns this route server, out of the sessions of all.
 pub(super) fn findings(
     sessions: &[SessionStatus],
     kinds: &HashMap<String, String>,
+    only: Option<&str>,
 ) -> Vec<Finding> {
-    let mut findings: Vec<_> = sessions.iter().flat_map(of_session).collect();
-    findings.extend(between_route_servers(sessions, kinds));
+    let concerns = |session: &SessionStatus| only.is_none_or(|it| *session.id.route_server == *it);
+    let mut findings: Vec<_> =
+        sessions.iter().filter(|session| concerns(session)).flat_map(of_session).collect();
+    findings.extend(between_route_servers(sessions, kinds, concerns));
     findings.sort_by(|a, b| {
         (a.asn, &a.route_server, a.finding).cmp(&(b.asn, &b.route_server, b.finding))
     });
@@ -81,6 +85,7 @@ fn of_session(session: &SessionStatus) -> Vec<Finding> {
 fn between_route_servers(
     sessions: &[SessionStatus],
     kinds: &HashMap<String, String>,
+    concerns: impl Fn(&SessionStatus) -> bool,
 ) -> Vec<Finding> {
     let mut by_router: BTreeMap<_, Vec<&SessionStatus>> = BTreeMap::new();
     for session in sessions {
@@ -88,7 +93,10 @@ fn between_route_servers(
         by_router.entry((kind, session.asn, session.id.address)).or_default().push(session);
     }
     let mut found = Vec::new();
-    for group in by_router.values().filter(|group| group.len() > 1) {
+    let several = |group: &&Vec<&SessionStatus>| {
+        group.len() > 1 && group.iter().any(|session| concerns(session))
+    };
+    for group in by_router.values().filter(several) {
         let (up, down): (Vec<_>, Vec<_>) = group.iter().copied().partition(|s| is_up(s));
         if let (Some(one), false) = (up.first(), down.is_empty()) {
             let missing: Vec<_> = down.iter().map(|s| &*s.id.route_server).collect();
@@ -96,20 +104,29 @@ fn between_route_servers(
             found.push(finding(one, "not-at-all-servers", detail));
         }
         for (family, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
-            let counts: Vec<_> = up.iter().map(|s| s.routes[family].received).collect();
-            if let [first, rest @ ..] = &counts[..]
-                && rest.iter().any(|count| count != first)
-            {
-                let each: Vec<_> = up
-                    .iter()
-                    .map(|s| format!("{} {}", s.id.route_server, s.routes[family].received))
-                    .collect();
-                let detail = format!("{name} received: {}", each.join(", "));
-                found.push(finding(up[0], "servers-differ", detail));
+            // Who announces other numbers has other numbers accepted, too.
+            let received = differing("received", &up, |s| s.routes[family].received);
+            let accepted = || differing("accepted", &up, |s| s.routes[family].accepted);
+            if let Some(detail) = received.or_else(accepted) {
+                found.push(finding(up[0], "servers-differ", format!("{name} {detail}")));
             }
         }
     }
     found
+}
+
+/// A number of each session, if it is not the same one.
+fn differing(
+    what: &str,
+    up: &[&SessionStatus],
+    number: impl Fn(&SessionStatus) -> u64,
+) -> Option<String> {
+    let (first, rest) = up.split_first()?;
+    if rest.iter().all(|session| number(session) == number(first)) {
+        return None;
+    }
+    let each = up.iter().map(|s| format!("{} {}", s.id.route_server, number(s)));
+    Some(format!("{what}: {}", each.collect::<Vec<_>>().join(", ")))
 }
 
 pub(super) fn write(findings: &[Finding], look: &mut Look<'_>) -> io::Result<()> {
@@ -165,7 +182,8 @@ mod tests {
         half.routes[1].received = 1;
         half.routes[1].accepted = 1;
 
-        let found = findings(&[down, full, silent, twin, half], &HashMap::new());
+        let sessions = [down, full, silent, twin, half];
+        let found = findings(&sessions, &HashMap::new(), None);
         let names: Vec<_> = found.iter().map(|f| (f.asn, f.finding, f.detail.as_str())).collect();
         assert_eq!(
             names,
@@ -178,5 +196,25 @@ mod tests {
                 (65003, "announces-nothing", ""),
             ]
         );
+        let of_one = findings(&sessions, &HashMap::new(), Some("rs2"));
+        let names: Vec<_> = of_one.iter().map(|f| (f.asn, f.finding)).collect();
+        let between = ["not-at-all-servers", "servers-differ"];
+        assert_eq!(
+            names,
+            [(65001, between[0]), (65002, between[1]), (65002, "all-filtered")],
+            "what is between it and the other one, too"
+        );
+    }
+
+    #[test]
+    fn who_has_other_numbers_accepted_is_named() {
+        let mut one = sample::session("rs1", 65001, "192.0.2.1");
+        (one.routes[0].received, one.routes[0].accepted) = (10, 10);
+        let mut other = one.clone();
+        other.id.route_server = "rs2".into();
+        other.routes[0].accepted = 9;
+        let found = findings(&[one, other], &HashMap::new(), None);
+        let names: Vec<_> = found.iter().map(|f| (f.finding, f.detail.as_str())).collect();
+        assert_eq!(names, [("servers-differ", "ipv4 accepted: rs1 10, rs2 9")]);
     }
 }

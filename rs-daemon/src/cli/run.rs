@@ -147,14 +147,38 @@ fn print_json(
         let item = item.get("data").unwrap_or(&item);
         return Ok(writeln!(look.out, "{}", json::pretty(item)?)?);
     }
-    let mut before = "[\n";
-    asker.each(request, |item: Value| {
-        write!(look.out, "{before}{}", json::compact(&item)?)?;
-        before = ",\n";
-        Ok(())
-    })?;
-    let after = if before == "[\n" { "[]" } else { "\n]" };
-    Ok(writeln!(look.out, "{after}")?)
+    let mut list = List::default();
+    asker.each(request, |item: Value| Ok(list.push(&json::compact(&item)?, look)?))?;
+    Ok(list.finish(look)?)
+}
+
+fn print_list(
+    items: impl Iterator<Item = io::Result<String>>,
+    look: &mut Look<'_>,
+) -> Result<(), ClientError> {
+    let mut list = List::default();
+    for item in items {
+        list.push(&item?, look)?;
+    }
+    Ok(list.finish(look)?)
+}
+
+/// A list as JSON, one item on each line.
+#[derive(Default)]
+struct List {
+    begun: bool,
+}
+
+impl List {
+    fn push(&mut self, item: &str, look: &mut Look<'_>) -> io::Result<()> {
+        let before = if self.begun { ",\n" } else { "[\n" };
+        self.begun = true;
+        write!(look.out, "{before}{item}")
+    }
+
+    fn finish(self, look: &mut Look<'_>) -> io::Result<()> {
+        writeln!(look.out, "{}", if self.begun { "\n]" } else { "[]" })
+    }
 }
 
 fn table(
@@ -165,12 +189,18 @@ fn table(
 ) -> Result<(), ClientError> {
     match &args.verb {
         Verb::Status => status::write(&asker.one(request)?, look)?,
-        Verb::Members { report: true, .. } => {
+        Verb::Members { report: true, route_server } => {
             let status: StatusAnswer = asker.one(Command::Status)?;
             let kinds = status.route_servers.into_iter().map(|s| (s.name.to_string(), s.kind));
-            let findings = report::findings(&asker.all(request)?, &kinds.collect());
+            if route_server.is_some() {
+                // Says so where there is none of that name.
+                let _: Vec<Value> = asker.all(request)?;
+            }
+            // Of all: what differs between them is no less a finding of this one.
+            let sessions: Vec<_> = asker.all(Command::Members { route_server: None })?;
+            let findings = report::findings(&sessions, &kinds.collect(), route_server.as_deref());
             if args.json {
-                writeln!(look.out, "{}", json::pretty(&findings)?)?;
+                print_list(findings.iter().map(json::compact), look)?;
             } else {
                 report::write(&findings, look)?;
             }

@@ -10,6 +10,8 @@ mod ixf;
 mod write;
 mod yaml;
 
+use std::path::Path;
+
 pub use arouteserver::{arouteserver, arouteserver_as};
 pub use ixf::ixf;
 
@@ -38,6 +40,22 @@ pub struct Imported {
     pub configuration: String,
     /// What could not be carried over, and what has to be looked at.
     pub notes: Vec<String>,
+}
+
+impl Imported {
+    /// With notes that begin with the names that the files have, in place of those that
+    /// arouteserver gives them.
+    #[must_use]
+    pub fn with_names(mut self, names: &[(&str, &Path)]) -> Self {
+        for note in &mut self.notes {
+            let named = names.iter().find_map(|(usual, path)| {
+                let rest = note.strip_prefix(usual)?;
+                Some(format!("{}{rest}", path.file_name()?.to_string_lossy()))
+            });
+            *note = named.unwrap_or_else(|| std::mem::take(note));
+        }
+        self
+    }
 }
 
 /// Why nothing came out.

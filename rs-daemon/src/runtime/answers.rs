@@ -437,7 +437,14 @@ impl Naming {
     }
 
     fn candidate(&self, candidate: &rib::ExplainedCandidate) -> ExplainedCandidate {
-        let import = candidate.import.iter().map(|step| ExplainedCheck {
+        // What depends on attributes alone is decided once for many prefixes, before the rest; people
+        // know the checks in the order in which the first that fails gives the reason.
+        let mut import: Vec<_> = candidate.import.iter().collect();
+        import.sort_by_key(|step| step.check.row);
+        if let Some(fails) = import.iter().position(|step| step.result == "refused") {
+            import.truncate(fails + 1);
+        }
+        let import = import.into_iter().map(|step| ExplainedCheck {
             check: step.check.name.to_owned(),
             outcome: outcome_word(step.result).to_owned(),
             detail: match step.fetched_unix_secs {

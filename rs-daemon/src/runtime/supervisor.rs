@@ -242,7 +242,10 @@ impl Supervisor {
                     Ok(config) => self.apply(config).await,
                     Err(error) => Err(error),
                 };
-                self.note_reload(result.is_ok());
+                // Without a file there was nothing that could be wrong with it.
+                if !matches!(result, Err(HandleError::Invalid(_))) {
+                    self.note_reload(result.is_ok());
+                }
                 if let Err(error) = &result {
                     tracing::error!(%error, "reload failed, nothing changed");
                 }

@@ -59,10 +59,20 @@ fn every_birdwatcher_answer_passes_alices_assertions() {
             let path = format!("{base}/{path}");
             alice::routes(&json(&path), &path);
         }
-        let table = "routes/count/table/master";
-        let answer = json(&format!("{base}/{table}"));
-        alice::assert_envelope(&answer, table);
-        assert!(answer["routes"].is_u64(), "{answer}");
+        let member = short["protocols"].as_object().unwrap().keys().next().unwrap();
+        for count in ["table/master", &format!("protocol/{member}"), &format!("primary/{member}")] {
+            let answer = json(&format!("{base}/routes/count/{count}"));
+            alice::assert_envelope(&answer, count);
+            assert!(answer["routes"].is_u64(), "{answer}");
+        }
+        let symbols = json(&format!("{base}/symbols"));
+        alice::assert_envelope(&symbols, "symbols");
+        for kind in ["tables", "protocols"] {
+            let answer = json(&format!("{base}/symbols/{kind}"));
+            alice::assert_envelope(&answer, kind);
+            let names = answer["symbols"].as_array().unwrap();
+            assert!(!names.is_empty() && names.iter().all(Value::is_string), "{answer}");
+        }
     }
 }
 

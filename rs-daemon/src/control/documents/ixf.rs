@@ -90,19 +90,41 @@ fn member_entry(
     config: &Config,
     sessions: &[SessionStatus],
 ) -> Value {
+    // One port for each address, also where each route server has an entry of its own for it.
+    let mut ports: Vec<(&Member, Vec<&MemberSession>)> = Vec::new();
+    for member in members {
+        let shares = |port: &&mut (&Member, Vec<&MemberSession>)| {
+            let of =
+                |session: &&MemberSession| (session.key.address, session.key.interface.clone());
+            let known: Vec<_> = port.1.iter().map(of).collect();
+            member.sessions.iter().any(|session| known.contains(&of(&session)))
+        };
+        match ports.iter_mut().find(shares) {
+            Some((_, sessions)) => sessions.extend(&member.sessions),
+            None => ports.push((member, member.sessions.iter().collect())),
+        }
+    }
     let connections: Vec<_> =
-        members.iter().map(|member| connection(member, config, sessions)).collect();
+        ports.iter().map(|(member, of)| connection(member, of, config, sessions)).collect();
+    // A name that is only the number says less than any other one.
+    let number = format!("AS{asn}");
+    let named = members.iter().find(|member| *member.name != *number).or(members.first());
     // Nobody peers with a collector.
     let peers = members.iter().any(|member| !member.collector);
     json!({
         "asnum": asn,
         "member_type": if peers { "peering" } else { "other" },
-        "name": members.first().map_or("", |member| &*member.name),
+        "name": named.map_or("", |member| &*member.name),
         "connection_list": connections,
     })
 }
 
-fn connection(member: &Member, config: &Config, sessions: &[SessionStatus]) -> Value {
+fn connection(
+    member: &Member,
+    of_port: &[&MemberSession],
+    config: &Config,
+    sessions: &[SessionStatus],
+) -> Value {
     let live = |session: &MemberSession| {
         sessions.iter().find(|status| {
             status.id.route_server == session.key.route_server
@@ -113,10 +135,10 @@ fn connection(member: &Member, config: &Config, sessions: &[SessionStatus]) -> V
     let up = |session: &MemberSession| {
         live(session).filter(|status| status.state == SessionState::Established)
     };
-    let since = member.sessions.iter().filter_map(up).map(|status| status.since).min();
+    let since = of_port.iter().copied().filter_map(up).map(|status| status.since).min();
     // One entry for each address, however many route servers it peers with.
     let mut addresses: BTreeMap<IpAddr, Vec<&MemberSession>> = BTreeMap::new();
-    for session in &member.sessions {
+    for session in of_port.iter().copied() {
         addresses.entry(session.key.address).or_default().push(session);
     }
     // A link-local address is in the VLAN of the member's other ones.
@@ -269,6 +291,50 @@ mod tests {
         let both = text.replace("total = 2000", "v4 = 50, total = 2000");
         let config = crate::config::parse(Path::new("ixf.toml"), &both).unwrap();
         assert_eq!(limit(&config, &[]), 50);
+    }
+
+    /// Each route server may have a table of its own for a member, as an import of several
+    /// configurations writes it: it is one port all the same.
+    #[test]
+    fn a_port_of_several_tables_is_exported_once() {
+        let second = r#"
+            [[route_server]]
+            name      = "rs2"
+            router_id = "192.0.2.251"
+            listen    = ["192.0.2.251:179", "[fe80::2]:179"]
+            [route_server.import]
+            irr  = "off"
+            rpki = "off"
+            [[member]]
+            asn  = 20002
+            name = "Birch"
+            max_prefixes = { v4 = 70 }
+            [[member.session]]
+            address       = "192.0.2.2"
+            route_servers = ["rs2"]
+            [[member]]
+            asn  = 20002
+            name = "Birch, another port"
+            [[member.session]]
+            address = "192.0.2.3"
+        "#;
+        let text = CONFIG.replace(
+            "        address = \"192.0.2.2\"",
+            "        address = \"192.0.2.2\"\n        route_servers = [\"rs1\"]",
+        );
+        let config = crate::config::parse(Path::new("ixf.toml"), &(text + second)).unwrap();
+        let mut live = sample::session("rs2", 20002, "192.0.2.2");
+        live.limits[0] = Some(70);
+        let export = ixf(&config, &[live], sample::time(sample::NOON));
+        let member = &export["member_list"][1];
+        assert_eq!(member["name"], "Birch", "not what stands for a name");
+        let ports = member["connection_list"].as_array().unwrap();
+        let port = |index: usize| &ports[index]["vlan_list"];
+        assert_eq!((ports.len(), &ports[0]["state"]), (2, &json!("active")));
+        let expected = json!([{ "vlan_id": 1, "ipv4": {
+            "address": "192.0.2.2", "routeserver": true, "max_prefix": 70 } }]);
+        assert_eq!(port(0), &expected);
+        assert_eq!(port(1)[0]["ipv4"]["address"], "192.0.2.3");
     }
 
     /// Networks of each family make a VLAN in the order in which they stand, and a collector is no

@@ -377,6 +377,16 @@ function understand(text) {
   return { name: q };
 }
 
+// Sessions of the AS that was searched for, or with the address.
+async function membersWith(question) {
+  const asn = question.origin && Number(question.origin.replace(/^as/i, ""));
+  const same = (s) => asn ? s.asn === asn : address(s.id).split("%")[0] === question.prefix;
+  const found = question.community ? [] : (await ask("members", { page: "all" })).members.filter(same);
+  return found.length > 0 && h("p", {}, found.length > 1 ? "Members: " : "Member: ", found.flatMap((s, i) => [
+    i ? ", " : "", memberLink("AS" + s.asn + " " + s.name + " (" + address(s.id) + ", " + s.id.route_server + ")", s.id),
+  ]));
+}
+
 async function search(_, parameters) {
   const q = parameters.get("q") || "";
   const around = parameters.get("around") || "";
@@ -389,6 +399,7 @@ async function search(_, parameters) {
     { href: href(["search"], { q, around: name }), "aria-current": name === around ? "page" : null }, title);
   return [
     h("h1", {}, what, h("span", { class: "mono" }, q)),
+    await membersWith(question),
     question.prefix && h("div", { class: "tabs" }, choice("", q.includes("/") ? "exact" : "longest match"),
       choice("covering", "less specific"), choice("covered", "more specific")),
     await routesTable(question, { server: true }),

@@ -21,8 +21,8 @@ use crate::{
 
 /// One client, half read.
 pub(super) struct Client<'v> {
-    name: String,
-    asn: u32,
+    pub(super) name: String,
+    pub(super) asn: u32,
     sessions: Vec<Session>,
     /// Of the `asns` section, for clients that have none of their own.
     as_sets: Vec<String>,

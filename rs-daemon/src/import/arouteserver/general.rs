@@ -24,9 +24,18 @@ pub(super) fn write(
 ) -> Result<(), ImportError> {
     let missing = ImportError::Missing { file: "general.yml", what: "AS number in cfg.rs_as" };
     let rs_as = settings.asn("cfg.rs_as").ok_or(missing)?;
+    for own in clients.iter().filter(|client| client.asn == rs_as) {
+        let name = &own.name;
+        notes.push(format!(
+            "{name}: the route server's own AS, with which there is no session here"
+        ));
+    }
     if target.whole {
         exchange(settings, rs_as, clients, lines, notes);
         outside(lines, notes);
+    } else {
+        // It stands in the [exchange] that there is.
+        settings.take("cfg.interface");
     }
     route_server(target, settings, clients, lines, notes);
     if target.kind == Kind::Chaos {

@@ -284,7 +284,8 @@ pub(super) fn ios(client: &Client<'_>) -> String {
             let (list, lengths) = (name.to_uppercase(), client.lengths(family));
             let _ = write!(
                 out,
-                "{word} prefix-list MY-PREFIXES-{list} seq 999 deny {all} le {most}\n\
+                "! {word} prefix-list MY-PREFIXES-{list} seq 10 permit YOUR-PREFIX\n\
+                 {word} prefix-list MY-PREFIXES-{list} seq 999 deny {all} le {most}\n\
                  {word} prefix-list FROM-ROUTE-SERVERS-{list} seq 10 permit {all} ge {} le {}\n",
                 lengths.min, lengths.max
             );
@@ -331,12 +332,23 @@ pub(super) fn junos(client: &Client<'_>) -> String {
     other_ports(client, "#", &mut out);
     let _ = writeln!(out, "set routing-options autonomous-system {}", client.asn);
     let ours = "set policy-options policy-statement to-route-servers";
-    let _ = writeln!(out, "set policy-options prefix-list my-prefixes");
-    let _ = writeln!(out, "{ours} term mine from prefix-list my-prefixes");
-    let _ = writeln!(out, "{ours} term mine then accept\n{ours} then reject");
     let theirs = "set policy-options policy-statement from-route-servers";
-    let _ = writeln!(out, "{theirs} term mine from prefix-list my-prefixes");
-    let _ = writeln!(out, "{theirs} term mine then reject");
+    let mine = FAMILIES.into_iter().filter(|(family, ..)| client.has(*family));
+    // A list of its own for each family, which is what Junos asks for in one `from`, and something in
+    // it that nobody announces: it does not say what a list without anything matches.
+    for (family, name, _) in mine.clone() {
+        let nothing = if family == Family::V4 { "0.0.0.0/32" } else { "::/128" };
+        let _ = writeln!(out, "# Your prefixes instead of {nothing}.");
+        let _ = writeln!(out, "set policy-options prefix-list my-prefixes-{name} {nothing}");
+    }
+    for (statement, action) in [(ours, "accept"), (theirs, "reject")] {
+        for (_, name, _) in mine.clone() {
+            let term = format!("{statement} term mine-{name}");
+            let _ = writeln!(out, "{term} from prefix-list my-prefixes-{name}");
+            let _ = writeln!(out, "{term} then {action}");
+        }
+    }
+    let _ = writeln!(out, "{ours} then reject");
     for (family, name, _) in FAMILIES {
         if client.has(family) {
             let all = if family == Family::V4 { "0.0.0.0/0" } else { "::/0" };
