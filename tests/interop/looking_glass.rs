@@ -79,7 +79,7 @@ fn assert_clean(browser: &mut Browser) {
 }
 
 /// Name, address, and what must be there.
-const VIEWS: [(&str, &str, &[&str]); 14] = [
+const VIEWS: [(&str, &str, &[&str]); 16] = [
     ("overview", "#/", &["rs1", "transitable", "12 of 13", "VRPs"]),
     ("members", "#/members", &["Alder Broadband", "established", "disabled"]),
     ("members-of-one", "#/members/chaos", &["Birch Hosting", "3 sessions"]),
@@ -330,9 +330,15 @@ fn what_a_peer_says_stays_text() {
     let [rs, a, b] = [lan.host(), lan.host(), lan.host()];
     let mut config = Config::on(&rs, 64500);
     config.import += "max_prefixes = { total = 100 }\n";
+    let directory = TempDir::new().expect("a directory");
+    let dump = directory.path().join("irr.db");
+    let set = "as-set: AS-OF65010\nmembers: AS65010\nsource: TEST\n\n";
+    let route = "route: 203.0.113.0/24\norigin: AS65010\nsource: TEST\n";
+    std::fs::write(&dump, format!("{set}{route}")).expect("a dump");
+    config = config.text(&format!("[irr]\ndump = [{dump:?}]"));
     for (host, asn) in [(&a, 65010), (&b, 65011)] {
         config = config.text(&format!(
-            "[[member]]\nasn = {asn}\nname = '{IMAGE}{asn}'\n\
+            "[[member]]\nasn = {asn}\nname = '{IMAGE}{asn}'\nas_set = [\"AS-OF{asn}\"]\n\
              [[member.session]]\naddress = \"{}\"",
             host.v4()
         ));
@@ -386,6 +392,12 @@ fn what_a_peer_says_stays_text() {
         assert!(seen.contains(part), "{part:?} is not shown as text in\n{seen}");
     }
     assert!(!seen.contains(['\u{202e}', '\u{7}']), "{seen}");
+    // Of the IRR: a set that is there, and one that no database has.
+    show(&mut browser, "#/data");
+    let data = text(&mut browser);
+    for part in ["AS-OF65010", "AS-OF65011", "unknown: all that depends on it alone is rejected"] {
+        assert!(data.contains(part), "{part:?} is not shown in\n{data}");
+    }
     assert_clean(&mut browser);
     // What is searched for comes out of a link that anybody may have written.
     show(&mut browser, &search);
