@@ -89,6 +89,30 @@ fn the_pages_beside_the_book_link_to_files() {
     }
 }
 
+/// Nobody builds a container in the tests: what its file names has to be there.
+#[test]
+fn the_container_file_names_what_there_is() {
+    let root = book::docs().join("..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("a file");
+    let file = read("contrib/container/Containerfile");
+    let toolchain = read("rust-toolchain.toml");
+    let channel =
+        toolchain.lines().find_map(|line| line.strip_prefix("channel = \"")).expect("one");
+    let release = channel.trim_end_matches('"').rsplit_once('.').expect("1.2.3").0;
+    assert!(file.contains(&format!("FROM rust:{release}-")), "rust-toolchain.toml says {release}");
+    let copied = file.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let ours: Vec<_> = copied.filter(|words| !words.starts_with("--from=")).collect();
+    assert!(!ours.is_empty());
+    for words in ours {
+        let mut words: Vec<_> = words.split_whitespace().collect();
+        words.pop();
+        words.iter().for_each(|name| assert!(root.join(name).exists(), "COPY {name}"));
+    }
+    for left_out in ["/target", "/.git"] {
+        assert!(read(".dockerignore").lines().any(|line| line == left_out), "{left_out}");
+    }
+}
+
 /// A page as another one names it.
 fn beside(page: &str, link: &str) -> String {
     if link.is_empty() {
