@@ -2,16 +2,19 @@
 
 use rs_tests::support::loopback::{ARRIVE, Exchange, holds, route};
 use rs_tests::support::raw::{Config as RawConfig, Speaker};
+use rs_tests::support::route::Route;
 use rs_tests::support::wait::ensure;
 use rs_tests::support::wire::{end_of_rib, kind, message};
 
 const GRACEFUL_RESTART: u8 = 64;
 const ENHANCED_ROUTE_REFRESH: u8 = 70;
 
-/// The two routes that stand before a row, and a mark that comes behind it.
+/// The two routes that stand before a row, a mark that comes behind it, and another member's routes
+/// that go when the sweeps of a row are over.
 const FIRST: &str = "45.0.0.0/24";
 const SECOND: &str = "2a0e:1000::/32";
 const MARK: &str = "203.0.113.0/24";
+const SWEPT: [&str; 2] = ["198.51.100.0/24", "2a0e:2000::/32"];
 
 /// Words: B4 BoRR of IPv4, E6 EoRR of IPv6, R4 a plain request, 1 and 2 the routes again, hN any
 /// ROUTE-REFRESH in hexadecimal. What is left afterwards.
@@ -64,31 +67,57 @@ fn words(speaker: &Speaker, n: u8, row: u32, text: &str) {
 }
 
 fn every_row(with_capability: bool) {
-    let exchange = Exchange::new(&["", ""]);
+    // One shard sweeps in the order in which it was asked to, whosever the routes are.
+    let exchange = Exchange::with(&["", "", ""], |config| {
+        *config = config.clone().text("[engine]\nshards = 1");
+    });
     let mut config = exchange.speaker_config(2);
     if with_capability {
         config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
     }
     let (sender, receiver) = (Speaker::established(config), exchange.speaker(3));
+    let mut config = exchange.speaker_config(4);
+    config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
+    let other = Speaker::established(config);
+    let has = |seen: &[Route], prefix: &str| seen.iter().any(|r| r.prefix.to_string() == prefix);
     for (row, (name, text, left)) in (0..).zip(ROWS) {
+        for prefix in SWEPT {
+            other.announce(&route(4, prefix, &(300_000 + row).to_string()));
+        }
+        receiver.wait_routes(name, ARRIVE, |seen| {
+            ensure(SWEPT.iter().all(|prefix| has(seen, prefix)), || format!("{seen:?}"))
+        });
         words(&sender, 2, row, "1 2");
         words(&sender, 2, row, text);
-        // The sweep comes in its own time: what is gone is waited for, what stays is seen to stay
-        // behind a mark and the next row's routes.
-        let mark = route(2, MARK, &(300_000 + row).to_string());
-        sender.announce(&mark);
+        let mark = |n: u32| route(2, MARK, &(300_000 + 2 * row + n).to_string());
+        sender.announce(&mark(0));
         // Without the capability BoRR and EoRR are nothing of which routes could end.
         let stays = |word: &str| {
             let withdrawn = word == "1" && text.contains("w1");
             if with_capability { left.split(' ').any(|one| one == word) } else { !withdrawn }
         };
+        let expected = [stays("1"), stays("2"), true];
+        let holds = |seen: &[Route], mark: &Route| {
+            let found = [has(seen, FIRST), has(seen, SECOND), seen.contains(mark)];
+            ensure(found == expected, || format!("{found:?}: {seen:?}"))
+        };
+        // A sweep comes in its own time: what is to go is waited for.
+        receiver.wait_routes(name, ARRIVE, |seen| holds(seen, &mark(0)));
+        // What is to stay is looked at when the row's sweeps are over: those that member 4 asks for
+        // stand behind them, and what is said after those is sent after them.
+        words(&other, 4, row, "B4 B6 E4 E6");
         receiver.wait_routes(name, ARRIVE, |seen| {
-            let has = |prefix: &str| seen.iter().any(|route| route.prefix.to_string() == prefix);
-            let found = [has(FIRST), has(SECOND), seen.contains(&mark)];
-            ensure(found == [stays("1"), stays("2"), true], || format!("{found:?}: {seen:?}"))
+            ensure(!SWEPT.iter().any(|prefix| has(seen, prefix)), || format!("{seen:?}"))
         });
-        let status = sender.status();
-        assert_eq!((status.closed, status.notification), (None, None), "{name}");
+        sender.announce(&mark(1));
+        receiver.wait_routes(name, ARRIVE, |seen| {
+            ensure(seen.contains(&mark(1)), || format!("{seen:?}"))
+        });
+        holds(&receiver.routes(), &mark(1)).unwrap_or_else(|seen| panic!("{name}: {seen}"));
+        for speaker in [&sender, &other] {
+            let status = speaker.status();
+            assert_eq!((status.closed, status.notification), (None, None), "{name}");
+        }
     }
     let status = receiver.status();
     assert_eq!((status.closed, status.empty_withdrawals), (None, 0));
