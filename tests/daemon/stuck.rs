@@ -4,20 +4,16 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rs_tests::support::loopback::{ARRIVE, Exchange, holds_within, route};
+use rs_tests::support::loopback::{
+    ARRIVE, Exchange, Honest, MORE_MEMORY_OCTETS, holds_within, route,
+};
 use rs_tests::support::raw::{Config as RawConfig, Reading, Speaker};
 use rs_tests::support::route::Route;
 use rs_tests::support::wait::{ensure, eventually};
 use rs_tests::support::wire::{kind, message};
 
-/// The slowest change between honest members, on a machine that does much else. Who waits for one
-/// that is stuck waits for as long as that is.
-const LATENCY: Duration = Duration::from_secs(10);
 /// What one member may have waiting for it (`QUEUE_HIGH_OCTETS`), and the batch that went beyond.
 const QUEUE_OCTETS: f64 = 6e6;
-/// All of that twice: the queue, and what allocators keep.
-const MORE_MEMORY_OCTETS: u64 = 48 << 20;
-
 const PREFIXES: usize = 2_000;
 const ROUNDS: usize = 24;
 /// Much less than goes by. Not the smallest that there is: the kernel drops what it has no room for, and
@@ -28,63 +24,25 @@ const RECEIVE_BUFFER: usize = 128 << 10;
 /// times that double (RFC 9293 §3.8.6.1, RFC 6298 §5.5), up to 120 s on Linux.
 const REOPENED: Duration = Duration::from_secs(150);
 
-/// An honest pair, and the changes that have gone between them.
-struct Honest {
-    sender: Speaker,
-    receiver: Speaker,
-    probes: usize,
-    slowest: Duration,
+/// A table of large attribute sets, none like the other, in its next version.
+fn table(version: usize) -> Vec<Route> {
+    let large = |route: Route, k: usize| {
+        (0..24)
+            .fold(route, |route, part| route.large(&format!("300000:{version}:{}", k * 100 + part)))
+    };
+    let one = |k: usize| large(route(2, &format!("45.{}.{}.0/24", k >> 8, k & 255), "65010"), k);
+    (0..PREFIXES).map(one).collect()
 }
 
-impl Honest {
-    fn new(exchange: &Exchange) -> Self {
-        let [sender, receiver] = [2, 3].map(|n| exchange.speaker(n));
-        Self { sender, receiver, probes: 0, slowest: Duration::ZERO }
-    }
-
-    /// From the announcement of a new prefix to its arrival.
-    fn probe(&mut self) {
-        let before = self.receiver.status().routes;
-        let prefix = format!("46.{}.{}.0/24", self.probes >> 8, self.probes & 255);
-        self.probes += 1;
-        let began = Instant::now();
-        self.sender.announce(&route(2, &prefix, ""));
-        while self.receiver.status().routes == before {
-            assert!(began.elapsed() < ARRIVE, "a change does not arrive");
-            thread::sleep(Duration::from_millis(1));
-        }
-        self.slowest = self.slowest.max(began.elapsed());
-    }
-
-    /// A table of large attribute sets, none like the other, in its next version.
-    fn table(&self, version: usize) -> Vec<Route> {
-        let large = |route: Route, k: usize| {
-            (0..24).fold(route, |route, part| {
-                route.large(&format!("300000:{version}:{}", k * 100 + part))
-            })
-        };
-        let one =
-            |k: usize| large(route(2, &format!("45.{}.{}.0/24", k >> 8, k & 255), "65010"), k);
-        (0..PREFIXES).map(one).collect()
-    }
-
-    /// All of it, and until it is there.
-    fn announce(&self, version: usize) {
-        let table = self.table(version);
-        table.iter().for_each(|route| self.sender.announce(route));
-        eventually("the table arrives", ARRIVE, || {
-            // What goes between them otherwise are higher prefixes.
-            let routes = self.receiver.routes();
-            ensure(routes.starts_with(&table), || format!("{} routes", routes.len()))
-        });
-    }
-
-    fn is_served(&self, what: &str) {
-        assert!(self.slowest < LATENCY, "{what}: {:?} for a change", self.slowest);
-        for speaker in [&self.sender, &self.receiver] {
-            assert_eq!(speaker.status().closed, None, "{what}");
-        }
-    }
+/// All of it, and until it is there.
+fn announce(honest: &Honest, version: usize) {
+    let table = table(version);
+    table.iter().for_each(|route| honest.sender.announce(route));
+    eventually("the table arrives", ARRIVE, || {
+        // What goes between them otherwise are higher prefixes.
+        let routes = honest.receiver.routes();
+        ensure(routes.starts_with(&table), || format!("{} routes", routes.len()))
+    });
 }
 
 /// A member of a small window.
@@ -104,7 +62,7 @@ fn a_closed_window_costs_a_bounded_queue_and_delays_nobody() {
     let exchange = Exchange::new(&["", "", ""]);
     let mut honest = Honest::new(&exchange);
     let stuck = stuck(&exchange);
-    honest.announce(0);
+    announce(&honest, 0);
     stuck.wait("the table", ARRIVE, |status| {
         ensure(status.routes == PREFIXES, || format!("{} routes", status.routes))
     });
@@ -112,7 +70,7 @@ fn a_closed_window_costs_a_bounded_queue_and_delays_nobody() {
     let before = exchange.resident_octets();
     let mut most = 0;
     for round in 1..=ROUNDS {
-        honest.announce(round);
+        announce(&honest, round);
         honest.probe();
         most = most.max(exchange.resident_octets());
     }
@@ -128,7 +86,7 @@ fn a_closed_window_costs_a_bounded_queue_and_delays_nobody() {
     let status = stuck.status();
     // It was not sent every version: that would be as many UPDATEs as there were.
     assert!(status.updates < (PREFIXES * ROUNDS) as u64, "{} UPDATEs", status.updates);
-    eprintln!("slowest change {:?}; {before} octets before, {most} at most", honest.slowest);
+    eprintln!("{before} octets before, {most} at most");
 }
 
 /// RFC 9687: KEEPALIVEs of its own do not save it.
@@ -142,7 +100,7 @@ fn rfc9687_a_window_that_stays_closed_ends_the_session() {
     stuck.read(Reading::Nothing);
     let began = Instant::now();
     for round in 0..ROUNDS {
-        honest.announce(round);
+        announce(&honest, round);
         honest.probe();
     }
     eventually("member 4 is down", 3 * ARRIVE, || {
@@ -170,7 +128,7 @@ fn an_octet_a_second_both_ways_delays_nobody() {
     for (round, octet) in slow.iter().enumerate() {
         crawls.send(&[*octet]).unwrap();
         let second = Instant::now() + Duration::from_secs(1);
-        honest.announce(round);
+        announce(&honest, round);
         loop {
             honest.probe();
             if Instant::now() >= second {
@@ -194,7 +152,6 @@ fn an_octet_a_second_both_ways_delays_nobody() {
         ensure(seen.contains(&its), || format!("{} routes", seen.len()))
     });
     assert_eq!(crawls.status().closed, None);
-    eprintln!("slowest of {} changes {:?}", honest.probes, honest.slowest);
 }
 
 /// The timer of the daemon's end of its connection with member `n`, as the kernel numbers them.

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -19,6 +20,12 @@ use super::wait::{ensure, eventually};
 pub const RS: u32 = 64500;
 /// How long a change may take to reach a member.
 pub const ARRIVE: Duration = Duration::from_secs(20);
+/// The slowest change between honest members, on a machine that does much else. Who waits for one
+/// that is stuck waits for as long as that is.
+pub const LATENCY: Duration = Duration::from_secs(10);
+/// What members that do their worst may cost: all that one of them may have waiting for it
+/// (`QUEUE_HIGH_OCTETS`) twice, the batch that went beyond it, and what allocators keep.
+pub const MORE_MEMORY_OCTETS: u64 = 48 << 20;
 
 /// A route server on loopback.
 #[derive(Debug)]
@@ -162,6 +169,8 @@ pub struct Honest {
     /// Member 3.
     pub receiver: Speaker,
     sent: u32,
+    probes: usize,
+    slowest: Duration,
 }
 
 impl Honest {
@@ -179,7 +188,33 @@ impl Honest {
 
     /// Members 2 and 3 as they are.
     pub const fn of(sender: Speaker, receiver: Speaker) -> Self {
-        Self { sender, receiver, sent: 0 }
+        Self { sender, receiver, sent: 0, probes: 0, slowest: Duration::ZERO }
+    }
+
+    /// From the announcement of a new prefix, 46.0.0.0/24 and up, to its arrival.
+    pub fn probe(&mut self) {
+        let prefix = format!("46.{}.{}.0/24", self.probes >> 8, self.probes & 255);
+        self.probes += 1;
+        let began = Instant::now();
+        self.sender.announce(&route(2, &prefix, ""));
+        while !self.receiver.has(&prefix) {
+            assert!(began.elapsed() < ARRIVE, "a change does not arrive");
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.slowest = self.slowest.max(began.elapsed());
+    }
+
+    /// No probe took too long, and both sessions are there.
+    pub fn is_served(&self, what: &str) {
+        let Self { probes, slowest, .. } = self;
+        assert!(
+            *probes > 0 && *slowest < LATENCY,
+            "{what}: {slowest:?} for one of {probes} changes"
+        );
+        for speaker in [&self.sender, &self.receiver] {
+            assert_eq!(speaker.status().closed, None, "{what}");
+        }
+        eprintln!("{what}: slowest of {probes} changes {slowest:?}");
     }
 
     /// A new route comes through, and nothing else has changed.
@@ -199,6 +234,38 @@ impl Honest {
         for speaker in [&self.sender, &self.receiver] {
             assert_eq!(speaker.status().closed, None, "{what}");
         }
+    }
+}
+
+/// What honest members and the daemon's memory notice while something is done to it.
+#[derive(Debug)]
+pub struct Meanwhile<'a> {
+    exchange: &'a Exchange,
+    /// The two that change something now and then.
+    pub honest: Honest,
+    before: u64,
+    most: u64,
+}
+
+impl<'a> Meanwhile<'a> {
+    /// From now on.
+    pub fn new(exchange: &'a Exchange) -> Self {
+        let honest = Honest::new(exchange);
+        let before = exchange.resident_octets();
+        Self { exchange, honest, before, most: before }
+    }
+
+    /// A change goes from one to the other.
+    pub fn look(&mut self) {
+        self.honest.probe();
+        self.most = self.most.max(self.exchange.resident_octets());
+    }
+
+    /// None of them took long, and memory stayed within its bound.
+    pub fn nothing_noticed(&self, what: &str) {
+        self.honest.is_served(what);
+        let Self { before, most, .. } = self;
+        assert!(*most < before + MORE_MEMORY_OCTETS, "{what}: {most} octets, before {before}");
     }
 }
 

@@ -285,6 +285,12 @@ impl Speaker {
         self.shared.lock().table.clone()
     }
 
+    /// Whether it holds a route to this destination.
+    pub fn has(&self, prefix: &str) -> bool {
+        let prefix = prefix.parse().unwrap_or_else(|error| panic!("{prefix}: {error}"));
+        self.shared.lock().table.contains_key(&Nlri { prefix, path_id: None })
+    }
+
     /// The first few of `expected` that it does not hold.
     pub fn missing(&self, expected: &BTreeMap<Nlri, Arc<Set>>, most: usize) -> Vec<Nlri> {
         let inner = self.shared.lock();
