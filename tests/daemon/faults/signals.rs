@@ -13,6 +13,8 @@ use rs_tests::support::wire::message;
 use tempfile::TempDir;
 
 const ROUTE_REFRESH: u8 = 5;
+/// What the log says of a reload that was done.
+const LOADED: &str = "configuration loaded";
 
 /// SIGHUP while the first RPKI data are awaited: the file as it is then is loaded when there is
 /// something to load it into.
@@ -20,9 +22,9 @@ const ROUTE_REFRESH: u8 = 5;
 fn a_reload_during_the_start_is_done_after_it() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let cache = format!("[[rpki.cache]]\naddress = \"{}\"", silent.local_addr().unwrap());
-    let [port] = rs_tests::support::ports::free_ports();
+    let [port, http_port] = rs_tests::support::ports::free_ports();
     let mut config = Config::new(64500, &[format!("127.0.0.1:{port}")]).text(&cache);
-    config.http_port = 0;
+    config.http_port = http_port;
     let mut server = RouteServer::start_in_directory(TempDir::new().unwrap(), &config);
     server.wait_ready();
     // What waits is to be seen while it waits.
@@ -32,18 +34,24 @@ fn a_reload_during_the_start_is_done_after_it() {
         ensure(answer["sources"][0]["state"] == "connecting", || format!("{answer:#}"))
     });
     let mut more = Config::new(64500, &[format!("127.0.0.1:{port}")]);
-    more.http_port = 0;
+    more.http_port = http_port;
     let more = more.member(asn(2), &["127.0.0.2".to_owned()], "");
     server.write_config(&more);
     for _ in 0..20 {
         server.signal("HUP");
     }
+    assert!(!server.log().contains(LOADED), "nothing is loaded before the start is over");
     // The one that reloads takes what it waited for out of the configuration.
     eventually("the member is known", std::time::Duration::from_secs(40), || {
         let members = server.ask(&["members"])?;
         let count = members.as_array().map_or(0, Vec::len);
         ensure(count == 1, || format!("{members:#}"))
     });
+    eventually("the log says so", ARRIVE, || {
+        ensure(server.log().contains(LOADED), || server.log())
+    });
+    let success = server.metric(http_port, "rs_config_last_reload_success", &[]);
+    assert_eq!(success, Ok(1.0));
     server.still_runs().unwrap();
 }
 
