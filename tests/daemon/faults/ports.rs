@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use rs_tests::support::loopback::{ARRIVE, Exchange, Honest, logged, measured};
+use rs_tests::support::loopback::{ARRIVE, Exchange, Honest, asn, logged, measured};
+use rs_tests::support::ports::free_ports;
 use rs_tests::support::rs::{Config, RouteServer};
 use rs_tests::support::wait::{ensure, eventually};
 use tempfile::TempDir;
@@ -41,6 +42,35 @@ fn a_bgp_port_that_is_taken_is_an_error_at_start() {
     assert_eq!(code, Some(1), "{log}");
     let expected = format!("rs-daemon: route server rs1: cannot listen on {address}");
     assert!(log.contains(&expected) && log.contains("another program"), "{log}");
+}
+
+/// By a function of its own that it then has (net/ipv4/tcp_ao.c).
+fn kernel_has_tcp_ao() -> bool {
+    let symbols =
+        std::fs::read_to_string("/proc/kallsyms").expect("the kernel names its functions");
+    symbols.lines().any(|line| line.ends_with(" T tcp_ao_hash_skb"))
+}
+
+/// A key of TCP-AO where the kernel has none: it says what would be right, and ends. Where the kernel
+/// has it, it starts.
+#[test]
+fn a_kernel_without_tcp_ao_is_named_at_start() {
+    let [port] = free_ports();
+    let mut config = Config::new(64500, &[format!("127.0.0.1:{port}")]);
+    config.http_port = 0;
+    let key = "tcp_ao = { send_id = 1, receive_id = 2, key = \"secret-key\" }";
+    let config = config.member(asn(2), &["127.0.0.2".to_owned()], key);
+    if kernel_has_tcp_ao() {
+        RouteServer::start(&config);
+        return;
+    }
+    let (code, log) = RouteServer::refused(TempDir::new().unwrap(), &config);
+    assert_eq!(code, Some(1), "{log}");
+    let said = log.lines().find(|line| line.starts_with("rs-daemon: ")).unwrap_or_default();
+    for part in ["rs1", "TCP-AO", "Linux 6.7 or later with CONFIG_TCP_AO", "`password`, TCP MD5"] {
+        assert!(said.contains(part), "{part}: {log}");
+    }
+    assert!(!log.contains("secret-key"), "{log}");
 }
 
 /// And at a reload the configuration of before stays.
