@@ -497,7 +497,7 @@ fn a_real_exchange_comes_over_whole() {
     let imported = import::arouteserver(&general, &clients, Some(&bogons)).unwrap();
     let own =
         "clients.yml: AS199594: the route server's own AS, with which there is no session here";
-    assert!(said(&imported, own), "{:#?}", imported.notes);
+    assert!(imported.notes.iter().any(|note| note == own), "{:#?}", imported.notes);
     assert_eq!(imported.notes.len(), 7, "{:#?}", imported.notes);
     let config = load(&imported);
     let link_local = |address: IpAddr| match address {

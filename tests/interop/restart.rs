@@ -2,12 +2,10 @@
 //! FRR as the other side: each dies without a word.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rs_tests::support::bird::{self, Bird};
+use rs_tests::support::forwarding::Watch;
 use rs_tests::support::frr::{self, Frr};
 use rs_tests::support::member::{ARRIVE, Member, Spec};
 use rs_tests::support::netns::{Host, Lan};
@@ -86,41 +84,9 @@ impl Over {
     }
 }
 
-/// Looks at a host's forwarding table all the time.
-struct Watch {
-    stop: Arc<AtomicBool>,
-    looking: JoinHandle<(usize, usize)>,
-}
-
-impl Watch {
-    fn start(host: &Host, over: Over) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (host, ending) = (host.clone(), Arc::clone(&stop));
-        let looking = std::thread::spawn(move || {
-            let (mut looks, mut misses) = (0, 0);
-            while !ending.load(Ordering::Relaxed) {
-                looks += 1;
-                // A look takes some milliseconds of a processor that others need, too.
-                std::thread::sleep(Duration::from_millis(5));
-                misses += usize::from(over.shown(&host).trim().is_empty());
-            }
-            (looks, misses)
-        });
-        Self { stop, looking }
-    }
-
-    /// Ends it; how often the route was missing.
-    fn end(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        let (looks, misses) = self.looking.join().unwrap();
-        assert!(looks > 10, "{looks}");
-        misses
-    }
-
-    /// Ends it; the route was always there.
-    fn saw_it_always(self) {
-        assert_eq!(self.end(), 0, "looks at a forwarding table without the route");
-    }
+/// The route was always there.
+fn saw_it_always(watch: Watch, prefix: &str) {
+    assert_eq!(watch.end(prefix), Vec::<String>::new(), "the route left a forwarding table");
 }
 
 /// A member's session over IPv4.
@@ -257,7 +223,7 @@ fn a_member_dies_and_comes_back<M: Restarts>(over: Over) {
     });
     over.wait_forwards(&receiver, &origin);
 
-    let watch = Watch::start(&receiver, over);
+    let watch = Watch::start(&receiver);
     member.die();
     wait_down(&server, over.of(&origin));
     let seen = prefixes(&mut receiver_daemon).unwrap();
@@ -270,7 +236,7 @@ fn a_member_dies_and_comes_back<M: Restarts>(over: Over) {
         ensure(has == [true, false, true], || format!("{seen:?}"))
     });
     over.wait_forwards(&receiver, &origin);
-    watch.saw_it_always();
+    saw_it_always(watch, prefix);
     let status = server.ask(&["member", &over.of(&receiver).to_string()]).unwrap();
     assert_eq!(status["flaps"], 0, "{status}");
 }
@@ -316,7 +282,7 @@ fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R, over: Over) {
     over.wait_forwards(&receiver, &origin);
     wait_written_down(&server, [&origin, &receiver].map(|host| over.of(host)));
 
-    let watch = Watch::start(&receiver, over);
+    let watch = Watch::start(&receiver);
     // The originator notices nothing for now.
     origin_daemon.signal("STOP");
     server.crash();
@@ -337,7 +303,7 @@ fn we_die_and_come_back<R: Member>(start: impl Fn(Spec) -> R, over: Over) {
         let seen = receiver_daemon.routes()?;
         ensure(seen.iter().any(|one| one.prefix == route.prefix), || format!("{seen:?}"))
     });
-    watch.saw_it_always();
+    saw_it_always(watch, prefix);
 }
 
 #[test]
@@ -391,12 +357,12 @@ fn rfc9494_birds_routes_live_on_marked_and_end() {
     }
     wait_forwards(&receiver, &origin);
 
-    let watch = Watch::start(&receiver, Over::V4);
+    let watch = Watch::start(&receiver);
     let began = Instant::now();
     member.kill();
     wait_down(&server, origin.v4().into());
     knows.wait_for_route(&stays.clone().community(LLGR_STALE));
-    watch.saw_it_always();
+    saw_it_always(watch, PREFIX);
     knows.wait_for_withdrawal(BEFORE);
     ignorant.wait_for_withdrawal(PREFIX);
     ignorant.wait_for_withdrawal(BEFORE);
@@ -440,11 +406,11 @@ fn rfc9494_frrs_routes_live_on_marked_and_end() {
     ignorant.wait_for_route(&stays);
     wait_forwards(&receiver, &origin);
 
-    let watch = Watch::start(&receiver, Over::V4);
+    let watch = Watch::start(&receiver);
     member.kill();
     wait_down(&server, origin.v4().into());
     knows.wait_for_route(&stays.clone().community(LLGR_STALE));
-    watch.saw_it_always();
+    saw_it_always(watch, PREFIX);
     ignorant.wait_for_withdrawal(PREFIX);
     ends(&mut knows);
 }
@@ -473,7 +439,7 @@ fn frr_agrees_on_notifications(lines: &str, ends: impl Fn(&RouteServer, &[Frr; 2
         status["flaps"].as_u64().unwrap()
     };
     let before = [flaps(&origin), flaps(&receiver)];
-    let watch = Watch::start(&receiver, Over::V4);
+    let watch = Watch::start(&receiver);
     ends(&server, &both);
     eventually("a session has ended", ARRIVE, || {
         ensure([flaps(&origin), flaps(&receiver)] != before, || "no session".to_owned())
@@ -481,7 +447,7 @@ fn frr_agrees_on_notifications(lines: &str, ends: impl Fn(&RouteServer, &[Frr; 2
     both.iter_mut().for_each(Member::wait_established);
     both[1].wait_for_route(&own);
     wait_forwards(&receiver, &origin);
-    watch.end() == 0
+    watch.end(PREFIX).is_empty()
 }
 
 #[test]
@@ -525,7 +491,7 @@ fn rfc9494_while_we_are_away_for_long_bird_keeps_forwarding() {
     wait_forwards(&receiver, &origin);
     wait_written_down(&server, [&origin, &receiver].map(|host| host.v4().into()));
 
-    let watch = Watch::start(&receiver, Over::V4);
+    let watch = Watch::start(&receiver);
     server.kill();
     eventually("it is stale for long", ARRIVE, || {
         let seen = knows.routes()?;
@@ -537,5 +503,5 @@ fn rfc9494_while_we_are_away_for_long_bird_keeps_forwarding() {
     member.wait_established();
     knows.wait_established();
     knows.wait_for_route(&route);
-    watch.saw_it_always();
+    saw_it_always(watch, PREFIX);
 }

@@ -11,6 +11,7 @@ pub mod book;
 pub mod browser;
 pub mod cache;
 pub mod exabgp;
+pub mod forwarding;
 pub mod frr;
 pub mod gobgp;
 pub mod irrd;

@@ -148,7 +148,7 @@ fn print_json(
         return Ok(writeln!(look.out, "{}", json::pretty(item)?)?);
     }
     let mut list = List::default();
-    asker.each(request, |item: Value| Ok(list.push(&json::compact(&item)?, look)?))?;
+    asker.each(request, |item: Value| list.push(&json::compact(&item)?, look))?;
     Ok(list.finish(look)?)
 }
 

@@ -108,7 +108,7 @@ fn member_entry(
         ports.iter().map(|(member, of)| connection(member, of, config, sessions)).collect();
     // A name that is only the number says less than any other one.
     let number = format!("AS{asn}");
-    let named = members.iter().find(|member| *member.name != *number).or(members.first());
+    let named = members.iter().find(|member| *member.name != *number).or_else(|| members.first());
     // Nobody peers with a collector.
     let peers = members.iter().any(|member| !member.collector);
     json!({
