@@ -6,7 +6,7 @@ use rs_tests::support::bird::Bird;
 use rs_tests::support::exabgp::ExaBgp;
 use rs_tests::support::frr::Frr;
 use rs_tests::support::gobgp::GoBgp;
-use rs_tests::support::member::{ESTABLISH, Member, Spec};
+use rs_tests::support::member::{ARRIVE, ESTABLISH, Member, Spec};
 use rs_tests::support::netns::{Host, Lan};
 use rs_tests::support::openbgpd::OpenBgpd;
 use rs_tests::support::route::Route;
@@ -104,36 +104,52 @@ fn openbgpd_over_link_local() {
     over_link_local(OpenBgpd::start);
 }
 
-/// A reload that changes the password closes that session and no other.
+/// A reload that changes the password closes that session and no other; it is back when the member
+/// has the new one, too.
 #[test]
 fn a_changed_password_takes_effect_on_reload() {
     let mut lan = Lan::new();
-    let (rs, host, other) = (lan.host(), lan.host(), lan.host());
+    let (rs, host, other_host) = (lan.host(), lan.host(), lan.host());
     let config = |password: &str| {
         Config::on(&rs, RS)
             .member(MEMBER, &[host.v4().to_string()], &format!("password = \"{password}\""))
-            .member(MEMBER + 1, &[other.v4().to_string()], "")
+            .member(MEMBER + 1, &[other_host.v4().to_string()], PASSWORD)
     };
     let server = RouteServer::start_in(&rs, &config("old"));
-    let spec = |host: &Host, asn, password: Option<&str>| {
-        let mut spec = Spec::dual(host, asn, &rs, RS);
+    let spec = |host: &Host, asn, password: &str| {
+        let mut spec = Spec::dual(host, asn, &rs, RS).with_password(password);
         spec.sessions.truncate(1);
-        spec.sessions[0].password = password.map(str::to_owned);
         spec
     };
     let remote = IpAddr::V4(rs.v4());
-    let mut member = Bird::start(spec(&host, MEMBER, Some("new")));
-    let mut other = Bird::start(spec(&other, MEMBER + 1, None));
+    let mut member = Bird::start(spec(&host, MEMBER, "old"));
+    let mut other = Bird::start(spec(&other_host, MEMBER + 1, RIGHT));
+    member.wait_established();
     other.wait_established();
-    other.announce(&[Route::new("203.0.113.0/24", "65011", IpAddr::V4(rs.v4()))]);
-    eventually("the wrong password is noticed", ESTABLISH, || {
-        ensure(refused_segments(&rs) > 0, || "no segment with a wrong signature".to_owned())
-    });
-    assert!(member.session_up(remote).is_err());
+    let route = Route::new("203.0.113.0/24", "65011", IpAddr::V4(other_host.v4()));
+    other.announce(std::slice::from_ref(&route));
+    member.wait_for_route(&route);
+    let down = |what: &str| {
+        eventually(what, ARRIVE, || {
+            let status = server.ask(&["member", &host.v4().to_string()])?;
+            ensure(status["state"] != "established", || status.to_string())
+        });
+    };
+    let refused = refused_segments(&rs);
 
     server.reload(&config("new"));
+    down("the session with the old password is closed");
+    eventually("the old password is noticed", ESTABLISH, || {
+        ensure(refused_segments(&rs) > refused, || "no segment with a wrong signature".to_owned())
+    });
+    assert!(member.session_up(remote).is_err(), "the old password opens no session");
+    down("and stays so");
+
+    member.reconfigure(spec(&host, MEMBER, "new"));
     member.wait_established();
+    member.wait_for_route(&route);
     other.session_up(remote).unwrap();
-    let flaps = server.metric(9180, "rs_session_flaps_total", &["asn=\"65011\""]).unwrap();
-    assert!(flaps == 0.0, "the other session never went down, {flaps} flaps counted");
+    let flaps = |asn: &str| server.metric(9180, "rs_session_flaps_total", &[asn]);
+    assert_eq!(flaps("asn=\"65010\""), Ok(1.0), "the session whose password changed");
+    assert_eq!(flaps("asn=\"65011\""), Ok(0.0), "the other one never went down");
 }

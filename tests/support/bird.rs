@@ -67,6 +67,14 @@ impl Bird {
         self.ask(&format!("show route all protocol rs{session}")).map(|text| parse(&text))
     }
 
+    /// Goes on with another configuration, as [`Self::start`] would have begun with.
+    pub fn reconfigure(&mut self, spec: Spec) {
+        fs::write(self.directory.path().join("bird.conf"), configuration(&spec))
+            .expect("bird.conf is written");
+        self.spec = spec;
+        self.act("configure");
+    }
+
     /// Ends it as a crash would.
     pub fn kill(&mut self) {
         self.process.kill();
