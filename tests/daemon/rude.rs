@@ -17,6 +17,10 @@ const ENHANCED_ROUTE_REFRESH: u8 = 70;
 /// A connection may take so long to its OPEN; a busy machine adds to it.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The header of a request over HTTP may be so long, and its client may take so long for it.
+const HEADER_OCTETS: usize = 16_384;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// A connection from 127.0.0.n that has said nothing.
 fn connection(exchange: &Exchange, n: u8) -> TcpStream {
     let stream = connect(&exchange.speaker_config(n)).unwrap();
@@ -237,4 +241,76 @@ fn a_member_that_changes_everything_all_the_time_leaves_exact_tables() {
         ensure(seen.iter().copied().eq(&expected), || format!("{seen:?}"))
     });
     meanwhile.nothing_noticed("beside all that");
+}
+
+/// What is answered to a request of HTTP until the daemon closes the connection, also if it leaves
+/// part of the request unread.
+fn answer_to(exchange: &Exchange, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", exchange.http_port)).unwrap();
+    stream.set_read_timeout(Some(ARRIVE)).unwrap();
+    // It may be closed before all of it is written.
+    let _ = stream.write_all(request);
+    let (mut answer, mut octets) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut octets) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&octets[..count]),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                break;
+            }
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn a_header_of_http_beyond_its_limit_is_answered_with_431() {
+    let exchange = Exchange::new(&["", ""]);
+    let mut honest = Honest::new(&exchange);
+    for (octets, status) in
+        [(HEADER_OCTETS - 1_000, "200"), (2 * HEADER_OCTETS, "431"), (8 << 20, "431")]
+    {
+        let request = format!("GET /healthz HTTP/1.0\r\nX-Long: {}\r\n\r\n", "x".repeat(octets));
+        let answer = answer_to(&exchange, request.as_bytes());
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{octets} octets: {answer:?}");
+        honest.serve("beside a long header");
+    }
+}
+
+/// What goes on, but does not end, is no header; nor is silence after an answer.
+#[test]
+fn a_header_of_http_that_never_ends_is_closed_in_time() {
+    let exchange = Exchange::new(&["", ""]);
+    let mut honest = Honest::new(&exchange);
+    let began = Instant::now();
+    let question = "GET /healthz HTTP/1.1\r\nHost: rs\r\n";
+    let slow = [
+        ("an octet at a time", format!("{question}X-Long: "), "x"),
+        ("a line at a time", question.to_owned(), "X-More: x\r\n"),
+        ("silence after an answer", format!("{question}\r\n"), ""),
+        ("silence", String::new(), ""),
+    ];
+    let mut all: Vec<_> = slow
+        .iter()
+        .map(|(name, first, more)| {
+            let mut stream = TcpStream::connect(("127.0.0.1", exchange.http_port)).unwrap();
+            stream.write_all(first.as_bytes()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            (*name, stream, *more)
+        })
+        .collect();
+    while !all.is_empty() {
+        // Their own pace, not a wait for something to happen.
+        thread::sleep(Duration::from_millis(300));
+        all.retain_mut(|(name, stream, more)| {
+            let open = stream.write_all(more.as_bytes()).is_ok() && !ended(stream);
+            assert!(open || began.elapsed() >= HEADER_TIMEOUT, "{name}: it has its time");
+            open
+        });
+        let names: Vec<_> = all.iter().map(|(name, ..)| name).collect();
+        assert!(began.elapsed() < HEADER_TIMEOUT + ARRIVE, "{names:?} are open");
+        honest.serve("beside slow clients of HTTP");
+    }
+    assert!(answer_to(&exchange, b"GET /healthz HTTP/1.0\r\n\r\n").ends_with("ok\n"));
 }
