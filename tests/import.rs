@@ -498,7 +498,7 @@ fn a_real_exchange_comes_over_whole() {
     let own =
         "clients.yml: AS199594: the route server's own AS, with which there is no session here";
     assert!(imported.notes.iter().any(|note| note == own), "{:#?}", imported.notes);
-    assert_eq!(imported.notes.len(), 7, "{:#?}", imported.notes);
+    assert_eq!(imported.notes.len(), 11, "{:#?}", imported.notes);
     let config = load(&imported);
     let link_local = |address: IpAddr| match address {
         IpAddr::V6(address) => address.is_unicast_link_local(),
@@ -525,7 +525,7 @@ fn three_servers(general: &str, clients: &str, bogons: &str) {
         let target = Target { name: format!("rs{}", index + 1), kind, whole: index == 0 };
         let imported = import::arouteserver_as(&target, general, clients, Some(bogons)).unwrap();
         let notes = &imported.notes;
-        let expected = [11, 5, 5][index];
+        let expected = [7, 5, 4][index];
         assert_eq!(notes.len(), expected, "{notes:#?}");
         assert!(notes.iter().all(|note| !note.contains("cfg.interface")), "{notes:#?}");
         configuration += &placed(&imported.configuration, index);
