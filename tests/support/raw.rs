@@ -437,8 +437,12 @@ impl Reader {
             match self.stream.read(&mut chunk[..most]) {
                 Ok(0) => return "closed by the peer".to_owned(),
                 Ok(count) => buffer.extend_from_slice(&chunk[..count]),
+                // Interrupted: by SIGCONT, where the whole process had been stopped (signal(7)).
                 Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => return error.to_string(),
             }
             let mut at = 0;
