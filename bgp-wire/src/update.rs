@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::attributes::raw::{Overrun, Raw, RawAttributes, expected_flags};
+use crate::attributes::raw::{Overrun, Raw, RawAttributes, Seen, expected_flags};
 use crate::attributes::{check_attributes, mp_reach, mp_unreach, next_hop};
 use crate::cursor::{Cursor, Short};
 use crate::iana::attribute as code;
@@ -199,6 +199,7 @@ struct Attributes<'a> {
     as_path: bool,
     /// There is an attribute besides MP_UNREACH_NLRI.
     others: bool,
+    seen: Seen,
     overrun: Option<Overrun>,
 }
 
@@ -227,6 +228,7 @@ impl<'a> Attributes<'a> {
 
     fn add(&mut self, raw: Raw<'a>, out: &mut DecodedUpdate) -> Result<(), Notification> {
         self.others |= raw.code != code::MP_UNREACH_NLRI;
+        let first = self.seen.first(raw.code);
         match raw.code {
             code::MP_REACH_NLRI => return only_one(&mut self.mp_reach, raw),
             code::MP_UNREACH_NLRI => return only_one(&mut self.mp_unreach, raw),
@@ -240,8 +242,9 @@ impl<'a> Attributes<'a> {
             }
             code::ORIGIN => self.origin = true,
             code::AS_PATH => self.as_path = true,
-            other if !raw.is_optional() && expected_flags(other).is_none() => {
-                // RFC 4271 §6.3, which RFC 7606 leaves as it is.
+            other if first && !raw.is_optional() && expected_flags(other).is_none() => {
+                // RFC 4271 §6.3, which RFC 7606 leaves as it is. All but the first are about to
+                // be discarded, whatever their flags (RFC 7606 §3 g).
                 let kind = FaultKind::UnrecognizedWellKnown;
                 return Err(Fault::withdraw(other, kind).notification(raw.octets));
             }

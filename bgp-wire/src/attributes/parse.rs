@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::raw::{Overrun, Raw, RawAttributes};
+use super::raw::{Overrun, Raw, RawAttributes, Seen};
 use super::{Aggregator, KnownAttribute, Origin, ParsedAttributes, PathAttributes, RawAttribute};
 use super::{
     aggregator, as_path, as4_path, atomic_aggregate, communities, discarded, extended_communities,
@@ -30,8 +30,7 @@ pub(crate) fn check_attributes(attributes: &[u8], cx: &DecodeContext) -> Result<
 
 struct Parser {
     four_octet_as: bool,
-    /// One bit for each type code.
-    seen: [u128; 2],
+    seen: Seen,
     origin: Option<Origin>,
     as_path: Option<AsPath>,
     as4_path: Option<AsPath>,
@@ -46,7 +45,7 @@ impl Parser {
     fn run(octets: &[u8], next_hop: NextHop, cx: &DecodeContext) -> Result<Self, Fault> {
         let mut parser = Self {
             four_octet_as: cx.four_octet_as,
-            seen: [0; 2],
+            seen: Seen::default(),
             origin: None,
             as_path: None,
             as4_path: None,
@@ -66,7 +65,7 @@ impl Parser {
     }
 
     fn attribute(&mut self, raw: &Raw<'_>) -> Result<(), Fault> {
-        if !self.first_sight(raw.code) {
+        if !self.seen.first(raw.code) {
             // RFC 7606 §3 g: all but the first are discarded.
             self.faults.push(Fault::discard(raw.code, FaultKind::Duplicate));
             return Ok(());
@@ -167,15 +166,6 @@ impl Parser {
         if raw.is_partial() {
             self.attributes.partial.insert(known);
         }
-    }
-
-    fn first_sight(&mut self, code: u8) -> bool {
-        let bit = 1 << (code & 127);
-        let [low, high] = &mut self.seen;
-        let word = if code < 128 { low } else { high };
-        let first = *word & bit == 0;
-        *word |= bit;
-        first
     }
 
     fn finish(mut self) -> Result<ParsedAttributes, Fault> {

@@ -91,6 +91,22 @@ impl Raw<'_> {
     }
 }
 
+/// Which type codes came, one bit for each.
+#[derive(Debug, Default)]
+pub(crate) struct Seen([u128; 2]);
+
+impl Seen {
+    /// Notes the code; gives whether it is here for the first time.
+    pub(crate) fn first(&mut self, code: u8) -> bool {
+        let bit = 1 << (code & 127);
+        let [low, high] = &mut self.0;
+        let word = if code < 128 { low } else { high };
+        let first = *word & bit == 0;
+        *word |= bit;
+        first
+    }
+}
+
 /// The Optional and Transitive flags of the types that we know.
 pub(crate) const fn expected_flags(attribute: u8) -> Option<u8> {
     match attribute {
