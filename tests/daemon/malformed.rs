@@ -119,9 +119,22 @@ impl Seen {
         as_path_text(&path.value, true).split(' ').next_back()?.parse().ok()
     }
 
+    fn value(&self, prefix: &str, code: u8) -> Option<&[u8]> {
+        let mut all = self.set(prefix)?.attributes.iter();
+        all.find(|attribute| attribute.code == code).map(|attribute| attribute.value.as_slice())
+    }
+
     fn has(&self, prefix: &str, code: u8) -> bool {
-        let attributes = self.set(prefix).map(|set| &set.attributes);
-        attributes.is_some_and(|all| all.iter().any(|attribute| attribute.code == code))
+        self.value(prefix, code).is_some()
+    }
+
+    /// Whether what a row names, an attribute or the next hop, has the value that it tells.
+    fn has_value(&self, prefix: &str, what: &str, value: &str) -> bool {
+        let got = match what {
+            "hop" => self.set(prefix).map(|set| set.next_hop.as_slice()),
+            code => self.value(prefix, code.parse().unwrap()),
+        };
+        got == Some(unhex(value).as_slice())
     }
 
     /// Whether a prefix is what the outcome says.
@@ -131,6 +144,10 @@ impl Seen {
         let holds = match words.as_slice() {
             ["kept"] => announced,
             ["kept", "1" | "2" | "3"] => announced && self.has(prefix, 2),
+            ["kept", what] if what.contains('=') => {
+                let (what, value) = what.split_once('=').unwrap();
+                announced && self.has_value(prefix, what, value)
+            }
             ["kept", code] => announced && self.has(prefix, code.parse().unwrap()),
             ["without", code] => announced && !self.has(prefix, code.parse().unwrap()),
             ["gone"] => self.set(prefix).is_none(),
