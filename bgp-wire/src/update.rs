@@ -199,7 +199,8 @@ struct Attributes<'a> {
     as_path: bool,
     /// There is an attribute besides MP_UNREACH_NLRI.
     others: bool,
-    seen: Seen,
+    /// Types that we do not know.
+    unknown: Seen,
     overrun: Option<Overrun>,
 }
 
@@ -228,7 +229,6 @@ impl<'a> Attributes<'a> {
 
     fn add(&mut self, raw: Raw<'a>, out: &mut DecodedUpdate) -> Result<(), Notification> {
         self.others |= raw.code != code::MP_UNREACH_NLRI;
-        let first = self.seen.first(raw.code);
         match raw.code {
             code::MP_REACH_NLRI => return only_one(&mut self.mp_reach, raw),
             code::MP_UNREACH_NLRI => return only_one(&mut self.mp_unreach, raw),
@@ -242,11 +242,13 @@ impl<'a> Attributes<'a> {
             }
             code::ORIGIN => self.origin = true,
             code::AS_PATH => self.as_path = true,
-            other if first && !raw.is_optional() && expected_flags(other).is_none() => {
+            other if expected_flags(other).is_none() => {
                 // RFC 4271 §6.3, which RFC 7606 leaves as it is. All but the first are about to
                 // be discarded, whatever their flags (RFC 7606 §3 g).
-                let kind = FaultKind::UnrecognizedWellKnown;
-                return Err(Fault::withdraw(other, kind).notification(raw.octets));
+                if self.unknown.first(other) && !raw.is_optional() {
+                    let kind = FaultKind::UnrecognizedWellKnown;
+                    return Err(Fault::withdraw(other, kind).notification(raw.octets));
+                }
             }
             _ => {}
         }
