@@ -352,6 +352,18 @@ fn s7_8_to_s7_15_optional_attributes() {
         ("unknown transitive, empty", plus("c0c800"), &CX, Fine),
         ("unknown not transitive", plus("80c804 deadbeef"), &CX, Fine),
         ("unknown twice", plus("c0c801 01 c0c801 02"), &CX, Discard(200, FaultKind::Duplicate)),
+        (
+            "unknown twice, then as well-known",
+            plus("c0c801 01 40c801 02"),
+            &CX,
+            Discard(200, FaultKind::Duplicate),
+        ),
+        (
+            "likewise, not transitive",
+            plus("80c801 01 40c801 02"),
+            &CX,
+            Discard(200, FaultKind::Duplicate),
+        ),
         ("extended length that need not be", plus("90040004 00000001"), &CX, Fine),
     ];
     for (code, unit) in [(COMMUNITIES, 4), (EXTENDED, 8), (LARGE, 12), (IPV6_EXTENDED, 20)] {

@@ -180,7 +180,7 @@ fn update_row(names: Names, cells: &[&str], sender: &Speaker, receiver: &Speaker
     });
     sender.send(&message(UPDATE, &names.body(attributes, nlri))).unwrap();
     if let Some(reason) = outcome.strip_prefix("reset ") {
-        told(name, sender, reason);
+        told(names, name, sender, reason);
         sees("everything is withdrawn", &|seen| {
             ensure(seen.0.is_empty(), || format!("{:?}", seen.0))
         });
@@ -203,13 +203,15 @@ fn update_row(names: Names, cells: &[&str], sender: &Speaker, receiver: &Speaker
     sees("nothing is left", &|seen| ensure(seen.0.is_empty(), || format!("{:?}", seen.0)));
 }
 
-/// Waits for a NOTIFICATION of that `code/subcode`, and that the connection ends.
-fn told(name: &str, speaker: &Speaker, expected: &str) {
+/// Waits for the NOTIFICATION `code/subcode data`, and that the connection ends.
+fn told(names: Names, name: &str, speaker: &Speaker, expected: &str) {
+    let (codes, data) = expected.split_once(' ').unwrap_or((expected, ""));
+    let expected = (codes.to_owned(), names.octets(data));
     speaker.wait(name, ARRIVE, |status: &Status| {
-        let got = status.notification.as_ref();
-        let got = got.map(|(code, subcode, _)| format!("{code}/{subcode}"));
-        ensure(got.as_deref() == Some(expected) && status.closed.is_some(), || {
-            format!("{status:?}")
+        let got = status.notification.clone();
+        let got = got.map(|(code, subcode, data)| (format!("{code}/{subcode}"), data));
+        ensure(got.as_ref() == Some(&expected) && status.closed.is_some(), || {
+            format!("{status:?}, expected {expected:02x?}")
         })
     });
 }
@@ -231,7 +233,8 @@ const SPARE: u8 = 4;
 #[test]
 fn rfc7606_an_update_comes_to_what_its_faults_ask_for() {
     let resets = rows(UPDATES).filter(|cells| cells[3].starts_with("reset")).count();
-    let exchange = Exchange::new(&vec![""; usize::from(SPARE) - 2 + resets]);
+    let members = vec!["extended_next_hop = true"; usize::from(SPARE) - 2 + resets];
+    let exchange = Exchange::new(&members);
     let [sender, receiver] = [2, 3].map(|n| exchange.speaker(n));
     let mut spare = SPARE..;
     each_row(UPDATES, |row, cells| {
@@ -246,10 +249,11 @@ fn rfc7606_an_update_comes_to_what_its_faults_ask_for() {
     assert_eq!((status.closed, status.notification), (None, None), "the other member");
 }
 
-/// RFC 4271 §6.1, §6.2, §6.6, RFC 7313 §5: what is no UPDATE.
+/// RFC 4271 §6.1, §6.2, §6.6, RFC 5492 §5, RFC 7313 §5, RFC 9234 §4.2: what is no UPDATE.
 #[test]
 fn rfc4271_s6_a_message_that_cannot_be_ends_the_session_with_its_reason() {
-    let exchange = Exchange::new(&vec![""; usize::from(SPARE) - 2 + rows(MESSAGES).count()]);
+    let members = vec!["role_rfc9234 = true"; usize::from(SPARE) - 2 + rows(MESSAGES).count()];
+    let exchange = Exchange::new(&members);
     let witness = exchange.speaker(3);
     let mut spare = SPARE..;
     each_row(MESSAGES, |row, cells| {
@@ -257,7 +261,8 @@ fn rfc4271_s6_a_message_that_cannot_be_ends_the_session_with_its_reason() {
         let member = spare.next().unwrap();
         let mut config = exchange.speaker_config(member);
         config.capabilities.push((ENHANCED_ROUTE_REFRESH, Vec::new()));
-        let octets = Names { row, member }.octets(text);
+        let names = Names { row, member };
+        let octets = names.octets(text);
         let speaker = match *state {
             "connected" => Speaker::saying(config, &octets).unwrap(),
             "open-sent" => {
@@ -271,7 +276,7 @@ fn rfc4271_s6_a_message_that_cannot_be_ends_the_session_with_its_reason() {
             }
             other => panic!("no such state: {other}"),
         };
-        told(name, &speaker, outcome);
+        told(names, name, &speaker, outcome);
     });
     let status = witness.status();
     assert_eq!((status.closed, status.notification), (None, None), "the other member");
