@@ -242,17 +242,20 @@ impl<'a> Attributes<'a> {
             }
             code::ORIGIN => self.origin = true,
             code::AS_PATH => self.as_path = true,
-            other if expected_flags(other).is_none() => {
-                // RFC 4271 §6.3, which RFC 7606 leaves as it is. All but the first are about to
-                // be discarded, whatever their flags (RFC 7606 §3 g).
-                if self.unknown.first(other) && !raw.is_optional() {
-                    let kind = FaultKind::UnrecognizedWellKnown;
-                    return Err(Fault::withdraw(other, kind).notification(raw.octets));
-                }
-            }
+            other if expected_flags(other).is_none() => self.unknown_type(raw)?,
             _ => {}
         }
         out.attributes.extend_from_slice(raw.octets);
+        Ok(())
+    }
+
+    /// RFC 4271 §6.3, which RFC 7606 leaves as it is: what we do not know cannot be well-known.
+    /// All but the first are about to be discarded, whatever their flags (RFC 7606 §3 g).
+    fn unknown_type(&mut self, raw: Raw<'_>) -> Result<(), Notification> {
+        if self.unknown.first(raw.code) && !raw.is_optional() {
+            let fault = Fault::withdraw(raw.code, FaultKind::UnrecognizedWellKnown);
+            return Err(fault.notification(raw.octets));
+        }
         Ok(())
     }
 }
