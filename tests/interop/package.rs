@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rs_tests::support::forwarding::deleted;
+use rs_tests::support::forwarding::{BEGIN, END, deleted};
 use rs_tests::support::irrd::cache;
 use rs_tests::support::machine::Machine;
 use rs_tests::support::process::{output, require};
@@ -20,6 +20,8 @@ const CARGO_DEB: &str = "3.8.0";
 /// What `systemd-analyze security` may say at most, in tenths.
 const EXPOSURE: &str = "17";
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What member 11 announces.
+const ANNOUNCED: &str = "198.51.11.0/24";
 
 fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -253,6 +255,7 @@ fn upgraded(machine: &Machine) {
     machine.must("grep 'file of version 99' /etc/rs-daemon/rs-daemon.toml.dpkg-dist");
 
     machine.must("ip -n m12 monitor route >/tmp/changes 2>&1 & echo $! >/tmp/monitor");
+    heard(machine, BEGIN);
     machine.must("rsctl shutdown --graceful && systemctl start rs-daemon");
     active(machine);
     assert_ne!(main_pid(machine), pid);
@@ -262,12 +265,23 @@ fn upgraded(machine: &Machine) {
     });
     eventually("the routes of before are confirmed", PATIENCE, || {
         let shown = machine.run("rsctl routes --to 192.0.2.12")?;
-        ensure(shown.contains("198.51.11.0/24"), || shown)?;
+        ensure(shown.contains(ANNOUNCED), || shown)?;
         forwarding(machine)
     });
+    heard(machine, END);
     let changes = machine.must("kill $(cat /tmp/monitor); cat /tmp/changes");
-    assert_eq!(deleted(&changes).next(), None, "a member lost a route: {changes}");
+    assert!(!changes.contains("netlink receive error"), "{changes}");
+    assert_eq!(deleted(&changes, ANNOUNCED).next(), None, "a member lost a route: {changes}");
     machine.must("test -e /var/lib/rs-daemon/mark");
+}
+
+/// The kernel's news of what the member's forwarding table became are there up to now.
+fn heard(machine: &Machine, mark: &str) {
+    eventually("ip monitor is through", PATIENCE, || {
+        let route = format!("ip -n m12 route {{}} blackhole {mark}");
+        let [add, del] = ["add", "del"].map(|what| route.replace("{}", what));
+        machine.run(&format!("{add} && {del} && grep {mark} /tmp/changes")).map(drop)
+    });
 }
 
 fn purged(machine: &Machine) {

@@ -9,9 +9,10 @@ use super::netns::Host;
 use super::process::Process;
 use super::wait::{ensure, eventually};
 
-/// Routes of nobody else: what stands before and behind them has been heard.
-const BEGIN: &str = "198.19.255.1";
-const END: &str = "198.19.255.2";
+/// A route of nobody else: what happens after it came and went is heard.
+pub const BEGIN: &str = "198.19.255.1";
+/// As [`BEGIN`], for what stands behind them.
+pub const END: &str = "198.19.255.2";
 
 /// How long the kernel's news may take, on a machine that does much else.
 const HEARD: Duration = Duration::from_secs(20);
@@ -50,10 +51,7 @@ impl Watch {
         let changes = self.monitor.log();
         // News that it has no room for are lost, and it says so.
         assert!(!changes.contains("netlink receive error"), "{changes}");
-        deleted(&changes)
-            .filter(|line| line.split_whitespace().any(|word| word == prefix))
-            .map(str::to_owned)
-            .collect()
+        deleted(&changes, prefix).map(str::to_owned).collect()
     }
 
     fn heard(&mut self, address: &str) -> Result<(), String> {
@@ -63,8 +61,9 @@ impl Watch {
     }
 }
 
-/// Those of the lines of `ip monitor route` by which a route went. One that takes another's place is
-/// no such line.
-pub fn deleted(changes: &str) -> impl Iterator<Item = &str> {
-    changes.lines().filter(|line| line.starts_with("Deleted "))
+/// Those of the lines of `ip monitor route` by which a route to a prefix went. One that takes
+/// another's place is no such line.
+pub fn deleted<'a>(changes: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    let went = changes.lines().filter(|line| line.starts_with("Deleted "));
+    went.filter(move |line| line.split_whitespace().any(|word| word == prefix))
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::Look;
 use super::table::{Cell, Column, Style, Table};
 use super::text::{age, counted, octets, plain, stamp, time};
-use crate::control::peer::display_address;
+use crate::control::peer::{display_address, display_member};
 use crate::runtime::status::{
     DirectionCounters, NegotiatedStatus, RouteCounters, SessionState, SessionStatus, TimerStatus,
 };
@@ -149,9 +149,8 @@ impl Facts<'_, '_> {
 
 pub(super) fn write_one(session: &SessionStatus, look: &mut Look<'_>) -> io::Result<()> {
     let title = format!(
-        "AS{} {} ({}) at {}",
-        session.asn,
-        plain(&session.name),
+        "{} ({}) at {}",
+        plain(&display_member(session.asn, &session.name)),
         display_address(session),
         session.id.route_server
     );

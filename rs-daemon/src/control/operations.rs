@@ -237,10 +237,9 @@ impl Operations {
         let session = self.session(peer).await?;
         if action == Action::Reset && session.state == SessionState::Disabled {
             return Err(Refusal::invalid(format!(
-                "AS{} {} ({}) at {} is disabled: there is nothing to reset; `rsctl session enable` \
+                "{} ({}) at {} is disabled: there is nothing to reset; `rsctl session enable` \
                  lets it come up",
-                session.asn,
-                session.name,
+                peer::display_member(session.asn, &session.name),
                 peer::display_address(&session),
                 session.id.route_server
             )));
@@ -254,9 +253,8 @@ impl Operations {
         self.runtime.session_action(&session.id, action).await?;
         Ok(Done {
             message: format!(
-                "AS{} {} ({}) at {} {done}",
-                session.asn,
-                session.name,
+                "{} ({}) at {} {done}",
+                peer::display_member(session.asn, &session.name),
                 peer::display_address(&session),
                 session.id.route_server
             ),

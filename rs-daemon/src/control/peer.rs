@@ -133,13 +133,19 @@ pub fn display_address(session: &SessionStatus) -> String {
     }
 }
 
+/// A member's AS and name. One without a name in the configuration is named after its AS.
+#[must_use]
+pub fn display_member(asn: u32, name: &str) -> String {
+    let number = format!("AS{asn}");
+    if name == number { number } else { format!("{number} {name}") }
+}
+
 fn choice(session: &SessionStatus) -> String {
     format!(
-        "{} --rs {}   AS{} {} ({})",
+        "{} --rs {}   {} ({})",
         display_address(session),
         session.id.route_server,
-        session.asn,
-        session.name,
+        display_member(session.asn, &session.name),
         session.state.name()
     )
 }
@@ -169,6 +175,13 @@ mod tests {
         for text in ["AS65020", "65020", "as65020", "As65020", "192.0.2.20"] {
             assert_eq!(resolve(&all, text, None).unwrap().asn, 65020, "{text}");
         }
+    }
+
+    #[test]
+    fn a_member_without_a_name_has_its_as_once() {
+        assert_eq!(display_member(65020, "Bob Transit"), "AS65020 Bob Transit");
+        assert_eq!(display_member(65020, "AS65020"), "AS65020");
+        assert_eq!(display_member(65020, "AS6502"), "AS65020 AS6502");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use policy::{Kind, Policy, PolicyDescription};
 
 use crate::config::{Limit, LimitAction, LimitCount, PrefixLimits, RouteServer};
+use crate::control::peer::display_member;
 
 /// The policy in force and the limits of `server`.
 #[must_use]
@@ -69,7 +70,7 @@ pub fn listing(policy: &PolicyDescription) -> String {
     let sponsors = policy.sponsors.iter().map(|s| [s.check.name.to_owned(), s.setting.clone()]);
     section("otherwise for transit sponsors", sponsors, &mut out);
     for exception in &policy.exceptions {
-        let title = format!("otherwise for AS{} {}", exception.asn, exception.name);
+        let title = format!("otherwise for {}", display_member(exception.asn, &exception.name));
         let checks = exception.checks.iter().map(|s| [s.check.name.to_owned(), s.setting.clone()]);
         section(&title, checks, &mut out);
     }

@@ -21,6 +21,9 @@ let shown = "";        // The name of the view that is shown.
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 const visible = (text) => String(text).replace(UNSEEN, "\ufffd");
 
+// One without a name in the configuration is named after its AS.
+const called = (member) => member.name === "AS" + member.asn ? member.name : "AS" + member.asn + " " + member.name;
+
 function h(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
@@ -278,7 +281,7 @@ async function member(path, parameters) {
     session.routes[family][field].map(([name, n]) => family + " " + name + " " + count(n)));
   const reasons = named("filtered_by_reason");
   return [
-    h("h1", {}, "AS" + session.asn + " " + session.name),
+    h("h1", {}, called(session)),
     facts([
       ["Route server", link(rs, ["members", rs])],
       ["Address", h("span", { class: "mono" }, address(session.id))],
@@ -383,7 +386,7 @@ async function membersWith(question) {
   const same = (s) => asn ? s.asn === asn : address(s.id).split("%")[0] === question.prefix;
   const found = question.community ? [] : (await ask("members", { page: "all" })).members.filter(same);
   return found.length > 0 && h("p", {}, found.length > 1 ? "Members: " : "Member: ", found.flatMap((s, i) => [
-    i ? ", " : "", memberLink("AS" + s.asn + " " + s.name + " (" + address(s.id) + ", " + s.id.route_server + ")", s.id),
+    i ? ", " : "", memberLink(called(s) + " (" + address(s.id) + ", " + s.id.route_server + ")", s.id),
   ]));
 }
 
@@ -419,7 +422,7 @@ async function explain(_, parameters) {
     sessions.filter((s) => !rs || s.id.route_server === rs).map((s) => h("option", {
       value: s.id.route_server + " " + address(s.id),
       selected: s.id.route_server === rs && address(s.id) === to,
-    }, s.id.route_server + ": AS" + s.asn + " " + s.name + " " + address(s.id))));
+    }, s.id.route_server + ": " + called(s) + " " + address(s.id))));
   const go = (event) => {
     event.preventDefault();
     const [server, peer] = select.value.split(" ");
@@ -516,8 +519,7 @@ function heat(view, draw) {
   };
   canvas.addEventListener("mousemove", (event) => {
     const [from, to] = pair(event);
-    said.textContent = visible(count(view.routes[to][from]) + " of AS" + view.members[from].asn + " " + view.members[from].name +
-      " at AS" + view.members[to].asn + " " + view.members[to].name);
+    said.textContent = visible(count(view.routes[to][from]) + " of " + called(view.members[from]) + " at " + called(view.members[to]));
   });
   canvas.addEventListener("click", (event) => {
     const start = (index) => Math.max(0, Math.min(n - WINDOW, index - WINDOW / 2));
@@ -547,14 +549,14 @@ function matrixWindow(view, draw) {
   const jump = (which, text) => h("select", { "aria-label": text, onchange: (event) => {
     at[which] = Math.max(0, Math.min(members.length - WINDOW, Number(event.target.value)));
     draw();
-  } }, h("option", { value: at[which] }, text), members.map((m, index) => h("option", { value: index }, "AS" + m.asn + " " + m.name)));
+  } }, h("option", { value: at[which] }, text), members.map((m, index) => h("option", { value: index }, called(m))));
   return h("div", {},
     members.length > WINDOW && h("div", { class: "row" }, pager("from", "announcing"), jump("from", "go to line"),
       pager("to", "receiving"), jump("to", "go to column")),
     h("div", { class: "scroll" }, h("table", { class: "matrix" },
       h("thead", {}, h("tr", {}, h("th", {}, ""), shown(at.to).map(({ member }) => h("th", { scope: "col", title: member.name }, "AS" + member.asn)))),
       h("tbody", {}, shown(at.from).map(({ member, index: from }) => h("tr", {},
-        h("th", { scope: "row" }, memberLink("AS" + member.asn + " " + member.name, member.id)),
+        h("th", { scope: "row" }, memberLink(called(member), member.id)),
         shown(at.to).map(({ index: to }) => h("td", { class: view.kind(from, to) }, cell(from, to)))))))));
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use bgp_wire::Family;
 
 use super::{Client, Peering};
+use crate::control::peer::display_member;
 
 /// What a member can expect to receive, with room: a limit that only a leak reaches.
 const LIMIT_V4: u32 = 400_000;
@@ -13,9 +14,10 @@ const LIMIT_V6: u32 = 150_000;
 /// A comment on top in a style's own sign.
 fn title(client: &Client<'_>, sign: &str, what: &str) -> String {
     let mut title = format!(
-        "{sign} AS{} {} at {}: {what}\n{sign} Fill in the prefixes that you announce; until then \
+        "{sign} {} at {}: {what}\n{sign} Fill in the prefixes that you announce; until then \
          nothing is announced.\n",
-        client.asn, client.name, client.exchange
+        display_member(client.asn, client.name),
+        client.exchange
     );
     if let Some(interface) = client.peerings.iter().find_map(|peering| peering.interface) {
         let _ = writeln!(
