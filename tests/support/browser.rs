@@ -56,6 +56,8 @@ impl Browser {
             .args(["--disable-extensions", "--disable-background-networking", "--hide-scrollbars"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .args(["--remote-debugging-pipe", "about:blank"])
+            // It is killed in the end, and removes nothing of its own.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0);
