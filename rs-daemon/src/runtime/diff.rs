@@ -16,8 +16,8 @@ use bgp_wire::{
 use bytes::BytesMut;
 use policy::{Policy, RoutingData, Slot};
 use rib::{
-    AttributeSet, Batch, Cursor, Frame, Generation, Ingest, PeerLimit, PeerState, RouteFilter,
-    Scope, Shard, ShardConfig, ShardInput, ShardOutput,
+    AttributeSet, Batch, Cursor, Frame, Generation, Ingest, PeerLimit, PeerState, PrefixMatch,
+    RouteFilter, Scope, Shard, ShardConfig, ShardInput, ShardOutput,
 };
 
 use super::HandleError;
@@ -26,6 +26,8 @@ use super::limits::{DIFF_PAGE, IDLE_WORK};
 
 /// Differences written out for each member.
 const EXAMPLES: usize = 5;
+/// Announcements among which those to write out are looked for, for each member.
+const CANDIDATES: usize = 64;
 
 /// All sessions of the scratch shard are their slot's first.
 const GENERATION: Generation = Generation(1);
@@ -61,20 +63,50 @@ pub(super) struct SlotDiff {
     pub(super) newly_accepted: u64,
     pub(super) newly_rejected: u64,
     pub(super) examples: Vec<String>,
+}
+
+/// What would be sent to one slot.
+#[derive(Debug, Default)]
+struct Sent {
     announced: u64,
+    withdrawn: u64,
+    /// The first of them.
+    announcements: Vec<Prefix>,
+    withdrawals: Vec<Prefix>,
 }
 
 impl SlotDiff {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
 
-    fn example(&mut self, what: &str, nlri: &[Nlri]) {
-        for nlri in nlri {
-            if self.examples.len() == EXAMPLES {
-                return;
-            }
-            self.examples.push(format!("{what} {}", nlri.prefix));
+/// A few of each kind, so that none hides the others.
+fn examples(kinds: [(&str, &[Prefix]); 3]) -> Vec<String> {
+    let mut taken = [0; 3];
+    let more = |taken: &[usize; 3], kind: usize| {
+        taken[kind] < kinds[kind].1.len() && taken.iter().sum::<usize>() < EXAMPLES
+    };
+    while (0..kinds.len()).any(|kind| more(&taken, kind)) {
+        for kind in 0..kinds.len() {
+            taken[kind] += usize::from(more(&taken, kind));
+        }
+    }
+    let each = kinds.iter().zip(taken);
+    each.flat_map(|((what, all), taken)| {
+        all[..taken].iter().map(move |prefix| format!("{what} {prefix}"))
+    })
+    .collect()
+}
+
+/// Keeps the first `most` different ones.
+fn keep(kept: &mut Vec<Prefix>, nlri: &[Nlri], most: usize) {
+    for Nlri { prefix, .. } in nlri {
+        if kept.len() == most {
+            return;
+        }
+        if !kept.contains(prefix) {
+            kept.push(*prefix);
         }
     }
 }
@@ -103,12 +135,48 @@ pub(super) async fn compare(
             }));
         }
     }
-    tokio::task::spawn_blocking(move || evaluate(routes, comparison))
+    let (mut diffs, sent) = tokio::task::spawn_blocking(move || evaluate(routes, comparison))
         .await
-        .map_err(|_| HandleError::Stopping)
+        .map_err(|_| HandleError::Stopping)?;
+    let had = had(inner, route_server, &sent).await?;
+    for (slot, sent) in sent {
+        let (changes, gains): (Vec<Prefix>, Vec<Prefix>) =
+            sent.announcements.iter().partition(|prefix| had.contains(&(slot, **prefix)));
+        diffs.entry(slot).or_default().examples =
+            examples([("loses", &sent.withdrawals), ("gets", &gains), ("changes", &changes)]);
+    }
+    Ok(diffs)
 }
 
-fn evaluate(routes: Vec<Route>, comparison: Comparison) -> HashMap<Slot, SlotDiff> {
+/// What of the announcements that are kept the slots have a route of now.
+async fn had(
+    inner: &Inner,
+    route_server: usize,
+    sent: &HashMap<Slot, Sent>,
+) -> Result<HashSet<(Slot, Prefix)>, HandleError> {
+    let announced = sent
+        .iter()
+        .flat_map(|(slot, sent)| sent.announcements.iter().map(|prefix| (*slot, *prefix)));
+    let mut had = HashSet::new();
+    for page in announced.collect::<Vec<_>>().chunks(DIFF_PAGE) {
+        let page: Arc<[(Slot, Prefix)]> = page.into();
+        let of_shard = move |shard: &mut Shard| {
+            let given = |(slot, prefix): &&(Slot, Prefix)| {
+                let prefix = Some((*prefix, PrefixMatch::Exact));
+                let filter = RouteFilter { prefix, to: Some(*slot), ..RouteFilter::default() };
+                !shard.routes(&filter, Cursor::START, 1).routes.is_empty()
+            };
+            page.iter().filter(given).copied().collect::<Vec<_>>()
+        };
+        had.extend(inner.ask_shards(route_server, of_shard).await?.into_iter().flatten());
+    }
+    Ok(had)
+}
+
+fn evaluate(
+    routes: Vec<Route>,
+    comparison: Comparison,
+) -> (HashMap<Slot, SlotDiff>, HashMap<Slot, Sent>) {
     let Comparison { old, new, data, peers, removed } = comparison;
     let epoch = old.epoch();
     let mut shard = Shard::new(ShardConfig::default(), old, data.clone());
@@ -118,19 +186,20 @@ fn evaluate(routes: Vec<Route>, comparison: Comparison) -> HashMap<Slot, SlotDif
         shard.handle(ShardInput::Down { slot, generation: GENERATION, stale: false });
     }
     shard.handle(ShardInput::Policy { policy: new, data });
+    let mut sent: HashMap<Slot, Sent> = HashMap::new();
+    settle(&mut shard, |batch| note(batch, &peers, &mut sent));
     let mut diffs: HashMap<Slot, SlotDiff> = HashMap::new();
-    settle(&mut shard, |batch| note(batch, &peers, &mut diffs));
     let after = shard.exported();
     for (slot, _) in &peers {
         let count = |counts: &[[u64; 2]]| counts.get(slot.index()).map_or(0, |c| c[0] + c[1]);
-        let diff = diffs.entry(*slot).or_default();
+        let (announced, lost) = sent.get(slot).map_or((0, 0), |s| (s.announced, s.withdrawn));
         // What was announced is new to the member as far as its table has grown.
-        diff.gained = (count(&after) + diff.lost).saturating_sub(count(&before));
-        diff.changed = diff.announced.saturating_sub(diff.gained);
-        diff.announced = 0;
+        let gained = (count(&after) + lost).saturating_sub(count(&before));
+        let changed = announced.saturating_sub(gained);
+        diffs.insert(*slot, SlotDiff { gained, lost, changed, ..SlotDiff::default() });
     }
     note_verdicts(&shard, &routes, &mut diffs);
-    diffs
+    (diffs, sent)
 }
 
 /// The routes, and every peer walked to its end.
@@ -195,18 +264,18 @@ fn settle(shard: &mut Shard, mut each: impl FnMut(&Batch)) {
     }
 }
 
-fn note(batch: &Batch, peers: &[(Slot, PeerState)], diffs: &mut HashMap<Slot, SlotDiff>) {
+fn note(batch: &Batch, peers: &[(Slot, PeerState)], sent: &mut HashMap<Slot, Sent>) {
     for frame in &batch.frames {
         let (announced, withdrawn) = contents(frame);
         let concerned = |(slot, peer): &&(Slot, PeerState)| {
             peer.profile == frame.profile && batch.peers.contains(*slot)
         };
         for (slot, _) in peers.iter().filter(concerned) {
-            let diff = diffs.entry(*slot).or_default();
-            diff.announced += announced.len() as u64;
-            diff.lost += withdrawn.len() as u64;
-            diff.example("loses", &withdrawn);
-            diff.example("gets", &announced);
+            let sent = sent.entry(*slot).or_default();
+            sent.announced += announced.len() as u64;
+            sent.withdrawn += withdrawn.len() as u64;
+            keep(&mut sent.withdrawals, &withdrawn, EXAMPLES);
+            keep(&mut sent.announcements, &announced, CANDIDATES);
         }
     }
 }
@@ -257,11 +326,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn examples_are_few() {
-        let mut diff = SlotDiff::default();
-        let prefix: Prefix = "192.0.2.0/24".parse().unwrap();
-        diff.example("gets", &[Nlri::from(prefix); 9]);
-        assert_eq!(diff.examples.len(), EXAMPLES);
-        assert_eq!(diff.examples[0], "gets 192.0.2.0/24");
+    fn examples_are_few_and_of_each_kind() {
+        let prefixes: Vec<Prefix> =
+            (0..9).map(|n| format!("192.0.{n}.0/24").parse().unwrap()).collect();
+        let [few, all] = [&prefixes[..1], &prefixes[..]];
+        let told = examples([("loses", few), ("gets", all), ("changes", all)]);
+        let first = ["loses 192.0.0.0/24", "gets 192.0.0.0/24", "gets 192.0.1.0/24"];
+        assert_eq!(told[..3], first);
+        assert_eq!(told[3..], ["changes 192.0.0.0/24", "changes 192.0.1.0/24"]);
+        assert_eq!(examples([("loses", all), ("gets", &[]), ("changes", &[])]).len(), EXAMPLES);
+        assert_eq!(examples([("loses", &[]), ("gets", few), ("changes", &[])]), [first[1]]);
+    }
+
+    #[test]
+    fn a_prefix_with_several_paths_is_kept_once() {
+        let nlri: Nlri = Nlri::from("192.0.2.0/24".parse::<Prefix>().unwrap());
+        let mut kept = Vec::new();
+        keep(&mut kept, &[nlri; 9], EXAMPLES);
+        assert_eq!(kept, [nlri.prefix]);
     }
 }

@@ -114,7 +114,9 @@ impl PeerConfig {
             }
             _ if self.name != new.name => Some("name"),
             _ if self.local != new.local => Some("the address that we connect from"),
-            _ if self.differs(new) => Some("timers"),
+            _ if self.port != new.port => Some("the port that we connect to"),
+            _ if self.session.passive != new.session.passive => Some("passive"),
+            _ if self.session != new.session => Some("timers"),
             _ => None,
         }
     }

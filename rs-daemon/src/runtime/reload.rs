@@ -115,6 +115,9 @@ impl Supervisor {
             net::check_tcp_ao().map_err(|error| HandleError::Config(format!("{name}: {error}")))?;
         }
         let opened = self.open_new_listeners(&old, &new)?;
+        for listener in &opened {
+            listener.listen().map_err(|error| HandleError::Config(error.to_string()))?;
+        }
         self.check_policies(&new)?;
         self.set_protection(&old, &new)?;
         self.install_route_servers(&old, &new)?;
@@ -291,11 +294,10 @@ impl Supervisor {
             }
         }
         for listener in &opened {
-            let refused = |error: NetError| HandleError::Config(error.to_string());
             for session in new.sessions_of(listener.route_server) {
+                let refused = |error: NetError| HandleError::Config(error.to_string());
                 listener.protect(session, true).map_err(refused)?;
             }
-            listener.listen().map_err(refused)?;
         }
         Ok(opened)
     }
@@ -327,6 +329,8 @@ impl Supervisor {
         let mut new = keep_route_server_order(&old, new.clone())?;
         new.keep_member_numbers(&old);
         self.check_policies(&new)?;
+        // Their addresses are had for a moment, and nobody is let in.
+        drop(self.open_new_listeners(&old, &new)?);
         let mut sessions = self.compare(&new).await;
         sessions.warnings.extend(unforeseen(&old, &new));
         let mut members = Vec::new();
@@ -453,6 +457,16 @@ fn details(old: &Config, new: &Config, in_place: &BTreeMap<&str, Vec<SessionId>>
             count => format!("{what}: {count} sessions"),
         })
         .collect();
+    for server in &new.route_servers {
+        let before = old.route_server(&server.name).map_or(&[][..], |(_, it)| &it.listen);
+        for (new, old, what) in [
+            (&server.listen[..], before, "listens on"),
+            (before, &server.listen[..], "listens no longer on"),
+        ] {
+            let only = new.iter().filter(|address| !old.contains(address));
+            details.extend(only.map(|address| format!("{} {what} {address}", server.name)));
+        }
+    }
     for (differs, what) in [
         (rpki_differs(old, new), "sources of RPKI data"),
         (irr_differs(old, new), "sources of IRR data"),

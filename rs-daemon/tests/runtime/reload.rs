@@ -135,10 +135,12 @@ fn what_is_not_negotiated_restarts_nobody() {
     let both = format!("{other}, {own}");
     let form = "link_local_next_hop = \"double\"\n";
     let times = format!("{form}send_hold_time = \"20m\"\n");
+    let ways = format!("{times}passive = false\nport = 9\n");
     for (listen, extra, what) in [
         (&own, form, "link_local_next_hop"),
         (&both, form, "the address that we connect from"),
         (&both, times.as_str(), "timers"),
+        (&both, ways.as_str(), "the port that we connect to"),
     ] {
         let report = reload(&rs, &text(listen, extra));
         assert_eq!(report.restarted, [], "{what}");
@@ -148,7 +150,12 @@ fn what_is_not_negotiated_restarts_nobody() {
     b.until("the route", |m| m.table.len() == 1);
     assert_eq!((rs.session(11).flaps, rs.session(12).flaps), (0, 0));
 
-    let report = reload(&rs, &text(&own, &times));
+    let listens = |on: &str| format!("rs1 listens {on} 127.0.0.9:{port}");
+    let third = format!("{both}, \"127.0.0.8:{port}\"");
+    let report = reload(&rs, &text(&third, &ways));
+    assert_eq!(report.details, [listens("on").replace("0.9", "0.8")]);
+    let report = reload(&rs, &text(&own, &ways));
+    assert!(report.details.contains(&listens("no longer on")), "{report:?}");
     let because = "the route server's address changed".to_owned();
     assert_eq!(
         report.restarted,
@@ -189,9 +196,9 @@ fn a_diff_foretells_what_a_reload_does_and_changes_nothing() {
 
     let strict = head(rs.port, ENGINE)
         + "transit_free = [9002]\n"
-        + &member(11, "")
+        + &member(14, "")
         + &member(12, "")
-        + &member(14, "");
+        + &member(11, "");
     let file = rs.directory.path().join("new.toml");
     std::fs::write(&file, strict).unwrap();
     let before = (b.updates, c.updates);
@@ -204,6 +211,7 @@ fn a_diff_foretells_what_a_reload_does_and_changes_nothing() {
     assert_eq!(of(11).lost, 20);
     assert_eq!((of(11).newly_rejected, of(11).newly_accepted), (300, 0));
     assert!(of(12).examples[0].starts_with("loses 20."));
+    assert_eq!(diff.sessions.details, Vec::<String>::new(), "of who stays, 11 and 12");
 
     a.announce(&a.attributes(), &[prefix(900)]);
     b.until("one more", |m| m.table.len() == 311);
@@ -242,6 +250,8 @@ fn a_diff_knows_the_age_of_routes() {
     let diff = rs.ask(rs.handle.diff(&file)).unwrap();
     let of = |n| diff.members.iter().find(|d| d.session == rs.id(n)).unwrap();
     assert_eq!((of(13).gained, of(13).lost, of(13).changed), (0, 0, 5), "{:#?}", of(13));
+    assert_eq!(of(13).examples.len(), 5);
+    assert!(of(13).examples.iter().all(|it| it.starts_with("changes ")), "{:#?}", of(13));
     assert_eq!((of(11).lost, of(12).newly_rejected), (5, 5));
 }
 
