@@ -153,3 +153,38 @@ fn a_changed_password_takes_effect_on_reload() {
     assert_eq!(flaps("asn=\"65010\""), Ok(1.0), "the session whose password changed");
     assert_eq!(flaps("asn=\"65011\""), Ok(0.0), "the other one never went down");
 }
+
+/// The kernel knows keys by address: on a listener with a global address, sessions with the same
+/// link-local address on several interfaces have one.
+#[test]
+fn a_link_local_session_that_changes_its_interface_keeps_its_key() {
+    let mut lan = Lan::new();
+    let rs = lan.host();
+    rs.ip("link add moved1 type veth peer name moved2");
+    for interface in ["moved1", "moved2"] {
+        rs.ip(&format!("link set {interface} up"));
+    }
+    let on = |interfaces: &[&str]| {
+        interfaces.iter().zip(MEMBER..).fold(Config::on(&rs, RS), |config, (interface, asn)| {
+            config.member(asn, &[format!("fe80::10%{interface}")], PASSWORD)
+        })
+    };
+    let keys = || {
+        let output = rs.command("ss").args(["-tlni"]).output().expect("ss runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.matches("fe80::10").count()
+    };
+    // Listeners: a global one, and one on another interface.
+    let server = RouteServer::start_in(&rs, &on(&["moved1"]));
+    assert_eq!(keys(), 1, "on the global listener");
+    for (interfaces, expected) in [
+        (&["moved2"][..], 1),
+        (&["moved2", "moved1"], 1),
+        (&["moved1"], 1),
+        (&[], 0),
+        (&["moved1", "moved2"], 1),
+    ] {
+        server.reload(&on(interfaces));
+        assert_eq!(keys(), expected, "{interfaces:?}");
+    }
+}

@@ -27,8 +27,8 @@ struct TcpMd5Sig {
 /// Sets (or, with `None`, removes) the MD5 key for segments to and from `peer` (RFC 2385).
 ///
 /// A link-local peer is named by its address alone: the kernel's scope for keys is the VRF, not
-/// the interface. So one key holds for an address on all interfaces that a socket serves, which
-/// is one, as sockets for link-local addresses are bound with their scope.
+/// the interface. So one key holds for an address on all interfaces that a socket serves: one for
+/// a socket on a link-local address, all for one on a global address.
 pub(super) fn set_md5_key(
     socket: &impl AsFd,
     peer: SocketAddr,

@@ -628,7 +628,10 @@ impl Driver {
     }
 
     pub(super) fn reconfigure(&mut self, peer: &Rc<Peer>, config: PeerConfig) {
-        let restart = self.config.needs_restart(&config);
+        let outbound = peer.outbound.borrow();
+        let local = outbound.as_ref().and_then(|outbound| outbound.connection.local);
+        let restart = self.config.needs_restart(&config, local.map(|local| local.ip()));
+        drop(outbound);
         let was_disabled = self.config.disabled.is_some();
         let limits_changed = self.config.limits != config.limits;
         let counts_otherwise = self.config.limits.count != config.limits.count;

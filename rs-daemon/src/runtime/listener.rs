@@ -1,7 +1,7 @@
 //! Listening sockets: who connects is matched with a configured session by route server, address
 //! and interface, and handed to the worker that owns it. Everybody else is refused and counted.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,7 +63,7 @@ impl Listener {
     }
 
     /// Whether connections of this peer arrive here.
-    fn serves(&self, key: &SessionKey) -> bool {
+    pub(crate) fn serves(&self, key: &SessionKey) -> bool {
         self.configured.address.is_ipv4() == key.address.is_ipv4()
             && (self.configured.interface.is_none() || self.configured.interface == key.interface)
     }
@@ -73,8 +73,8 @@ impl Listener {
         if !self.serves(&session.key) {
             return Ok(());
         }
-        if session.ttl_security && on {
-            net::set_listener_hops(&self.socket)?;
+        if on {
+            self.answer_gtsm(session)?;
         }
         let key = session.password.as_ref().filter(|_| on);
         let peer = SocketAddr::new(session.key.address, 0);
@@ -94,6 +94,33 @@ impl Listener {
                 if session.password.is_some() { removed } else { Ok(()) }
             }
         }
+    }
+
+    /// As [`Listener::protect`] for a session whose key may be there already.
+    pub(crate) fn keep_protected(&self, session: &MemberSession) -> Result<(), NetError> {
+        match self.protect(session, true) {
+            Err(error) if session.tcp_ao.is_some() && error.kind() == ErrorKind::AlreadyExists => {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Takes the key of a session that goes; `heir` has the same address, and stays.
+    pub(crate) fn release(
+        &self,
+        session: &MemberSession,
+        heir: Option<&MemberSession>,
+    ) -> Result<(), NetError> {
+        let Some(heir) = heir else { return self.protect(session, false) };
+        if session.tcp_ao.is_some() && session.tcp_ao != heir.tcp_ao {
+            self.protect(session, false)?;
+        }
+        self.keep_protected(heir)
+    }
+
+    fn answer_gtsm(&self, session: &MemberSession) -> Result<(), NetError> {
+        if session.ttl_security { net::set_listener_hops(&self.socket) } else { Ok(()) }
     }
 
     /// The kernel does not take a key of TCP-AO beside one of MD5.

@@ -18,6 +18,7 @@ pub mod handle;
 mod histogram;
 mod inbound;
 mod inbox;
+mod keys;
 mod lane;
 mod learned;
 mod learning;

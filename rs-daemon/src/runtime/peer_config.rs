@@ -1,6 +1,6 @@
 //! What a worker needs to know of one configured session.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,15 +86,19 @@ impl PeerConfig {
             .transpose()
     }
 
-    /// Whether `new` can only take effect with a new session, and why.
-    pub(crate) fn needs_restart(&self, new: &Self) -> Option<&'static str> {
+    /// Whether `new` can only take effect with a new session, and why. `local`: our end of the
+    /// connection, if there is one.
+    pub(crate) fn needs_restart(&self, new: &Self, local: Option<IpAddr>) -> Option<&'static str> {
+        let is_of = |listen: &[ListenAddress]| {
+            local.is_some_and(|local| listen.iter().any(|own| own.address == local))
+        };
         if self.password != new.password {
             Some("its password changed")
         } else if self.tcp_ao != new.tcp_ao {
             Some("its TCP-AO key changed")
         } else if self.ttl_security != new.ttl_security {
             Some("ttl_security changed")
-        } else if self.local.as_ref().is_some_and(|local| !new.listen.contains(local)) {
+        } else if is_of(&self.listen) && !is_of(&new.listen) {
             Some("the route server's address changed")
         } else if self.session.needs_reset(&new.session) {
             Some("what is negotiated changed")
@@ -130,7 +134,8 @@ impl PeerConfig {
             || self.limits != new.limits
             || self.local != new.local
             || self.disabled != new.disabled
-            || self.needs_restart(new).is_some()
+            || self.listen != new.listen
+            || self.needs_restart(new, None).is_some()
     }
 }
 

@@ -1,6 +1,7 @@
 //! From one configuration to the next, touching only what differs.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use rib::{LimitAction, Shard};
 use tokio::sync::oneshot;
 
 use super::HandleError;
-use super::daemon::{StartError, compile, compile_for, new_shard};
+use super::daemon::{compile, compile_for, new_shard};
 use super::diff::{self, Comparison};
 use super::engine::RouteServerShared;
 use super::listener::Listener;
@@ -33,6 +34,7 @@ impl Supervisor {
     /// What would change for sessions and policies; changes nothing.
     pub(super) async fn compare(&self, new: &Config) -> ReloadReport {
         let accepted = self.accepted(new).await;
+        let local = self.local_addresses().await;
         let old = self.inner.config.load();
         let known = |message: &str| old.warnings.iter().any(|warning| warning.message == message);
         let warnings = new.warnings.iter().filter(|warning| !known(&warning.message));
@@ -53,10 +55,11 @@ impl Supervisor {
                     let accepted = accepted.get(&place).copied().unwrap_or_default();
                     report.warnings.extend(above_limit(session, peer, &changed, accepted));
                     report.warnings.extend(may_close(session, peer, &changed));
-                    if let Some(reason) = peer.needs_restart(&changed) {
-                        report.restarted.push((id(&session.key), reason.to_owned()));
+                    let id = id(&session.key);
+                    if let Some(reason) = peer.needs_restart(&changed, local.get(&id).copied()) {
+                        report.restarted.push((id, reason.to_owned()));
                     } else if let Some(what) = peer.changes_in_place(&changed) {
-                        in_place.entry(what).or_default().push(id(&session.key));
+                        in_place.entry(what).or_default().push(id);
                     }
                 }
             }
@@ -65,6 +68,12 @@ impl Supervisor {
         report.details = details(&old, new, &in_place);
         report.needs_restart = needs_restart(&old, new);
         report
+    }
+
+    /// Our end of each connection.
+    async fn local_addresses(&self) -> HashMap<SessionId, IpAddr> {
+        let sessions = self.inner.snapshot(None).await.into_iter();
+        sessions.filter_map(|session| Some((session.id, session.local?.ip()))).collect()
     }
 
     /// Accepted prefixes by family of the sessions whose limit begins to count only those.
@@ -125,7 +134,7 @@ impl Supervisor {
         // Who is gone stops first: from the new policy on nothing names it, and until it has
         // stopped the old one holds.
         for session in old.sessions().filter(|session| new.session(&session.key).is_none()) {
-            self.take_away(session).await;
+            self.take_away(session, &new).await;
         }
         self.close_listeners(&new).await;
         for listener in opened {
@@ -209,10 +218,10 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn take_away(&mut self, session: &MemberSession) {
+    async fn take_away(&mut self, session: &MemberSession, new: &Config) {
         self.inner.registry.remove(&session.key);
         self.peers.remove(&session.key);
-        if let Err(error) = self.protect(session, false) {
+        if let Err(error) = self.release_key(session, new) {
             tracing::warn!(%error, "the peer's key stays on the listener");
         }
         let route_server = session.route_server;
@@ -233,49 +242,6 @@ impl Supervisor {
         if !unchanged {
             self.add(new, session, false);
         }
-    }
-
-    /// Sets the keys of new sessions, and changes those of others, before anything else is touched: a
-    /// session without its key would be open to all. Where the kernel refuses one, all are as before.
-    fn set_protection(&self, old: &Config, new: &Config) -> Result<(), HandleError> {
-        let protection = |s: &MemberSession| (s.password.clone(), s.tcp_ao.clone(), s.ttl_security);
-        let mut changed = Vec::new();
-        for session in new.sessions() {
-            let before = old.session(&session.key);
-            if before.map(protection) == Some(protection(session)) {
-                continue;
-            }
-            changed.push((before, session));
-            if let Err(error) = self.change_protection(before, session) {
-                for (before, session) in changed.into_iter().rev() {
-                    let taken_back = match before {
-                        Some(before) => self.change_protection(Some(session), before),
-                        None => self.protect(session, false),
-                    };
-                    if let Err(error) = taken_back {
-                        tracing::error!(%error, session = %session.key, "its key is not as it was");
-                    }
-                }
-                return Err(HandleError::Config(format!("{}: {error}", session.key)));
-            }
-        }
-        Ok(())
-    }
-
-    /// A password is replaced, never removed first: there is no moment without one. Keys of TCP-AO
-    /// stand side by side unless they have the same ids.
-    fn change_protection(
-        &self,
-        before: Option<&MemberSession>,
-        session: &MemberSession,
-    ) -> Result<(), StartError> {
-        let old_key = before.filter(|old| old.tcp_ao.is_some() && old.tcp_ao != session.tcp_ao);
-        let ids = |s: &MemberSession| s.tcp_ao.as_ref().map(|ao| (ao.send_id, ao.receive_id));
-        let in_the_way = old_key.filter(|old| session.tcp_ao.is_none() || ids(old) == ids(session));
-        let beside = old_key.filter(|_| in_the_way.is_none());
-        in_the_way.map_or(Ok(()), |old| self.protect(old, false))?;
-        self.protect(session, true)?;
-        beside.map_or(Ok(()), |old| self.protect(old, false))
     }
 
     fn open_new_listeners(&self, old: &Config, new: &Config) -> Result<Vec<Listener>, HandleError> {

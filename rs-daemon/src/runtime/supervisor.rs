@@ -162,7 +162,7 @@ impl Supervisor {
     /// Keys first, then handshakes: a connection without a signature must not slip in between.
     fn protect_all(&self) -> Result<(), StartError> {
         let config = self.inner.config.load();
-        config.sessions().try_for_each(|session| self.protect(session, true))?;
+        config.sessions().try_for_each(|session| self.protect(session))?;
         self.listeners.iter().try_for_each(|(listener, _)| {
             let name = Arc::clone(&listener.name);
             listener.listen().map_err(|source| StartError::Listen { name, source })
@@ -302,19 +302,6 @@ impl Supervisor {
     }
 
     // Sessions.
-
-    /// Sets (or removes) what the kernel needs to know of a session's peer.
-    pub(super) fn protect(&self, session: &MemberSession, on: bool) -> Result<(), StartError> {
-        for (listener, _) in &self.listeners {
-            if listener.route_server == session.route_server {
-                listener.protect(session, on).map_err(|source| StartError::Listen {
-                    name: Arc::clone(&session.key.route_server),
-                    source,
-                })?;
-            }
-        }
-        Ok(())
-    }
 
     /// Registers a session and hands it to its worker, or hands its worker the change.
     pub(super) fn add(&mut self, config: &Config, session: &MemberSession, starting: bool) {

@@ -154,14 +154,21 @@ fn what_is_not_negotiated_restarts_nobody() {
     let third = format!("{both}, \"127.0.0.8:{port}\"");
     let report = reload(&rs, &text(&third, &ways));
     assert_eq!(report.details, [listens("on").replace("0.9", "0.8")]);
+    // Put first, then alone: it is the other end of no connection.
+    reload(&rs, &text(&both, &ways));
     let report = reload(&rs, &text(&own, &ways));
     assert!(report.details.contains(&listens("no longer on")), "{report:?}");
+    assert_eq!(report.restarted, []);
+    reload(&rs, &text(&both, &ways));
+    let report = reload(&rs, &text(&other, &ways));
     let because = "the route server's address changed".to_owned();
     assert_eq!(
         report.restarted,
         [11, 12].map(|n| (rs.id(n), because.clone())),
         "where it was is gone"
     );
+    a.until_closed();
+    b.until_closed();
 }
 
 #[test]
