@@ -8,7 +8,7 @@ use crate::config::{
     CheckMode, ImportPolicy, Kind, MedMode, MoreSpecifics, NextHopMode, PeerPolicy, PolicyConfig,
     PrependTie, Role,
 };
-use crate::policy::Policy;
+use crate::policy::{Policy, keeps};
 use crate::reject::RejectReason;
 use crate::trace::Check;
 use crate::verdict::CHECKS;
@@ -42,7 +42,7 @@ pub struct PolicyDescription {
     pub export: Vec<String>,
     /// Control communities.
     pub actions: Vec<CommunityDescription>,
-    /// Informational communities.
+    /// Informational communities that members may see.
     pub tags: Vec<CommunityDescription>,
     /// Why routes are refused.
     pub reject_codes: Vec<RejectCode>,
@@ -126,21 +126,56 @@ impl Policy {
             limits: Vec::new(),
             selection: selection(config),
             export: export(self),
-            actions: self.described(|audience| matches!(audience, Audience::Any | Audience::Peer)),
-            tags: self.described(|audience| audience == Audience::Informational),
+            actions: self.described(|one| matches!(one.audience(), Audience::Any | Audience::Peer)),
+            tags: self.described(|one| self.tells(one)),
             reject_codes: self.reject_codes(),
             warnings: self.warnings().iter().map(ToString::to_string).collect(),
         }
     }
 
-    fn described(&self, wanted: impl Fn(Audience) -> bool) -> Vec<CommunityDescription> {
+    /// Whether members may see that informational community. Collectors, who are told everything,
+    /// are no members.
+    fn tells(&self, function: Function) -> bool {
+        let (config, readers) = (self.config(), !self.groups().tag_only.is_empty());
+        let kept = |of: fn(&ImportPolicy) -> CheckMode| {
+            let members = config.peers.iter().flatten().map(|peer| &peer.import);
+            members.chain([&config.import]).any(|import| keeps(of(import)))
+        };
+        match function {
+            Function::RovValid | Function::RovUnknown | Function::RovNotChecked => {
+                config.inform.rov || readers
+            }
+            Function::RovInvalid => config.inform.rov || readers || kept(|import| import.rpki),
+            Function::AspaValid | Function::AspaUnknown | Function::AspaInvalid => {
+                kept(|import| import.aspa)
+            }
+            // Of a source that we do not have.
+            Function::IrrArin => false,
+            Function::IrrPresent
+            | Function::IrrNotChecked
+            | Function::IrrOriginPresent
+            | Function::IrrOriginAbsent
+            | Function::IrrPrefixPresent
+            | Function::IrrPrefixAbsent
+            | Function::IrrRoa
+            | Function::IrrWhiteList
+            | Function::PathHasTransitFree => {
+                config.inform.irr || readers || kept(|import| import.irr)
+            }
+            Function::LearntFrom => config.inform.learnt_from,
+            Function::Location => config.inform.location,
+            other => other.audience() == Audience::Informational,
+        }
+    }
+
+    fn described(&self, wanted: impl Fn(Function) -> bool) -> Vec<CommunityDescription> {
         if !self.obeys_communities() {
             return Vec::new();
         }
         let written = |pattern: &Pattern| written(pattern, self.config());
         Function::ALL
             .into_iter()
-            .filter(|function| wanted(function.audience()))
+            .filter(|&function| wanted(function))
             .filter(|&function| {
                 function != Function::Transit || self.config().kind == Kind::Transitable
             })
@@ -434,6 +469,7 @@ mod tests {
     use crate::testing::{V4, X, compiled, config, with_import};
     use bgp_wire::Asn;
 
+    use crate::config::{FilterMode, PolicyConfig};
     use crate::{CheckMode, Kind};
 
     #[test]
@@ -462,6 +498,31 @@ mod tests {
             .map(|exception| (exception.asn, exception.checks.len(), &*exception.checks[0].setting))
             .collect();
         assert_eq!(exceptions, [(2000, 1, "tag"), (2003, 1, "reject: 7")]);
+    }
+
+    /// What is configured to be told, and what checks that keep routes tell of those.
+    #[test]
+    fn communities_that_nobody_adds_are_not_shown() {
+        let told = |change: &dyn Fn(&mut PolicyConfig)| {
+            let mut config = config(Kind::Regular);
+            change(&mut config);
+            let tags = compiled(config).describe().tags;
+            let names: Vec<_> = tags.iter().map(|tag| tag.function.name()).collect();
+            let parts = ["rov_valid", "rov_invalid", "irr_origin_absent", "learnt_from"];
+            parts.map(|part| names.contains(&part))
+        };
+        let reader = |config: &mut PolicyConfig| {
+            config.peers[X.index()].as_mut().unwrap().filter = FilterMode::TagOnly;
+        };
+        assert_eq!(told(&|_| ()), [false; 4]);
+        assert_eq!(told(&|c| c.inform.rov = true), [true, true, false, false]);
+        assert_eq!(told(&|c| c.inform.irr = true), [false, false, true, false]);
+        assert_eq!(told(&|c| c.inform.learnt_from = true), [false, false, false, true]);
+        assert_eq!(told(&reader), [true, true, true, false]);
+        let keep = |c: &mut PolicyConfig| with_import(c, X, |it| it.rpki = CheckMode::Tag);
+        assert_eq!(told(&keep), [false, true, false, false]);
+        let keep = |c: &mut PolicyConfig| with_import(c, X, |it| it.irr = CheckMode::PerMember);
+        assert_eq!(told(&keep), [false, false, true, false]);
     }
 
     #[test]
