@@ -165,7 +165,12 @@ impl Watched {
             return None;
         }
         if let Some(error) = error.as_ref().filter(|_| !known) {
-            tracing::warn!(file = %self.path.display(), %error, "VRP file not usable, keeping the last good one");
+            let kept = if self.good == VrpFile::default() {
+                "there are no data from it"
+            } else {
+                "keeping the last good one"
+            };
+            tracing::warn!(file = %self.path.display(), %error, "VRP file not usable, {kept}");
         }
         if changed {
             self.unread = error.clone().filter(|_| self.seen.is_none());

@@ -31,7 +31,8 @@ config_table! {
         /// On a transitable server: `downstream`, or `transit-sponsor`.
         role: Role = "\"downstream\"",
         /// What is withheld from this member where `irr` or `rpki` is `per-member`:
-        /// `irr+rpki`, `irr`, `rpki` or `tag-only`.
+        /// `irr+rpki`, `irr`, `rpki` or `tag-only`, nothing: on any server it sees the
+        /// informational communities of IRR and RPKI then.
         filter: FilterMode = "\"irr+rpki\"",
         /// Its RPSL policy holds, on route servers with `rpsl`.
         rpsl: bool = "true",

@@ -30,6 +30,7 @@ use super::{
         rpki::RpkiTable,
         state::{DynamicLimitsTable, StateTable},
     },
+    regular,
     report::{At, Located, Reports},
 };
 
@@ -224,10 +225,21 @@ fn rpki(table: &RpkiTable, reports: &mut Reports) -> Rpki {
         caches.push(RpkiCache { address: address.0, preference });
     }
     caches.sort_by_key(|cache| cache.preference);
+    readable(table.json.as_ref(), reports);
     Rpki { caches, json: values(&table.json) }
 }
 
+/// A file of data may come later, and elsewhere than where the configuration is checked.
+fn readable(files: Option<&Located<Vec<Located<PathBuf>>>>, reports: &mut Reports) {
+    for file in files.map_or(&[][..], |list| &list.value) {
+        let Err(error) = regular::open(&file.value) else { continue };
+        let message = format!("{} cannot be read: {error}", file.value.display());
+        reports.warning(file.at, message, "until it can be, there are no data from it");
+    }
+}
+
 fn irr(table: &IrrTable, reports: &mut Reports) -> Irr {
+    readable(table.dump.as_ref(), reports);
     let irr = Irr {
         server: value(&table.server).map(|server| server.0),
         sources: values(&table.sources),
