@@ -1,6 +1,10 @@
 //! The machine's clock, watched beside the monotonic one. One that jumps is not believed at once: what
 //! is kept by the day (dynamic prefix limits) would be thrown away as too old, or as of the future,
-//! because a machine came up with another year.
+//! because a machine came up with another year. One that is believed in the end moves it along
+//! ([`News::Believed`]).
+//!
+//! A clock that is ahead at the start cannot be told from a daemon that was off for so long: what was
+//! kept is too old then.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,7 +53,12 @@ pub(super) enum News {
     /// It is where it was before it jumped.
     Back,
     /// It has gone on evenly for so long that it is believed.
-    Believed,
+    Believed {
+        /// The day (UTC) until now.
+        before: Date,
+        /// The day as it shows it.
+        after: Date,
+    },
 }
 
 /// See the module.
@@ -86,8 +95,9 @@ impl Clock {
             Some(doubted) if doubted.has(wall, now) => {
                 let believed = now.saturating_duration_since(doubted.at) >= BELIEVED_AFTER;
                 believed.then(|| {
+                    let before = self.today(now);
                     *self = Self { believed: seen, doubted: None };
-                    News::Believed
+                    News::Believed { before, after: self.today(now) }
                 })
             }
             _ => {
@@ -152,7 +162,9 @@ mod tests {
         let mut clock = Clock::new(noon() - YEARS, start);
         assert!(matches!(clock.look(noon(), start), Some(News::Jumped { ahead: true, .. })));
         assert_eq!(clock.look(noon() + HOUR * 23, start + HOUR * 23), None);
-        assert_eq!(clock.look(noon() + HOUR * 24, start + HOUR * 24), Some(News::Believed));
+        let before = day(2, 2).checked_sub(jiff::Span::new().days(3660)).unwrap();
+        let believed = Some(News::Believed { before, after: day(2, 2) });
+        assert_eq!(clock.look(noon() + HOUR * 24, start + HOUR * 24), believed);
         assert_eq!(clock.today(start + HOUR * 24), day(2, 2));
     }
 

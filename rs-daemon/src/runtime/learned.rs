@@ -58,6 +58,14 @@ impl History {
             *self = Self::default();
         }
     }
+
+    fn shift(&mut self, span: jiff::Span) {
+        let days = std::mem::take(&mut self.days);
+        for (day, most) in days {
+            let there = self.days.entry(day.saturating_add(span)).or_default();
+            *there = most.max(*there);
+        }
+    }
 }
 
 /// One session.
@@ -187,6 +195,15 @@ impl Learned {
             history.watched_secs += elapsed.as_secs();
             let most = history.days.entry(self.today).or_default();
             *most = count.max(*most);
+        }
+    }
+
+    /// What was the day `before` is `after` now: another clock dates the same past.
+    pub(crate) fn shift(&mut self, before: Date, after: Date) {
+        let span = after - before;
+        self.today = self.today.saturating_add(span);
+        for memory in self.sessions.values_mut() {
+            Family::ALL.into_iter().for_each(|family| memory.family_mut(family).shift(span));
         }
     }
 

@@ -127,8 +127,15 @@ impl Supervisor {
                 );
             }
             Some(News::Back) => tracing::info!("the machine's clock is back where it was"),
-            Some(News::Believed) => {
-                tracing::info!("the machine's clock has gone on evenly for a day: it is believed");
+            Some(News::Believed { before, after }) => {
+                if let Some(learning) = &mut self.learning {
+                    learning.learned.shift(before, after);
+                }
+                tracing::info!(
+                    %before, %after,
+                    "the machine's clock has gone on evenly for a day: it is believed, and what is \
+                     kept by the day moves along"
+                );
             }
         }
     }

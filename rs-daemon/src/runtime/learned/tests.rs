@@ -138,6 +138,23 @@ fn a_clock_that_was_ahead_leaves_nothing_behind() {
     assert!(learned.status(&key(1), ASN, Family::V4).highest < 100);
 }
 
+/// A clock that is believed to be ten years off, one way or the other, dates the same past.
+#[test]
+fn what_was_learned_moves_with_a_clock_that_is_believed() {
+    for years in [3653, -3653] {
+        let rules = DynamicLimits { first: Duration::ZERO, ..RULES };
+        let mut learned = Learned::new(rules, LearnedFile::default(), day(0));
+        watch_a_day(&mut learned, 0, 5000);
+        watch_a_day(&mut learned, 1, 300);
+        assert_eq!(limit(&learned), Some(7000));
+        learned.shift(day(2), day(2 + years));
+        learned.tick(day(2 + years));
+        assert_eq!(limit(&learned), Some(7000), "{years} days");
+        learned.tick(day(60 + years));
+        assert_eq!(limit(&learned), Some(1000), "60 days after the first one, as without a jump");
+    }
+}
+
 #[test]
 fn without_a_first_watch_the_lowest_limit_holds_at_once() {
     let rules = DynamicLimits { first: Duration::ZERO, ..RULES };
