@@ -34,11 +34,32 @@ impl FaultLog {
         body: &[u8],
     ) {
         if let Some(unsaid) = self.0.admit(now) {
-            let prefixes = named(prefixes);
-            let update = Hex(body);
-            tracing::info!(%fault, %prefixes, %update, unsaid, "malformed UPDATE");
+            write_line(fault, prefixes, body, unsaid);
         }
     }
+
+    /// The one that ends the session is said however soon it comes: no other line follows.
+    pub(super) fn say_last<'a>(
+        &mut self,
+        now: Instant,
+        fault: &impl Display,
+        prefixes: impl Iterator<Item = &'a Nlri>,
+        body: &[u8],
+    ) {
+        let unsaid = self.0.force(now);
+        write_line(fault, prefixes, body, unsaid);
+    }
+}
+
+fn write_line<'a>(
+    fault: &impl Display,
+    prefixes: impl Iterator<Item = &'a Nlri>,
+    body: &[u8],
+    unsaid: u64,
+) {
+    let prefixes = named(prefixes);
+    let update = Hex(body);
+    tracing::info!(%fault, %prefixes, %update, unsaid, "malformed UPDATE");
 }
 
 fn named<'a>(prefixes: impl Iterator<Item = &'a Nlri>) -> String {

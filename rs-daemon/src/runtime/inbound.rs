@@ -74,7 +74,7 @@ impl Inbound {
         let end_of_rib = update.end_of_rib;
         if let Err(notification) = &decoded {
             malformed.session_reset += 1;
-            self.fault_log.say(received, notification, prefixes(&update), body);
+            self.fault_log.say_last(received, notification, prefixes(&update), body);
         } else {
             for fault in &update.faults {
                 self.fault_log.say(received, fault, prefixes(&update), body);
@@ -254,16 +254,24 @@ mod tests {
                 let taken = inbound.on_update(&body, at, &policy, &mut malformed, &shards);
                 assert_eq!(taken, Ok(None));
             }
+            // Withdrawn routes that are longer than the message: no more is heard of the member.
+            let at = start + FAULT_LOG_INTERVAL;
+            for (body, ends) in [(&body[..], false), (&[0, 9][..], true)] {
+                let taken = inbound.on_update(body, at, &policy, &mut malformed, &shards);
+                assert_eq!(taken.is_err(), ends);
+            }
         });
         let text = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let text = String::from_utf8(text).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[0].contains("malformed UPDATE") && lines[0].contains("unsaid=0"), "{text}");
         assert!(lines[0].contains("prefixes=20.0.0.0/24"), "{text}");
         assert!(lines[0].contains("update=0000000018140000"), "{text}");
-        let before = malformed.treat_as_withdraw / 1001 * 1000;
-        assert!(before >= 1000, "{malformed:?}");
-        assert!(lines[1].contains(&format!("unsaid={}", before - 1)), "{text}");
+        let each = malformed.treat_as_withdraw / 1002;
+        assert!(each >= 1, "{malformed:?}");
+        assert!(lines[1].contains(&format!("unsaid={}", each * 1000 - 1)), "{text}");
+        let last = format!("unsaid={}", each * 2 - 1);
+        assert!(lines[2].contains("update=0009") && lines[2].contains(&last), "{text}");
     }
 }

@@ -85,7 +85,8 @@ pub(crate) const LISTEN_BACKLOG: i32 = 1024;
 pub(crate) const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time between log lines about malformed UPDATEs of one session. *When sooner:* the line is left
-/// out and the next one says how many were; the counters have them all.
+/// out and the next one says how many were; the counters have them all. The UPDATE that ends the
+/// session is always said.
 pub(crate) const FAULT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time between log lines of one kind about the prefix limits of one session. *When sooner:* as

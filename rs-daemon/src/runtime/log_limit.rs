@@ -22,7 +22,12 @@ impl LogLimit {
             self.unsaid += 1;
             return None;
         }
+        Some(self.force(now))
+    }
+
+    /// Writes a line in any case, which says how many were left out before it.
+    pub(crate) fn force(&mut self, now: Instant) -> u64 {
         self.last = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
+        std::mem::take(&mut self.unsaid)
     }
 }
