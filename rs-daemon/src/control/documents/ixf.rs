@@ -90,22 +90,10 @@ fn member_entry(
     config: &Config,
     sessions: &[SessionStatus],
 ) -> Value {
-    // One port for each address, also where each route server has an entry of its own for it.
-    let mut ports: Vec<(&Member, Vec<&MemberSession>)> = Vec::new();
-    for member in members {
-        let shares = |port: &&mut (&Member, Vec<&MemberSession>)| {
-            let of =
-                |session: &&MemberSession| (session.key.address, session.key.interface.clone());
-            let known: Vec<_> = port.1.iter().map(of).collect();
-            member.sessions.iter().any(|session| known.contains(&of(&session)))
-        };
-        match ports.iter_mut().find(shares) {
-            Some((_, sessions)) => sessions.extend(&member.sessions),
-            None => ports.push((member, member.sessions.iter().collect())),
-        }
-    }
-    let connections: Vec<_> =
-        ports.iter().map(|(member, of)| connection(member, of, config, sessions)).collect();
+    let connections: Vec<_> = ports(members)
+        .iter()
+        .map(|(member, of)| connection(member, of, config, sessions))
+        .collect();
     // A name that is only the number says less than any other one.
     let number = format!("AS{asn}");
     let named = members.iter().find(|member| *member.name != *number).or_else(|| members.first());
@@ -117,6 +105,31 @@ fn member_entry(
         "name": named.map_or("", |member| &*member.name),
         "connection_list": connections,
     })
+}
+
+/// One port for each address, also where each route server has an entry of its own for it, and one
+/// for all addresses that stand in one entry.
+fn ports<'a>(members: &[&'a Member]) -> Vec<(&'a Member, Vec<&'a MemberSession>)> {
+    let of = |session: &MemberSession| (session.key.address, session.key.interface.clone());
+    let mut ports: Vec<(&Member, Vec<&MemberSession>)> = Vec::new();
+    for member in members {
+        let here: Vec<_> = member.sessions.iter().map(of).collect();
+        let shares = |port: &(&Member, Vec<&MemberSession>)| {
+            port.1.iter().any(|session| here.contains(&of(session)))
+        };
+        let Some(first) = ports.iter().position(shares) else {
+            ports.push((member, member.sessions.iter().collect()));
+            continue;
+        };
+        // Those that were apart until here are one.
+        let (same, others): (Vec<_>, Vec<_>) =
+            ports.split_off(first + 1).into_iter().partition(shares);
+        ports.extend(others);
+        let one = &mut ports[first].1;
+        one.extend(same.into_iter().flat_map(|(_, sessions)| sessions));
+        one.extend(&member.sessions);
+    }
+    ports
 }
 
 fn connection(
@@ -335,6 +348,55 @@ mod tests {
             "address": "192.0.2.2", "routeserver": true, "max_prefix": 70 } }]);
         assert_eq!(port(0), &expected);
         assert_eq!(port(1)[0]["ipv4"]["address"], "192.0.2.3");
+    }
+
+    /// One route server has a table for each family, the other one for both: one port again, and
+    /// others stay where they are.
+    #[test]
+    fn a_table_that_has_the_addresses_of_two_joins_them() {
+        let more = r#"
+            [[route_server]]
+            name      = "rs2"
+            router_id = "192.0.2.251"
+            listen    = ["192.0.2.251:179", "[fe80::2]:179"]
+            [route_server.import]
+            irr  = "off"
+            rpki = "off"
+            [[member]]
+            asn = 20002
+            [[member.session]]
+            address = "192.0.2.3"
+            [[member]]
+            asn = 20002
+            [[member.session]]
+            address       = "fe80::2:2"
+            route_servers = ["rs1"]
+            [[member]]
+            asn = 20002
+            [[member.session]]
+            address       = "192.0.2.2"
+            route_servers = ["rs2"]
+            [[member.session]]
+            address       = "fe80::2:2"
+            route_servers = ["rs2"]
+        "#;
+        let text = CONFIG.replace(
+            "        address = \"192.0.2.2\"",
+            "        address = \"192.0.2.2\"\n        route_servers = [\"rs1\"]",
+        );
+        let config = crate::config::parse(Path::new("ixf.toml"), &(text + more)).unwrap();
+        let export = ixf(&config, &[], sample::time(sample::NOON));
+        let ports = export["member_list"][1]["connection_list"].as_array().unwrap();
+        let addresses = ports.iter().map(|port| {
+            let vlans = port["vlan_list"].as_array().unwrap().iter();
+            let address = |vlan: &Value| {
+                let family = if vlan.get("ipv4").is_some() { "ipv4" } else { "ipv6" };
+                vlan[family]["address"].as_str().unwrap().to_owned()
+            };
+            vlans.map(address).collect::<Vec<_>>()
+        });
+        let addresses: Vec<_> = addresses.collect();
+        assert_eq!(addresses, [vec!["192.0.2.2", "fe80::2:2"], vec!["192.0.2.3"]]);
     }
 
     /// Networks of each family make a VLAN in the order in which they stand, and a collector is no
