@@ -103,6 +103,10 @@ fn between_route_servers(
             let detail = format!("not at {}", missing.join(", "));
             found.push(finding(one, "not-at-all-servers", detail));
         }
+        // Only those that are up are compared.
+        if !up.iter().any(|session| concerns(session)) {
+            continue;
+        }
         for (family, name) in ["ipv4", "ipv6"].into_iter().enumerate() {
             // Who announces other numbers has other numbers accepted, too.
             let received = differing("received", &up, |s| s.routes[family].received);
@@ -216,5 +220,24 @@ mod tests {
         let found = findings(&[one, other], &HashMap::new(), None);
         let names: Vec<_> = found.iter().map(|f| (f.finding, f.detail.as_str())).collect();
         assert_eq!(names, [("servers-differ", "ipv4 accepted: rs1 10, rs2 9")]);
+    }
+
+    #[test]
+    fn what_differs_between_others_is_not_said_of_one_that_is_down() {
+        let mut one = sample::session("rs1", 65001, "192.0.2.1");
+        (one.routes[0].received, one.routes[0].accepted) = (10, 10);
+        let mut down = one.clone();
+        down.id.route_server = "rs2".into();
+        down.state = SessionState::Active;
+        let mut other = one.clone();
+        other.id.route_server = "rs3".into();
+        other.routes[0].received = 9;
+        let sessions = [one, down, other];
+        let names = |only: &str| -> Vec<_> {
+            let found = findings(&sessions, &HashMap::new(), Some(only));
+            found.into_iter().map(|f| f.finding).collect()
+        };
+        assert_eq!(names("rs2"), ["not-at-all-servers", "no-session"]);
+        assert_eq!(names("rs3"), ["not-at-all-servers", "servers-differ"]);
     }
 }
