@@ -220,6 +220,8 @@ pub(super) struct PolicyKeeper {
     filters: Arc<RpslPolicies>,
     /// AS-SETs that could not be expanded, by member.
     unknown: BTreeMap<Asn, BTreeSet<String>>,
+    /// AS-SETs that bring more as-sets than are followed, since they were asked for last.
+    too_much: BTreeSet<String>,
     /// What the log has been told.
     told: BTreeMap<Asn, (PolicyState, Option<String>)>,
 }
@@ -266,6 +268,7 @@ impl PolicyKeeper {
         let now = super::unix_now();
         for (name, found) in fetched.sets {
             let name = name.to_string();
+            self.too_much.remove(&name);
             match (found, self.stored.sets.get_mut(&name)) {
                 (Some(origins), _) => {
                     let origins = origins.into_iter().collect();
@@ -277,9 +280,11 @@ impl PolicyKeeper {
             }
         }
         for name in fetched.too_much {
-            if let Some(kept) = self.stored.sets.get_mut(&name.to_string()) {
+            let name = name.to_string();
+            if let Some(kept) = self.stored.sets.get_mut(&name) {
                 (kept.gone, kept.too_much) = (false, true);
             }
+            self.too_much.insert(name);
         }
         self.forget(wanted);
         self.compile(wanted);
@@ -293,6 +298,7 @@ impl PolicyKeeper {
         let named: BTreeSet<String> =
             lines.flat_map(|line| line.sets().map(canonical).collect::<Vec<_>>()).collect();
         self.stored.sets.retain(|name, _| named.contains(name));
+        self.too_much.retain(|name| named.contains(name));
     }
 
     /// Makes the filters.
@@ -348,9 +354,17 @@ impl PolicyKeeper {
 
     fn fault(&self, asn: Asn, aut_num: &AutNum) -> Option<String> {
         let mut faults: Vec<String> = aut_num.fault().into_iter().collect();
-        if let Some(unknown) = self.unknown.get(&asn) {
-            let names = unknown.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            faults.push(format!("unknown AS-SETs, which open nothing: {names}"));
+        // What was never known opens nothing: there are no last members of it.
+        let never = self.unknown.get(&asn).into_iter().flatten();
+        let (too_much, unknown): (Vec<&str>, Vec<&str>) =
+            never.map(String::as_str).partition(|name| self.too_much.contains(&canonical(name)));
+        for (what, names) in [
+            ("unknown AS-SETs", unknown),
+            ("AS-SETs that bring more as-sets than are followed", too_much),
+        ] {
+            if !names.is_empty() {
+                faults.push(format!("{what}, which open nothing: {}", names.join(", ")));
+            }
         }
         let parsed = aut_num.parsed();
         let named: BTreeSet<String> =
@@ -434,6 +448,24 @@ mod tests {
         assert!(said.contains("more as-sets than are followed"), "{said}");
         assert!(said.ends_with("AS-FRIENDS"), "{said}");
         keeper.accept(fetched(&good, &[]), &wanted);
+        assert_eq!(fault(&keeper), None);
+    }
+
+    #[test]
+    fn a_set_that_always_brought_too_much_is_not_unknown() {
+        let wanted = Followers::from([(Asn(65010), [Asn(64500)].into())]);
+        let mut keeper = PolicyKeeper::default();
+        let fault = |keeper: &PolicyKeeper| keeper.statuses(&wanted)[0].fault.clone();
+        keeper.accept(fetched(&[], &["AS-FRIENDS"]), &wanted);
+        let said =
+            "AS-SETs that bring more as-sets than are followed, which open nothing: AS-FRIENDS";
+        assert_eq!(fault(&keeper).as_deref(), Some(said));
+        let mut gone = fetched(&[], &[]);
+        gone.sets.insert("AS-FRIENDS".parse().unwrap(), None);
+        keeper.accept(gone, &wanted);
+        let said = "unknown AS-SETs, which open nothing: AS-FRIENDS";
+        assert_eq!(fault(&keeper).as_deref(), Some(said));
+        keeper.accept(fetched(&[("AS-FRIENDS", &[65011])], &[]), &wanted);
         assert_eq!(fault(&keeper), None);
     }
 }
