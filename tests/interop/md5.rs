@@ -166,7 +166,11 @@ fn a_link_local_session_that_changes_its_interface_keeps_its_key() {
     }
     let on = |interfaces: &[&str]| {
         interfaces.iter().zip(MEMBER..).fold(Config::on(&rs, RS), |config, (interface, asn)| {
-            config.member(asn, &[format!("fe80::10%{interface}")], PASSWORD)
+            let (interface, password) = match interface.strip_suffix(" without") {
+                Some(interface) => (interface, ""),
+                None => (*interface, PASSWORD),
+            };
+            config.member(asn, &[format!("fe80::10%{interface}")], password)
         })
     };
     let keys = || {
@@ -183,6 +187,8 @@ fn a_link_local_session_that_changes_its_interface_keeps_its_key() {
         (&["moved1"], 1),
         (&[], 0),
         (&["moved1", "moved2"], 1),
+        (&["moved2", "moved1 without"], 1),
+        (&["moved1 without"], 0),
     ] {
         server.reload(&on(interfaces));
         assert_eq!(keys(), expected, "{interfaces:?}");

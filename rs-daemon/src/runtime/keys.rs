@@ -24,7 +24,7 @@ impl Supervisor {
                 continue;
             }
             changed.push(session);
-            if let Err(error) = self.change_protection(before(old, new, session), session) {
+            if let Err(error) = self.change_protection(before(old, new, session), session, new) {
                 for session in changed.into_iter().rev() {
                     if let Err(error) = self.release_key(session, old) {
                         tracing::error!(%error, session = %session.key, "its key is not as it was");
@@ -42,10 +42,13 @@ impl Supervisor {
         &self,
         before: Option<&MemberSession>,
         session: &MemberSession,
+        new: &Config,
     ) -> Result<(), StartError> {
-        let Some(before) = before else {
-            return self.on_listeners(session, |listener| listener.protect(session, true));
-        };
+        let Some(before) = before else { return self.protect(session) };
+        if !has_key(session) {
+            self.release_key(before, new)?;
+            return self.protect(session);
+        }
         if (&before.password, &before.tcp_ao) == (&session.password, &session.tcp_ao) {
             return self.on_listeners(session, |listener| listener.keep_protected(session));
         }
@@ -58,7 +61,7 @@ impl Supervisor {
         if in_the_way {
             self.on_listeners(before, |listener| listener.protect(before, false))?;
         }
-        self.on_listeners(session, |listener| listener.protect(session, true))?;
+        self.protect(session)?;
         if old.is_some() && !in_the_way {
             self.on_listeners(before, |listener| listener.protect(before, false))?;
         }
@@ -73,7 +76,7 @@ impl Supervisor {
     ) -> Result<(), StartError> {
         let same_place = || {
             let all = config.sessions_of(session.route_server);
-            all.filter(|other| other.key.address == session.key.address)
+            all.filter(|other| other.key.address == session.key.address && has_key(other))
         };
         self.on_listeners(session, |listener| {
             let heirs = || same_place().filter(|heir| listener.serves(&heir.key));
@@ -97,6 +100,10 @@ impl Supervisor {
     pub(super) fn protect(&self, session: &MemberSession) -> Result<(), StartError> {
         self.on_listeners(session, |listener| listener.protect(session, true))
     }
+}
+
+fn has_key(session: &MemberSession) -> bool {
+    session.password.is_some() || session.tcp_ao.is_some()
 }
 
 fn protection(session: &MemberSession) -> (Option<&Secret>, Option<&TcpAo>, bool) {

@@ -68,31 +68,27 @@ impl Listener {
             && (self.configured.interface.is_none() || self.configured.interface == key.interface)
     }
 
-    /// Sets or removes the peer's MD5 key, and answers GTSM peers as they ask.
+    /// Sets or removes the peer's key, if it has one, and answers GTSM peers as they ask.
     pub(crate) fn protect(&self, session: &MemberSession, on: bool) -> Result<(), NetError> {
         if !self.serves(&session.key) {
             return Ok(());
         }
-        if on {
-            self.answer_gtsm(session)?;
+        if on && session.ttl_security {
+            net::set_listener_hops(&self.socket)?;
         }
-        let key = session.password.as_ref().filter(|_| on);
         let peer = SocketAddr::new(session.key.address, 0);
-        if let Some(ao) = &session.tcp_ao {
-            return if on {
+        match (&session.tcp_ao, &session.password) {
+            (Some(key), _) if on => {
                 self.forget_password(peer)?;
-                net::add_listener_ao(&self.socket, peer, ao)
-            } else {
-                net::remove_listener_ao(&self.socket, peer, ao)
-            };
-        }
-        // A key that was never set needs no removal, and no kernel support for MD5 either.
-        match key {
-            Some(key) => net::set_listener_key(&self.socket, peer, Some(key.expose().as_bytes())),
-            None => {
-                let removed = net::set_listener_key(&self.socket, peer, None);
-                if session.password.is_some() { removed } else { Ok(()) }
+                net::add_listener_ao(&self.socket, peer, key)
             }
+            (Some(key), _) => net::remove_listener_ao(&self.socket, peer, key),
+            (None, Some(password)) => {
+                let key = on.then(|| password.expose().as_bytes());
+                net::set_listener_key(&self.socket, peer, key)
+            }
+            // No kernel support is needed for none.
+            (None, None) => Ok(()),
         }
     }
 
@@ -106,7 +102,7 @@ impl Listener {
         }
     }
 
-    /// Takes the key of a session that goes; `heir` has the same address, and stays.
+    /// Takes the key of a session that goes; `heir` has a key for the same address, and stays.
     pub(crate) fn release(
         &self,
         session: &MemberSession,
@@ -117,10 +113,6 @@ impl Listener {
             self.protect(session, false)?;
         }
         self.keep_protected(heir)
-    }
-
-    fn answer_gtsm(&self, session: &MemberSession) -> Result<(), NetError> {
-        if session.ttl_security { net::set_listener_hops(&self.socket) } else { Ok(()) }
     }
 
     /// The kernel does not take a key of TCP-AO beside one of MD5.
