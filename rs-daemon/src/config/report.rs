@@ -92,6 +92,12 @@ impl Reports {
         format!("{name}:{}", self.position(at).0)
     }
 
+    /// What stands in a file from a place up to another.
+    pub(super) fn written(&self, at: At, end: usize) -> &str {
+        let text = self.sources.get(at.file).map_or("", |source| source.text.as_str());
+        text.get(at.offset..end).unwrap_or_default()
+    }
+
     /// Errors and warnings, each in the order of files and lines.
     pub(super) fn finish(mut self) -> (Vec<ConfigError>, Vec<ConfigError>) {
         let mut errors = std::mem::take(&mut self.errors);

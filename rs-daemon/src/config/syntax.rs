@@ -4,31 +4,87 @@
 //! A statement that does not parse is reported and blanked out, and the rest is parsed again;
 //! offsets stay what they were.
 
+use std::ops::Range;
+
 use toml::de::DeTable;
 
 use super::report::{At, Reports};
+use crate::plain::plain;
+
+/// The text with double brackets around each header of single ones that names one of `lists`
+/// (`"[[member]]"`), and where those are: of several, TOML would take the first only.
+pub(super) fn in_double_brackets(text: &str, lists: &[&'static str]) -> (String, Vec<Single>) {
+    let (mut whole, mut single) = (String::with_capacity(text.len()), Vec::new());
+    // What looks like a header in a text of several lines is none.
+    let has_long_texts = ["\"\"\"", "'''"].iter().any(|quotes| text.contains(quotes));
+    for line in text.split_inclusive('\n') {
+        let list = lists.iter().find(|list| is_single(line, list));
+        let Some(list) = list.filter(|_| !has_long_texts) else {
+            whole.push_str(line);
+            continue;
+        };
+        let header = line.trim_start();
+        whole.push_str(&line[..indent(line)]);
+        single.push(Single { offset: whole.len(), list });
+        whole.push_str(list);
+        whole.push_str(&header[list.len() - 2..]);
+    }
+    (whole, single)
+}
+
+/// A header in single brackets, of which there may be several.
+pub(super) struct Single {
+    pub(super) offset: usize,
+    /// As it would be right.
+    pub(super) list: &'static str,
+}
+
+impl Single {
+    pub(super) fn report(&self, file: usize, reports: &mut Reports) {
+        let message = format!("`{}` is one of a list", &self.list[1..self.list.len() - 1]);
+        reports.error(At { file, offset: self.offset }, message, double(self.list));
+    }
+}
+
+fn double(list: &str) -> String {
+    format!("write `{list}`, in double brackets")
+}
+
+/// Whether a line is the header of a list, but for its second brackets. A comment may follow; what
+/// no comment may have would be reported at a place that is not there.
+fn is_single(line: &str, list: &str) -> bool {
+    let line = line.trim_start().trim_end_matches(['\r', '\n']);
+    let Some(rest) = line.strip_prefix(&list[1..list.len() - 1]) else { return false };
+    let rest = rest.trim_start_matches([' ', '\t']);
+    rest.is_empty() || rest.starts_with('#') && !rest.chars().any(char::is_control)
+}
 
 /// More broken statements than anybody repairs at once; a binary file has many.
 const MOST_ERRORS: usize = 100;
+const TOML: &str = "the file is TOML: key = value, text in quotes, [tables] in brackets";
 
 /// Reports every broken statement of a text and gives the text without them.
-pub(super) fn without_broken(text: &str, file: usize, reports: &mut Reports) -> String {
+pub(super) fn without_broken(
+    text: &str,
+    file: usize,
+    lists: &[&'static str],
+    reports: &mut Reports,
+) -> String {
     let mut text = text.to_owned();
     for _ in 0..MOST_ERRORS {
         let errors = DeTable::parse_recoverable(&text).1.into_iter();
-        let first = errors.map(|error| (error.span().map_or(0, |span| span.start), error));
-        let Some((offset, error)) = first.min_by_key(|(offset, _)| *offset) else { return text };
-        let offset = offset.min(text.len());
+        let first = errors.map(|error| (error.span().unwrap_or_default(), error));
+        let Some((span, error)) = first.min_by_key(|(span, _)| span.start) else { return text };
+        let offset = span.start.min(text.len());
         let start = statement_start(&text, offset);
         let end = statement_end(&text, start);
         let at = if offset <= end { offset } else { start + indent(&text[start..]) };
-        let message = match offset <= end {
-            true => error.message().to_owned(),
-            false => "what begins here is not finished".to_owned(),
-        };
-        let help = match error.message().contains("duplicate") {
-            true => "a key, and a table in single brackets, may stand once",
-            false => "the file is TOML: key = value, text in quotes, [tables] in brackets",
+        let (message, help) = if offset > end {
+            ("what begins here is not finished".to_owned(), TOML.to_owned())
+        } else if error.message().contains("duplicate") {
+            twice(&text, start, span, file, lists, reports)
+        } else {
+            (error.message().to_owned(), TOML.to_owned())
         };
         reports.error(At { file, offset: at }, message, help);
         for line in line_starts(&text[..end]).filter(|line| *line >= start) {
@@ -37,6 +93,63 @@ pub(super) fn without_broken(text: &str, file: usize, reports: &mut Reports) -> 
         text = blanked(&text, start, end);
     }
     String::new()
+}
+
+/// What is said of a key or a header that stands a second time, in the statement that begins at
+/// `start`: which it is, and where the first one stands.
+fn twice(
+    text: &str,
+    start: usize,
+    span: Range<usize>,
+    file: usize,
+    lists: &[&'static str],
+    reports: &Reports,
+) -> (String, String) {
+    let statement = text[start..].lines().next().unwrap_or_default();
+    let (name, first, help) = if let Some(name) = header_name(statement) {
+        let mut before: Vec<_> = line_starts(&text[..start]).filter(|line| *line < start).collect();
+        before.retain(|line| text[*line..].lines().next().and_then(header_name) == Some(name));
+        let list = format!("[[{name}]]");
+        let help = match lists.contains(&&*list) {
+            true => double(&list),
+            false => "put all its keys below one of them".to_owned(),
+        };
+        (format!("[{name}]"), before.last().map(|line| line + indent(&text[*line..])), help)
+    } else {
+        let key = text.get(span.clone()).unwrap_or_default();
+        let help = "leave one of them out".to_owned();
+        (key.to_owned(), first_key(text, start, span.start.min(text.len()), key), help)
+    };
+    let message = match first {
+        Some(offset) => {
+            format!("`{}` stands at {} already", plain(&name), reports.place(At { file, offset }))
+        }
+        None => format!("`{}` stands twice", plain(&name)),
+    };
+    (message, help)
+}
+
+/// Where a key stands before `offset`: in the statement of that place, which may be a table in
+/// braces, else at the beginning of one below the same header.
+fn first_key(text: &str, start: usize, offset: usize, key: &str) -> Option<usize> {
+    let is_key = |at: usize| {
+        let rest = text[at..].strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('='))
+    };
+    if start + indent(&text[start..]) < offset {
+        let found = text[start..offset].rmatch_indices(key).map(|(at, _)| start + at);
+        let begins = |at: &usize| text[start..*at].ends_with(['{', ',', ' ', '\t']);
+        return found.filter(begins).find(|at| is_key(*at));
+    }
+    let before: Vec<_> = line_starts(&text[..start]).filter(|line| *line < start).collect();
+    let table = before.iter().rev().take_while(|line| !is_header(&text[**line..]));
+    table.map(|line| line + indent(&text[*line..])).find(|at| is_key(*at))
+}
+
+/// What stands in the brackets of a header.
+fn header_name(line: &str) -> Option<&str> {
+    let name = is_header(line).then(|| line.trim_start().trim_start_matches('['))?;
+    name.split(']').next()
 }
 
 /// The start of the line where the statement begins that cannot be parsed: all before it can.

@@ -135,6 +135,14 @@ pub(super) fn nearest<'c>(written: &str, candidates: &[&'c str]) -> Option<&'c s
     near.filter(|(distance, _)| *distance <= bound).min().map(|(_, name)| name)
 }
 
+/// The word that was probably meant: the nearest, else the only one that is a part of what was
+/// written, as `v4` is of `IPv4`.
+pub(super) fn meant<'c>(written: &str, words: &[&'c str]) -> Option<&'c str> {
+    let lower = written.to_ascii_lowercase();
+    let mut parts = words.iter().copied().filter(|word| lower.contains(word));
+    nearest(written, words).or_else(|| parts.next().filter(|_| parts.next().is_none()))
+}
+
 /// Defines a table of the file: `field: Type = "default as shown",` with the meaning as doc
 /// comment; `..field: Type,` takes in the keys of another table type.
 macro_rules! config_table {
@@ -228,7 +236,7 @@ macro_rules! words {
             fn from_text(text: &str) -> Result<Self, String> {
                 match text {
                     $($word => Ok($value),)*
-                    _ => Err(match $crate::config::table::nearest(text, &[$($word),*]) {
+                    _ => Err(match $crate::config::table::meant(text, &[$($word),*]) {
                         Some(near) => format!("unknown value \"{text}\"; did you mean \"{near}\"?"),
                         None => format!("unknown value \"{text}\""),
                     }),

@@ -150,12 +150,30 @@ impl<T: FromValue> FromValue for Vec<Located<T>> {
 
     fn from_value(input: Input<'_>, reports: &mut Reports) -> Option<Self> {
         let DeValue::Array(array) = input.value() else {
-            input.mismatch::<Self>(reports);
-            return None;
+            return lone(input, reports);
         };
         let elements = array.iter().map(|spanned| Input { file: input.file, spanned });
-        Some(elements.filter_map(|element| read(element, reports)).collect())
+        let read: Self = elements.filter_map(|element| read(element, reports)).collect();
+        // One of which nothing can be read is not empty.
+        (!read.is_empty() || array.is_empty()).then_some(read)
     }
+}
+
+/// Reports a value without the brackets of a list, and takes it for a list of one. What is shown is
+/// no password: it could be in that list.
+fn lone<T: FromValue>(input: Input<'_>, reports: &mut Reports) -> Option<Vec<Located<T>>> {
+    let element: Option<Located<T>> = read(input, &mut Reports::default());
+    let written = reports.written(input.at(), input.spanned.span().end);
+    let help = match (input.value(), &element) {
+        (DeValue::Table(_), _) => "write a list of tables: `[{ … }]`, or below a header in double \
+                                   brackets: `[[…]]`"
+            .to_owned(),
+        (_, Some(_)) if !written.contains('\n') => format!("write `[{written}]`, in brackets"),
+        _ => "write it in brackets: `[…]`".to_owned(),
+    };
+    let message = format!("expected {}, found {}", Vec::<Located<T>>::kind(), input.found());
+    reports.error(input.at(), message, help);
+    element.map(|element| vec![element])
 }
 
 impl<T: FromValue> FromValue for Box<T> {

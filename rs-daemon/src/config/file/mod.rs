@@ -32,7 +32,7 @@ use self::{
 use super::{
     regular,
     report::{At, Located, Reports},
-    syntax::without_broken,
+    syntax::{in_double_brackets, without_broken},
     table::{ConfigTable, TableDoc, config_table, read_entries},
 };
 
@@ -68,6 +68,15 @@ config_table! {
         member: Vec<Located<MemberTable>> = "none",
     }
 }
+
+/// The headers in double brackets.
+const LISTS: [&str; 5] = [
+    RouteServerTable::HEADER,
+    MemberTable::HEADER,
+    SessionTable::HEADER,
+    RpkiCacheTable::HEADER,
+    BmpCollectorTable::HEADER,
+];
 
 /// All tables, in the order of the reference.
 pub(super) fn tables() -> Vec<TableDoc> {
@@ -169,8 +178,12 @@ fn read_included(path: &Path, at: At, document: &mut Document, reports: &mut Rep
 }
 
 fn read_text(path: PathBuf, text: &str, reports: &mut Reports) -> RootTable {
-    let file = reports.add_source(path, text.to_owned());
-    let text = without_broken(text, file, reports);
+    let (text, single) = in_double_brackets(text, &LISTS);
+    let file = reports.add_source(path, text.clone());
+    for header in single {
+        header.report(file, reports);
+    }
+    let text = without_broken(&text, file, &LISTS, reports);
     let at = At { file, offset: 0 };
     match DeTable::parse(&text) {
         Ok(table) => read_entries(table.get_ref(), at, reports),
