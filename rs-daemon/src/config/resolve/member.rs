@@ -189,16 +189,20 @@ fn reason(given: &Option<Located<Reason>>) -> Option<Arc<str>> {
     given.as_ref().map(|reason| Arc::from(reason.value.0.as_str()))
 }
 
-/// The route servers that a session names, else all of kind regular.
+/// The route servers that a session names, else all of kind regular; of several with one name,
+/// which are a mistake of their own, the first.
 fn route_servers(
     session: &SessionTable,
     context: &Context<'_>,
     reports: &mut Reports,
 ) -> Vec<usize> {
     let Some(list) = &session.route_servers else {
+        let is_first = |index: usize, server: &RouteServer| {
+            context.servers.iter().take(index).all(|earlier| earlier.name != server.name)
+        };
         let servers = context.servers.iter().enumerate();
         let regular: Vec<_> = servers
-            .filter(|(_, server)| server.kind == Kind::Regular)
+            .filter(|(index, server)| server.kind == Kind::Regular && is_first(*index, server))
             .map(|(index, _)| index)
             .collect();
         if regular.is_empty() && !context.servers.is_empty() {

@@ -60,21 +60,23 @@ fn names(document: &Document, config: &Config, reports: &mut Reports) {
 }
 
 fn listeners(document: &Document, config: &Config, reports: &mut Reports) {
-    let mut seen: Vec<(&ListenAddress, &RouteServer)> = Vec::new();
+    let mut seen: Vec<(&ListenAddress, &RouteServer, At)> = Vec::new();
     for (table, server) in document.route_servers.iter().zip(&config.route_servers) {
         let at = table.listen.as_ref().map_or(table.at, |listen| listen.at);
         for address in &server.listen {
-            let taken = seen.iter().find(|(other, _)| *other == address);
-            if let Some((_, owner)) = taken
+            let taken = seen.iter().find(|(other, ..)| *other == address);
+            if let Some((_, owner, first)) = taken
                 && !std::ptr::eq(*owner, server)
             {
                 let message = format!(
-                    "{} listens on {}, which {} has already",
-                    server.name, address, owner.name
+                    "{} listens on {address}, which {} has at {} already",
+                    server.name,
+                    owner.name,
+                    reports.place(*first)
                 );
                 reports.error(at, message, "give each route server its own address");
             }
-            seen.push((address, server));
+            seen.push((address, server, at));
         }
     }
 }
