@@ -174,8 +174,15 @@ fn read_import(import: &Import) -> Result<Imported, String> {
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let imported = match import {
-        Import::Arouteserver { general, clients, bogons, name, kind, servers_only } => {
-            let bogons = bogons.as_ref().map(read).transpose()?;
+        Import::Arouteserver {
+            general,
+            clients,
+            bogons: given_bogons,
+            name,
+            kind,
+            servers_only,
+        } => {
+            let bogons = given_bogons.as_ref().map(read).transpose()?;
             let kind = match kind.as_str() {
                 "transitable" => policy::Kind::Transitable,
                 "chaos" => policy::Kind::Chaos,
@@ -185,8 +192,12 @@ fn read_import(import: &Import) -> Result<Imported, String> {
             let texts = (read(general)?, read(clients)?);
             let imported = import::arouteserver_as(&target, &texts.0, &texts.1, bogons.as_deref());
             // Of several imports their files' names tell whose note it is.
-            let names = [("general.yml", general.as_path()), ("clients.yml", clients.as_path())];
-            imported.map(|imported| imported.with_names(&names))
+            let mut names =
+                vec![("general.yml", general.as_path()), ("clients.yml", clients.as_path())];
+            names.extend(given_bogons.as_deref().map(|bogons| ("bogons.yml", bogons)));
+            imported
+                .map(|imported| imported.with_names(&names))
+                .map_err(|error| error.with_names(&names))
         }
         Import::Ixf { file } => {
             return import::ixf(&read(file)?).map_err(|e| format!("{}: {e}", file.display()));
@@ -242,6 +253,54 @@ mod tests {
         {
             let error = read_import(&Import::Ixf { file: file.clone() }).unwrap_err();
             assert!(error.starts_with(&format!("{}{why}", file.display())), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_import_names_the_file_that_lacks_something_and_knows_swapped_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let general = file("all.yml", "cfg: { rs_as: 64500 }\n");
+        let clients = file("clients_rs1.yml", "clients: []\n");
+        let (empty, broken) = (file("empty.yml", "{}\n"), file("broken.yml", "cfg: [\n"));
+        for (general, clients, bogons, wrong, why) in [
+            (
+                &clients,
+                &general,
+                None,
+                &general,
+                " has no list `clients`, but `cfg`: it is for `--general`; were the two swapped?",
+            ),
+            (
+                &clients,
+                &clients,
+                None,
+                &clients,
+                " has no AS number in cfg.rs_as, but `clients`: it is for `--clients`; were the \
+                 two swapped?",
+            ),
+            (&general, &empty, None, &empty, " has no list `clients`"),
+            (&empty, &clients, None, &empty, " has no AS number in cfg.rs_as"),
+            (&general, &clients, Some(&broken), &broken, ": "),
+        ] {
+            let (general, clients) = (general.clone(), clients.clone());
+            let error = read_import(&Import::Arouteserver {
+                general,
+                clients,
+                bogons: bogons.cloned(),
+                name: "rs1".to_owned(),
+                kind: "regular".to_owned(),
+                servers_only: false,
+            });
+            let error = error.unwrap_err();
+            let said = error.strip_prefix(&*wrong.to_string_lossy());
+            let is_said =
+                |said: &str| if why == ": " { said.starts_with(why) } else { said == why };
+            assert!(said.is_some_and(is_said), "{error}");
         }
     }
 }

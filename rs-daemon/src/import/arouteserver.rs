@@ -9,6 +9,7 @@ mod general;
 use std::collections::BTreeMap;
 
 use policy::Kind;
+use serde_json::Value;
 
 use super::{ImportError, Imported, Target, bag::Bag, write::Lines, yaml};
 
@@ -43,6 +44,13 @@ pub fn arouteserver_as(
     let mut notes = Vec::new();
     let mut settings = Bag::new("general.yml", &general);
     let found = clients::read(&clients, &mut notes)?;
+    let rs_as = general::rs_as(&mut settings, &general)?;
+    for own in found.iter().filter(|client| client.asn == rs_as) {
+        let name = &own.name;
+        notes.push(format!(
+            "{name}: the route server's own AS, with which there is no session here"
+        ));
+    }
     let has_policy = target.kind != Kind::Chaos;
     if !has_policy {
         let note = "a chaos server refuses nothing: filtering and communities are left out";
@@ -55,11 +63,26 @@ pub fn arouteserver_as(
     let mut lines = Lines::default();
     let custom =
         if has_policy { communities::custom(&mut settings, &mut notes) } else { BTreeMap::new() };
-    general::write(target, &mut settings, &found, &extra_bogons, &mut lines, &mut notes)?;
+    general::write(target, rs_as, &mut settings, &found, &extra_bogons, &mut lines, &mut notes);
     let defaults = filtering::Defaults::read(&general, target);
     clients::write(target, found, &defaults, &custom, &mut lines, &mut notes);
     if has_policy {
         notes.extend(settings.left());
     }
     Ok(Imported { configuration: lines.finish(), notes })
+}
+
+/// Why a file lacks what it must have: nobody wrote it, or it is the other file, which has `has`
+/// and is given as `option`.
+fn missing(
+    file: &str,
+    document: &Value,
+    what: &'static str,
+    (has, option): (&'static str, &'static str),
+) -> ImportError {
+    let file = file.to_owned();
+    match document.get(has) {
+        Some(_) => ImportError::Swapped { file, what, has, option },
+        None => ImportError::Missing { file, what },
+    }
 }

@@ -23,7 +23,7 @@ use crate::config::is_as_set;
 /// The text is no JSON, or has no list of members.
 pub fn ixf(text: &str) -> Result<Imported, ImportError> {
     let document: Value = serde_json::from_str(text)?;
-    let missing = |what| ImportError::Missing { file: "the export", what };
+    let missing = |what| ImportError::Missing { file: "the export".to_owned(), what };
     let exchange = array(&document, "ixp_list").next().ok_or_else(|| missing("ixp_list"))?;
     let members: Vec<_> = array(&document, "member_list").collect();
     if members.is_empty() {

@@ -58,6 +58,20 @@ impl Imported {
     }
 }
 
+impl ImportError {
+    /// With the names that the files have, as they were given.
+    #[must_use]
+    pub fn with_names(mut self, names: &[(&str, &Path)]) -> Self {
+        if let Self::Yaml { file, .. } | Self::Missing { file, .. } | Self::Swapped { file, .. } =
+            &mut self
+            && let Some((_, path)) = names.iter().find(|(usual, _)| usual == file)
+        {
+            *file = path.display().to_string();
+        }
+        self
+    }
+}
+
 /// Why nothing came out.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -65,7 +79,7 @@ pub enum ImportError {
     #[error("{file}: {source}")]
     Yaml {
         /// Which file.
-        file: &'static str,
+        file: String,
         /// Why.
         source: yaml_rust2::ScanError,
     },
@@ -76,8 +90,20 @@ pub enum ImportError {
     #[error("{file} has no {what}")]
     Missing {
         /// Which file.
-        file: &'static str,
+        file: String,
         /// What.
         what: &'static str,
+    },
+    /// One of arouteserver's files in place of another.
+    #[error("{file} has no {what}, but `{has}`: it is for `{option}`; were the two swapped?")]
+    Swapped {
+        /// Which file.
+        file: String,
+        /// What it lacks.
+        what: &'static str,
+        /// What it has of the other.
+        has: &'static str,
+        /// How the other is given.
+        option: &'static str,
     },
 }

@@ -6,10 +6,11 @@ use yaml_rust2::{Yaml, YamlLoader};
 use super::ImportError;
 
 /// The first document of a file.
-pub(super) fn document(file: &'static str, text: &str) -> Result<Value, ImportError> {
-    let documents =
-        YamlLoader::load_from_str(text).map_err(|source| ImportError::Yaml { file, source })?;
-    documents.first().map(value).ok_or(ImportError::Missing { file, what: "content" })
+pub(super) fn document(file: &str, text: &str) -> Result<Value, ImportError> {
+    let documents = YamlLoader::load_from_str(text)
+        .map_err(|source| ImportError::Yaml { file: file.to_owned(), source })?;
+    let missing = || ImportError::Missing { file: file.to_owned(), what: "content" };
+    documents.first().map(value).ok_or_else(missing)
 }
 
 fn value(yaml: &Yaml) -> Value {

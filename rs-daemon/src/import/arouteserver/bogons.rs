@@ -10,8 +10,8 @@ pub(super) fn unknown(
     document: &Value,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Prefix>, ImportError> {
-    let missing = ImportError::Missing { file: "bogons.yml", what: "list `bogons`" };
-    let entries = document.get("bogons").and_then(Value::as_array).ok_or(missing)?;
+    let missing = || ImportError::Missing { file: "bogons.yml".to_owned(), what: "list `bogons`" };
+    let entries = document.get("bogons").and_then(Value::as_array).ok_or_else(missing)?;
     let mut unknown = Vec::new();
     for entry in entries {
         let Some(prefix) = prefix(entry) else {

@@ -52,8 +52,9 @@ pub(super) fn read<'v>(
     document: &'v Value,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Client<'v>>, ImportError> {
-    let missing = ImportError::Missing { file: "clients.yml", what: "list `clients`" };
-    let list = document.get("clients").and_then(Value::as_array).ok_or(missing)?;
+    let missing =
+        || super::missing("clients.yml", document, "list `clients`", ("cfg", "--general"));
+    let list = document.get("clients").and_then(Value::as_array).ok_or_else(missing)?;
     let mut rest = Bag::new("clients.yml", document);
     rest.take("clients");
     rest.take("asns");

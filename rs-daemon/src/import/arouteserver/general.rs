@@ -2,6 +2,7 @@
 
 use bgp_wire::Prefix;
 use policy::Kind;
+use serde_json::Value;
 
 use super::{
     clients::Client,
@@ -14,22 +15,22 @@ use crate::import::{
     write::{Lines, comment, list, quoted, strings},
 };
 
+/// The AS of the route server.
+pub(super) fn rs_as(settings: &mut Bag<'_>, document: &Value) -> Result<u32, ImportError> {
+    let what = "AS number in cfg.rs_as";
+    let missing = || super::missing("general.yml", document, what, ("clients", "--clients"));
+    settings.asn("cfg.rs_as").ok_or_else(missing)
+}
+
 pub(super) fn write(
     target: &Target,
+    rs_as: u32,
     settings: &mut Bag<'_>,
     clients: &[Client<'_>],
     bogons: &[Prefix],
     lines: &mut Lines,
     notes: &mut Vec<String>,
-) -> Result<(), ImportError> {
-    let missing = ImportError::Missing { file: "general.yml", what: "AS number in cfg.rs_as" };
-    let rs_as = settings.asn("cfg.rs_as").ok_or(missing)?;
-    for own in clients.iter().filter(|client| client.asn == rs_as) {
-        let name = &own.name;
-        notes.push(format!(
-            "{name}: the route server's own AS, with which there is no session here"
-        ));
-    }
+) {
     if target.whole {
         exchange(settings, rs_as, clients, lines, notes);
         outside(lines, notes);
@@ -39,7 +40,7 @@ pub(super) fn write(
     }
     route_server(target, settings, clients, lines, notes);
     if target.kind == Kind::Chaos {
-        return Ok(());
+        return;
     }
     let lists = communities::lists(settings, rs_as, notes);
     import(settings, bogons, lines, notes);
@@ -59,7 +60,6 @@ pub(super) fn write(
         let inform: Vec<_> = inform.into_iter().map(|(word, _)| word).collect();
         communities::write(&lists, &inform, lines);
     }
-    Ok(())
 }
 
 fn exchange(
