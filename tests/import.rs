@@ -83,6 +83,22 @@ fn what_arouteservers_files_do_not_say_is_its_default() {
     said("never_via_route_servers.peering_db");
 }
 
+/// Internal BGP is not spoken: a client of the route server's own AS would be a member for nothing.
+#[test]
+fn a_client_of_the_route_servers_own_as_is_left_out() {
+    let general = "cfg: { rs_as: 64500, router_id: 192.0.2.1 }";
+    let clients = "clients:\n- { asn: 64500, ip: [192.0.2.2, \"2001:db8::2\"] }\n- { asn: 1000010, ip: 192.0.2.10 }";
+    for whole in [true, false] {
+        let target = Target { whole, ..Target::default() };
+        let imported = import::arouteserver_as(&target, general, clients, None).unwrap();
+        assert_eq!(imported.configuration.matches("[[member]]").count(), 1, "{imported:?}");
+        assert!(!imported.configuration.contains("2001:db8"), "no listener for it: {imported:?}");
+        let note = "clients.yml: AS64500: the route server's own AS, with which there is no \
+                    session here: left out";
+        assert!(imported.notes.iter().any(|said| said == note), "{:#?}", imported.notes);
+    }
+}
+
 /// Each option that needs more than a copy.
 #[test]
 fn arouteservers_options_one_by_one() {
@@ -489,14 +505,14 @@ fn notes_have_the_names_of_the_files() {
     assert_eq!(named.notes, ["general.yml: a", "clients_rs2.yml: AS1: b", "bogons.yml: c", "d"]);
 }
 
-/// An exchange with 66 members and 67 sessions: 44 link-local, 23 global.
+/// An exchange with 65 members and 66 sessions: 43 link-local, 23 global; and the route server itself.
 #[test]
 #[ignore = "reads a real exchange's files: RS_DATA"]
 fn a_real_exchange_comes_over_whole() {
     let [general, clients, bogons] = ["general.yml", "clients_all.yml", "bogons.yml"].map(data);
     let imported = import::arouteserver(&general, &clients, Some(&bogons)).unwrap();
-    let own =
-        "clients.yml: AS199594: the route server's own AS, with which there is no session here";
+    let own = "clients.yml: AS199594: the route server's own AS, with which there is no session \
+               here: left out";
     assert!(imported.notes.iter().any(|note| note == own), "{:#?}", imported.notes);
     assert_eq!(imported.notes.len(), 11, "{:#?}", imported.notes);
     let config = load(&imported);
@@ -505,9 +521,11 @@ fn a_real_exchange_comes_over_whole() {
         IpAddr::V4(_) => false,
     };
     let sessions: Vec<_> = config.sessions().collect();
-    assert_eq!((config.members.len(), sessions.len()), (66, 67));
+    assert_eq!((config.members.len(), sessions.len()), (65, 66));
+    let own = config.warnings.iter().find(|said| said.to_string().contains("own AS"));
+    assert!(own.is_none(), "{own:?}");
     let local = sessions.iter().filter(|session| link_local(session.key.address)).count();
-    assert_eq!((local, sessions.len() - local), (44, 23));
+    assert_eq!((local, sessions.len() - local), (43, 23));
     assert_eq!(config.route_servers[0].communities.base().name(), "poema");
     for clients in ["clients_rs1.yml", "clients_rs2.yml"] {
         load(&import::arouteserver(&general, &data(clients), None).unwrap());
@@ -532,7 +550,7 @@ fn three_servers(general: &str, clients: &str, bogons: &str) {
     }
     let config = load(&Imported { configuration, notes: Vec::new() });
     let counts: Vec<_> = (0..3).map(|index| config.sessions_of(index).count()).collect();
-    assert_eq!(counts, [69, 69, 67]);
+    assert_eq!(counts, [68, 68, 66]);
     let role = |session: &rs_daemon::config::MemberSession| config.members[session.member].role;
     let of = |index: usize, asn: u32| {
         config.sessions_of(index).find(|session| session.asn.0 == asn).unwrap()

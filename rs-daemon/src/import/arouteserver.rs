@@ -45,12 +45,7 @@ pub fn arouteserver_as(
     let mut settings = Bag::new("general.yml", &general);
     let found = clients::read(&clients, &mut notes)?;
     let rs_as = general::rs_as(&mut settings, &general)?;
-    for own in found.iter().filter(|client| client.asn == rs_as) {
-        let name = &own.name;
-        notes.push(format!(
-            "{name}: the route server's own AS, with which there is no session here"
-        ));
-    }
+    let found = clients::without_own(found, rs_as, &mut notes);
     let has_policy = target.kind != Kind::Chaos;
     if !has_policy {
         let note = "a chaos server refuses nothing: filtering and communities are left out";

@@ -79,6 +79,21 @@ pub(super) fn read<'v>(
     Ok(clients)
 }
 
+/// The clients of other ASes: internal BGP is not spoken here.
+pub(super) fn without_own<'v>(
+    clients: Vec<Client<'v>>,
+    rs_as: u32,
+    notes: &mut Vec<String>,
+) -> Vec<Client<'v>> {
+    let (own, others): (Vec<_>, Vec<_>) =
+        clients.into_iter().partition(|client| client.asn == rs_as);
+    notes.extend(own.iter().map(|own| {
+        let name = &own.name;
+        format!("{name}: the route server's own AS, with which there is no session here: left out")
+    }));
+    others
+}
+
 /// `asns: { AS64500: { as_sets: [...] } }`.
 fn as_sets_of(document: &Value, number: u32, notes: &mut Vec<String>) -> Vec<String> {
     let mut sets = Vec::new();
