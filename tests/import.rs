@@ -394,6 +394,52 @@ fn ixf_sample() {
     assert_blessed("ixf.ok", &imported);
 }
 
+/// Who reads the file alone, without the notes, sees what is a placeholder.
+#[test]
+fn an_exports_placeholders_are_marked() {
+    let export = |vlan: &str, server: &str| {
+        let port = |address: &str, rest: &str| {
+            format!(r#"{{ "vlan_list": [{{ {address}, {rest} }} }}] }}"#)
+        };
+        let server = match server {
+            "" => String::new(),
+            address => {
+                let connection = port(
+                    &format!(r#""ipv4": {{ "address": "{address}""#),
+                    r#""services": [{ "type": "ixrouteserver" }]"#,
+                );
+                format!(r#"{{ "asnum": 64500, "connection_list": [{connection}] }},"#)
+            }
+        };
+        let at_server = r#""routeserver": true"#;
+        let v4 = port(r#""ipv4": { "address": "192.0.2.10""#, at_server);
+        let v6 = port(r#""ipv6": { "address": "2001:db8::10""#, at_server);
+        let text = format!(
+            r#"{{ "ixp_list": [{{ "ixp_id": 1, "vlan": [{vlan}] }}], "member_list": [
+                 {server} {{ "asnum": 64501, "connection_list": [{v4}, {v6}] }}] }}"#
+        );
+        import::ixf(&text).unwrap().configuration
+    };
+    let nothing = export("", "");
+    for line in [
+        "asn = 64500  # not said",
+        "# peering_lan = [\"…\"]  # not said",
+        "router_id = \"192.0.2.250\"  # not said",
+        "listen = [\"192.0.2.250:179\", \"[2001:db8::250]:179\"]  # not said: name the addresses",
+    ] {
+        assert!(nothing.lines().any(|written| written == line), "{line}: {nothing}");
+    }
+    let half = export(r#"{ "ipv4": { "prefix": "192.0.2.0", "mask_length": 24 } }"#, "192.0.2.1");
+    for line in [
+        "asn = 64500",
+        "peering_lan = [\"192.0.2.0/24\"]",
+        "router_id = \"192.0.2.1\"",
+        "listen = [\"192.0.2.1:179\", \"[2001:db8::250]:179\"]  # not said: [2001:db8::250]:179",
+    ] {
+        assert!(half.lines().any(|written| written == line), "{line}: {half}");
+    }
+}
+
 /// The schema leaves the words for a state to each exchange, and exports say things twice.
 #[test]
 fn an_export_of_other_habits_comes_over_whole() {

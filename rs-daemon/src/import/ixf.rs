@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     ImportError, Imported,
     asn::asn,
-    write::{self, Lines, comment, inline, quoted, strings},
+    write::{self, Lines, NO_LAN, comment, inline, quoted, strings},
 };
 use crate::config::is_as_set;
 
@@ -275,6 +275,7 @@ impl Export {
         }
         let lans = self.lans(exchange);
         if lans.is_empty() {
+            lines.line(NO_LAN);
             self.notes.push("exchange.peering_lan: not said there; set it".to_owned());
         } else {
             lines.key("peering_lan", strings(lans));
@@ -323,8 +324,9 @@ impl Export {
         if router_id.is_none() {
             self.notes.push("route_server.router_id: not said there; set it".to_owned());
         }
+        let mark = if router_id.is_none() { comment("not said") } else { String::new() };
         let router_id = router_id.unwrap_or(Ipv4Addr::new(192, 0, 2, 250));
-        lines.key("router_id", format_args!("\"{router_id}\""));
+        lines.key("router_id", format_args!("\"{router_id}\"{mark}"));
         let listens = |v6: bool| addresses.iter().any(|address| address.is_ipv6() == v6);
         let sessions = || self.members.iter().flat_map(|member| &member.sessions);
         let wanted = |v6: bool| sessions().any(|session| session.address.is_ipv6() == v6);
@@ -336,7 +338,12 @@ impl Export {
                 self.notes.push(note);
             }
         }
-        lines.key("listen", strings(listen));
+        let mark = match listen.len() - addresses.len() {
+            0 => String::new(),
+            all if all == listen.len() => comment("not said: name the addresses"),
+            _ => comment(&format!("not said: {}", listen[addresses.len()..].join(", "))),
+        };
+        lines.key("listen", format_args!("{}{mark}", strings(listen)));
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt::{Display, Write as _};
 
 use crate::plain::{plain, steers};
 
+/// What stands in [exchange] where no peering LAN is named.
+pub(super) const NO_LAN: &str = "# peering_lan = [\"…\"]  # not said";
+
 /// A text that grows line by line.
 #[derive(Default)]
 pub(super) struct Lines {

@@ -12,7 +12,7 @@ use super::{
 use crate::import::{
     ImportError, Target,
     bag::Bag,
-    write::{Lines, comment, list, quoted, strings},
+    write::{Lines, NO_LAN, comment, list, quoted, strings},
 };
 
 /// The AS of the route server.
@@ -72,7 +72,7 @@ fn exchange(
     lines.line("[exchange]");
     lines.key("name", format_args!("\"Internet exchange\"{}", comment("not said")));
     lines.key("asn", rs_as);
-    lines.line("# peering_lan = [\"…\"]  # not said");
+    lines.line(NO_LAN);
     notes.push("exchange.name and exchange.peering_lan: not said there; set them".to_owned());
     let interface = settings.text("cfg.interface");
     let link_local = clients.iter().any(Client::needs_interface);
