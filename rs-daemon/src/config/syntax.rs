@@ -110,11 +110,14 @@ fn twice(
         let mut before: Vec<_> = line_starts(&text[..start]).filter(|line| *line < start).collect();
         before.retain(|line| text[*line..].lines().next().and_then(header_name) == Some(name));
         let list = format!("[[{name}]]");
+        let is_double = statement.trim_start().starts_with("[[");
         let help = match lists.contains(&&*list) {
+            true if is_double => format!("write each of them below its own `{list}`"),
             true => double(&list),
             false => "put all its keys below one of them".to_owned(),
         };
-        (format!("[{name}]"), before.last().map(|line| line + indent(&text[*line..])), help)
+        let header = if is_double { list } else { format!("[{name}]") };
+        (header, before.last().map(|line| line + indent(&text[*line..])), help)
     } else {
         let key = text.get(span.clone()).unwrap_or_default();
         let help = "leave one of them out".to_owned();
