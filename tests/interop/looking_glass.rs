@@ -79,7 +79,7 @@ fn assert_clean(browser: &mut Browser) {
 }
 
 /// Name, address, and what must be there.
-const VIEWS: [(&str, &str, &[&str]); 16] = [
+const VIEWS: [(&str, &str, &[&str]); 17] = [
     ("overview", "#/", &["rs1", "transitable", "12 of 13", "VRPs"]),
     ("members", "#/members", &["Alder Broadband", "established", "disabled"]),
     ("members-of-one", "#/members/chaos", &["Birch Hosting", "3 sessions"]),
@@ -96,6 +96,7 @@ const VIEWS: [(&str, &str, &[&str]); 16] = [
     ("search-member", "#/search?q=AS1000130", &["Member", "127.100.1.130"]),
     ("search-peering-address", "#/search?q=127.100.1.130", &["Member", "AS1000130"]),
     ("search-name", "#/search?q=birch", &["Members", "Birch Hosting", "3 sessions"]),
+    ("search-nothing", "#/search?q=zzz", &["Members", "Nothing found for zzz."]),
     (
         "search-community",
         "#/search?q=64500%3A65520%3A2",
@@ -401,7 +402,7 @@ fn what_a_peer_says_stays_text() {
     assert_clean(&mut browser);
     // What is searched for comes out of a link that anybody may have written.
     show(&mut browser, &search);
-    assert!(text(&mut browser).contains("0 sessions"));
+    assert!(text(&mut browser).contains("Nothing found for "));
     assert_eq!(browser.eval("typeof window.pwned"), "undefined");
 }
 

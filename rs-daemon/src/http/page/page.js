@@ -211,7 +211,7 @@ const order = { key: "asn", down: false };
 async function members(path, parameters) {
   const rs = path[0];
   const [answer, status] = await Promise.all([ask("members", { rs, page: "all" }), ask("status")]);
-  const box = h("input", { type: "search", placeholder: "AS, name, address, state", "aria-label": "Filter", value: parameters.get("f") || "" });
+  const box = h("input", { type: "search", placeholder: "AS, name, state …", "aria-label": "Filter", value: parameters.get("f") || "" });
   const place = h("div");
   const keys = {
     rs: (s) => s.id.route_server, asn: (s) => s.asn, name: (s) => s.name.toLowerCase(), address: (s) => s.id.address,
@@ -231,6 +231,11 @@ async function members(path, parameters) {
     const sessions = answer.members
       .filter((s) => matches([s.id.route_server, "as" + s.asn, s.name, s.id.address, s.state].join(" "), words))
       .sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0) * (order.down ? -1 : 1));
+    if (!sessions.length) {
+      const sought = box.value.trim();
+      place.replaceChildren(h("p", { class: "dim" }, sought ? "Nothing found for " + sought + "." : "No members."));
+      return;
+    }
     place.replaceChildren(
       table([
         { title: sorter("rs", "RS"), label: "RS", cell: (s) => s.id.route_server },
@@ -362,6 +367,7 @@ async function routesTable(question, options = {}) {
     if (place.isConnected) say("page " + page);
     place.replaceChildren(
       table(routeColumns(options), page === 1 && !answer.next_page ? byPrefix(answer.routes) : answer.routes),
+      h("p", { class: "legend" }, "★ most preferred, ✓ accepted, ✗ rejected"),
       (page > 1 || answer.next_page) && h("div", { class: "row" },
         h("button", { type: "button", disabled: page === 1, onclick: go(page - 1) }, "← before"),
         h("span", { class: "dim" }, "page " + page),
@@ -491,7 +497,7 @@ async function matrix(path) {
     h("h1", {}, "Who gets what at " + rs), choose,
     h("p", { class: "dim" }, "A line for each of " + members.length + " members that announce, a column for each that receives: routes exchanged."),
     h("p", { class: "legend" }, [["full", "as much as most"], ["part", "less than most"], ["none", "nothing, but most do"]]
-      .map(([name, text]) => [h("span", { class: "key " + name }), text])),
+      .map(([name, text]) => [h("span", { class: (overview ? "key " : "key cell ") + name }), text])),
     overview, place,
   ];
 }
