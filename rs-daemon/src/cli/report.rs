@@ -210,29 +210,24 @@ mod tests {
         );
     }
 
+    /// The member's session at a route server.
+    fn at(route_server: &str, received: u64, accepted: u64) -> SessionStatus {
+        let mut session = sample::session(route_server, 65001, "192.0.2.1");
+        (session.routes[0].received, session.routes[0].accepted) = (received, accepted);
+        session
+    }
+
     #[test]
     fn who_has_other_numbers_accepted_is_named() {
-        let mut one = sample::session("rs1", 65001, "192.0.2.1");
-        (one.routes[0].received, one.routes[0].accepted) = (10, 10);
-        let mut other = one.clone();
-        other.id.route_server = "rs2".into();
-        other.routes[0].accepted = 9;
-        let found = findings(&[one, other], &HashMap::new(), None);
+        let found = findings(&[at("rs1", 10, 10), at("rs2", 10, 9)], &HashMap::new(), None);
         let names: Vec<_> = found.iter().map(|f| (f.finding, f.detail.as_str())).collect();
         assert_eq!(names, [("servers-differ", "ipv4 accepted: rs1 10, rs2 9")]);
     }
 
     #[test]
     fn what_differs_between_others_is_not_said_of_one_that_is_down() {
-        let mut one = sample::session("rs1", 65001, "192.0.2.1");
-        (one.routes[0].received, one.routes[0].accepted) = (10, 10);
-        let mut down = one.clone();
-        down.id.route_server = "rs2".into();
-        down.state = SessionState::Active;
-        let mut other = one.clone();
-        other.id.route_server = "rs3".into();
-        other.routes[0].received = 9;
-        let sessions = [one, down, other];
+        let down = SessionStatus { state: SessionState::Active, ..at("rs2", 10, 10) };
+        let sessions = [at("rs1", 10, 10), down, at("rs3", 9, 10)];
         let names = |only: &str| -> Vec<_> {
             let found = findings(&sessions, &HashMap::new(), Some(only));
             found.into_iter().map(|f| f.finding).collect()

@@ -306,10 +306,8 @@ mod tests {
         assert_eq!(limit(&config, &[]), 50);
     }
 
-    /// Each route server may have a table of its own for a member, as an import of several
-    /// configurations writes it: it is one port all the same.
-    #[test]
-    fn a_port_of_several_tables_is_exported_once() {
+    /// `CONFIG` with a second route server, at which Birch is with what `more` says, if at all.
+    fn with_two_route_servers(more: &str) -> Config {
         let second = r#"
             [[route_server]]
             name      = "rs2"
@@ -318,6 +316,19 @@ mod tests {
             [route_server.import]
             irr  = "off"
             rpki = "off"
+        "#;
+        let text = CONFIG.replace(
+            "        address = \"192.0.2.2\"",
+            "        address = \"192.0.2.2\"\n        route_servers = [\"rs1\"]",
+        );
+        crate::config::parse(Path::new("ixf.toml"), &(text + second + more)).unwrap()
+    }
+
+    /// Each route server may have a table of its own for a member, as an import of several
+    /// configurations writes it: it is one port all the same.
+    #[test]
+    fn a_port_of_several_tables_is_exported_once() {
+        let second = r#"
             [[member]]
             asn  = 20002
             name = "Birch"
@@ -331,11 +342,7 @@ mod tests {
             [[member.session]]
             address = "192.0.2.3"
         "#;
-        let text = CONFIG.replace(
-            "        address = \"192.0.2.2\"",
-            "        address = \"192.0.2.2\"\n        route_servers = [\"rs1\"]",
-        );
-        let config = crate::config::parse(Path::new("ixf.toml"), &(text + second)).unwrap();
+        let config = with_two_route_servers(second);
         let mut live = sample::session("rs2", 20002, "192.0.2.2");
         live.limits[0] = Some(70);
         let export = ixf(&config, &[live], sample::time(sample::NOON));
@@ -355,13 +362,6 @@ mod tests {
     #[test]
     fn a_table_that_has_the_addresses_of_two_joins_them() {
         let more = r#"
-            [[route_server]]
-            name      = "rs2"
-            router_id = "192.0.2.251"
-            listen    = ["192.0.2.251:179", "[fe80::2]:179"]
-            [route_server.import]
-            irr  = "off"
-            rpki = "off"
             [[member]]
             asn = 20002
             [[member.session]]
@@ -380,11 +380,7 @@ mod tests {
             address       = "fe80::2:2"
             route_servers = ["rs2"]
         "#;
-        let text = CONFIG.replace(
-            "        address = \"192.0.2.2\"",
-            "        address = \"192.0.2.2\"\n        route_servers = [\"rs1\"]",
-        );
-        let config = crate::config::parse(Path::new("ixf.toml"), &(text + more)).unwrap();
+        let config = with_two_route_servers(more);
         let export = ixf(&config, &[], sample::time(sample::NOON));
         let ports = export["member_list"][1]["connection_list"].as_array().unwrap();
         let addresses = ports.iter().map(|port| {
